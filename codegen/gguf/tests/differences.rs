@@ -1,0 +1,46 @@
+//! What sets two models apart, in words.
+
+mod support;
+#[path = "../../tests/support/tiny.rs"]
+mod tiny;
+
+use monomorph_gguf::{FileShape, TensorType};
+use support::judge;
+use tiny::Options;
+
+#[test]
+fn differences_are_named() {
+    let build = judge(&tiny::tiny(TensorType::Q8_0)).unwrap();
+    assert!(build.differences(&build).is_empty());
+    let bf16 = judge(&tiny::tiny(TensorType::BF16)).unwrap();
+    let found = bf16.differences(&build);
+    assert!(
+        found.contains(&"tensor token_embd.weight: BF16 here, Q8_0 in the build".to_owned()),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 9, "eight and a count: {found:?}");
+    assert!(
+        found[8].starts_with("and ") && found[8].ends_with(" more"),
+        "{found:?}"
+    );
+
+    let ollama = Options {
+        shape: FileShape::Ollama,
+        ..Options::default()
+    };
+    let other = judge(&tiny::tiny_with(ollama)).unwrap();
+    let found = other.differences(&build).join("\n");
+    for words in [
+        "architecture: \"gemma3\" here, \"gemma-embedding\" in the build",
+        "shape of the file",
+    ] {
+        assert!(found.contains(words), "{found}");
+    }
+    let mut narrower = tiny::writer(Options::default());
+    narrower.set("gemma-embedding.attention.sliding_window", 12);
+    let narrower = judge(&narrower.to_bytes()).unwrap();
+    assert_eq!(
+        narrower.differences(&build),
+        ["attention radius: 6 here, 8 in the build"]
+    );
+}
