@@ -1,0 +1,34 @@
+//! Why nothing could be generated.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// One line that says what and where.
+#[derive(Debug)]
+pub enum Error {
+    /// The file is not a GGUF file, or not a model that this version runs.
+    Gguf(monomorph_gguf::Error),
+    /// The file could not be read.
+    Read(PathBuf, io::Error),
+    /// A generated file could not be written.
+    Write(PathBuf, io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Gguf(error) => error.fmt(f),
+            Error::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Error::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<monomorph_gguf::Error> for Error {
+    fn from(error: monomorph_gguf::Error) -> Self {
+        Error::Gguf(error)
+    }
+}

@@ -1,0 +1,98 @@
+//! From a GGUF file to generated Rust: header, [`Spec`], constants, tables.
+//!
+//! [`Generated::from_file`] is the whole pipeline. The header alone decides what is generated; the rest of the file is
+//! read once, for the hash that `monomorph verify` compares.
+
+#![forbid(unsafe_code)]
+
+mod emit;
+mod error;
+pub mod rope;
+pub mod vocab;
+
+pub use error::Error;
+
+use monomorph_gguf::{FileShape, Fingerprint, Header, Spec, read_prefix};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What a build needs of a model, ready to be written.
+pub struct Generated {
+    /// Rust source: `model.rs`.
+    pub source: String,
+    /// The tokenizer's tables: `vocabulary.bin`.
+    pub vocabulary: Vec<u8>,
+    /// RoPE's tables: `rope.bin`.
+    pub rope: Vec<u8>,
+    /// What the user should know about this file.
+    pub warnings: Vec<String>,
+}
+
+impl Generated {
+    /// Reads a model file.
+    pub fn from_file(path: &Path) -> Result<Generated, Error> {
+        let prefix = read_prefix(path)?;
+        let header = Header::parse(&prefix.bytes, prefix.file_len)?;
+        let content = content_hash(path).map_err(|error| Error::Read(path.into(), error))?;
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        Generated::from_header(&header, &prefix.bytes, content, &file_name)
+    }
+
+    /// Generates for a header. `bytes` begins with the header's own bytes, `content` is the hash of the whole file.
+    pub fn from_header(
+        header: &Header<'_>,
+        bytes: &[u8],
+        content: u128,
+        file_name: &str,
+    ) -> Result<Generated, Error> {
+        let spec = Spec::from_header(header)?;
+        let fingerprint = Fingerprint::new(header, bytes, content)?;
+        Ok(Generated {
+            source: emit::source(&spec, &fingerprint, file_name),
+            vocabulary: vocab::build(header)?,
+            rope: rope::tables(&spec),
+            warnings: warnings(&spec),
+        })
+    }
+
+    /// Writes the files that the runtime includes.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        let files: [(&str, &[u8]); 3] = [
+            ("model.rs", self.source.as_bytes()),
+            ("vocabulary.bin", &self.vocabulary),
+            ("rope.bin", &self.rope),
+        ];
+        for (name, bytes) in files {
+            let path = folder.join(name);
+            fs::write(&path, bytes).map_err(|error| Error::Write(path, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn warnings(spec: &Spec) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if spec.shape == FileShape::WithoutDense {
+        warnings.push(
+            "this file lacks the model's dense heads (dense_2, dense_3): its vectors lie in another space than the \
+             original model's and cannot be compared with them; use a file with 316 tensors to get the right ones"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+/// XXH3 (128 bits) of a file, read in pieces.
+fn content_hash(path: &Path) -> std::io::Result<u128> {
+    let mut file = File::open(path)?;
+    let mut hash = Xxh3::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.digest128()),
+            n => hash.update(&piece[..n]),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! RoPE's tables: for each position the cosines, then the sines, of its angles.
+//!
+//! They are made here, with the `libm` crate's functions in float64, so that every build on every platform writes the
+//! same bits and no start of the program computes any of them.
+
+use monomorph_gguf::Spec;
+
+/// A table of n_ctx x 2 x head_dim / 2 floats for one frequency base.
+///
+/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim)`. As the original model does, the frequency
+/// and the angle are rounded to float32 before their sine and cosine are taken.
+pub fn table(n_ctx: usize, head_dim: usize, base: f32) -> Vec<f32> {
+    let half = head_dim / 2;
+    let frequencies: Vec<f32> = (0..half)
+        .map(|j| {
+            let exponent = (2 * j) as f32 / head_dim as f32;
+            1.0 / (libm::pow(f64::from(base), f64::from(exponent)) as f32)
+        })
+        .collect();
+    let mut table = Vec::with_capacity(n_ctx * head_dim);
+    for position in 0..n_ctx {
+        let angles = frequencies.iter().map(|f| f64::from(position as f32 * f));
+        table.extend(angles.clone().map(|angle| libm::cos(angle) as f32));
+        table.extend(angles.map(|angle| libm::sin(angle) as f32));
+    }
+    table
+}
+
+/// Both tables of a model as little-endian bytes: sliding layers first.
+pub fn tables(spec: &Spec) -> Vec<u8> {
+    let table = |base| table(spec.n_ctx, spec.head_dim, base);
+    let both = [table(spec.rope_base_sliding), table(spec.rope_base_full)];
+    both.concat().iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn holds_cosines_then_sines_of_each_position() {
+        let table = table(3, 4, 10_000.0);
+        assert_eq!(table[..4], [1.0, 1.0, 0.0, 0.0]);
+        let want = [2f32.cos(), 0.02f32.cos(), 2f32.sin(), 0.02f32.sin()];
+        for (got, want) in table[8..].iter().zip(want) {
+            assert!((got - want).abs() < 1e-7);
+        }
+    }
+}

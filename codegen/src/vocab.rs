@@ -1,0 +1,301 @@
+//! The vocabulary as a table that the tokenizer uses in place; its layout is that of
+//! [`monomorph_gguf::vocab_layout`].
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use monomorph_gguf::vocab_layout::{
+    CUT, Field, HEADER_BYTES, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, Place, RANK_MASK, SPACE,
+    VERSION, hash, pair_bit,
+};
+use monomorph_gguf::{Error, Header, Piece, PieceKind, Spec, TokenizerSpec, Vocabulary};
+
+/// The blob for a file's vocabulary. The same header gives the same bytes.
+pub fn build(header: &Header<'_>) -> Result<Vec<u8>, Error> {
+    let pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
+    build_from(&pieces, &Spec::from_header(header)?.tokenizer)
+}
+
+/// The blob for these pieces; a piece's position is its id.
+pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
+    let texts: Vec<String> = pieces.iter().map(text_of).collect();
+    let ranked = rank(pieces, &texts)?;
+    let (seed, slots) = hash_table(&ranked)?;
+    let byte_ids = byte_ids(pieces);
+    let (cut_starts, cut_lengths) = cut_lengths(&ranked);
+    let pairs = pair_map(&ranked);
+    let every_byte = !byte_ids.contains(&NONE);
+    if !every_byte && special.unknown.is_none() {
+        return Err(refuse(
+            "no piece for some byte and no unknown piece".into(),
+            "all of <0x00> to <0xFF>",
+        ));
+    }
+
+    let ends = ends(pieces, &texts)?;
+    let longest = ranked
+        .iter()
+        .filter(|piece| piece.flags & MERGED != 0)
+        .map(|piece| piece.text.chars().count());
+    let mut header = [0; HEADER_BYTES / 4];
+    let mut set = |field: Field, value: u32| header[field as usize] = value;
+    set(Field::Magic, MAGIC);
+    set(Field::Version, VERSION);
+    set(Field::NVocab, pieces.len() as u32);
+    set(Field::NRanked, ranked.len() as u32);
+    set(Field::SlotBits, (slots.len() / 2).ilog2());
+    set(Field::PairBits, (pairs.len() * 32).ilog2());
+    set(Field::NCutLengths, cut_lengths.len() as u32);
+    set(Field::NBytes, ends.last().copied().unwrap_or(0));
+    set(Field::Seed, seed);
+    set(Field::LongestMerged, longest.max().unwrap_or(1) as u32);
+    set(Field::Bos, if special.add_bos { special.bos } else { NONE });
+    set(Field::Eos, if special.add_eos { special.eos } else { NONE });
+    set(
+        Field::Unknown,
+        if every_byte {
+            NONE
+        } else {
+            special.unknown.unwrap_or(NONE)
+        },
+    );
+    set(Field::SpacePrefix, special.add_space_prefix.into());
+
+    let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();
+    let words: [&[u32]; 8] = [
+        &header,
+        &slots,
+        &ids,
+        &ends,
+        &byte_ids,
+        &cut_starts,
+        &cut_lengths,
+        &pairs,
+    ];
+    let mut blob: Vec<u8> = words
+        .concat()
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    for (piece, text) in pieces.iter().zip(&texts) {
+        blob.extend_from_slice(stored(piece, text));
+    }
+    Ok(blob)
+}
+
+/// A piece that text can become.
+struct Ranked<'a> {
+    id: u32,
+    flags: u32,
+    score: f32,
+    text: &'a str,
+}
+
+impl Ranked<'_> {
+    /// Sorts pieces by the order of merging. Runs of spaces go first, the longest before all: the reference's list of
+    /// merges puts them there, whatever their score in the file. Pieces that are only cut out never merge and go last.
+    /// Scores tie in no known file; there the lower id goes first.
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let class = |flags: u32| [CUT | MERGED, MERGED, CUT].iter().position(|&c| c == flags);
+        let run_length = |piece: &Self| {
+            if piece.flags == CUT | MERGED {
+                piece.text.len()
+            } else {
+                0
+            }
+        };
+        class(self.flags)
+            .cmp(&class(other.flags))
+            .then_with(|| Reverse(run_length(self)).cmp(&Reverse(run_length(other))))
+            // Adding zero makes both zeros the positive one.
+            .then_with(|| (other.score + 0.0).total_cmp(&(self.score + 0.0)))
+            .then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+fn rank<'a>(pieces: &[Piece<'_>], texts: &'a [String]) -> Result<Vec<Ranked<'a>>, Error> {
+    let mut ranked = Vec::with_capacity(pieces.len());
+    for (id, (piece, text)) in (0..).zip(pieces.iter().zip(texts)) {
+        let flags = flags(piece, text);
+        if flags & MERGED != 0 && text.chars().count() > MAX_MERGED_CHARS {
+            let found = format!("piece {id} of {} characters", text.chars().count());
+            return Err(refuse(found, &format!("at most {MAX_MERGED_CHARS}")));
+        }
+        if flags != 0 {
+            ranked.push(Ranked {
+                id,
+                flags,
+                score: piece.score,
+                text,
+            });
+        }
+    }
+    if ranked.len() > RANK_MASK as usize {
+        return Err(refuse(
+            format!("{} pieces", ranked.len()),
+            &format!("at most {RANK_MASK}"),
+        ));
+    }
+    ranked.sort_by(Ranked::order);
+    Ok(ranked)
+}
+
+/// How text can become this piece; 0 where it cannot.
+fn flags(piece: &Piece<'_>, text: &str) -> u32 {
+    if text.is_empty() {
+        return 0;
+    }
+    match piece.kind {
+        // Merging sees no spaces: they were replaced.
+        PieceKind::Normal if text.contains(' ') => 0,
+        PieceKind::Normal => MERGED,
+        PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined if is_run(text, SPACE) => {
+            CUT | MERGED
+        }
+        PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined => CUT,
+        PieceKind::Unused | PieceKind::Byte => 0,
+    }
+}
+
+/// The piece as text meets it, empty for one that is not UTF-8. Runs of spaces are runs of U+2581 in the original
+/// vocabulary, cut out of the raw text only in that form; GGUF writes them with spaces.
+fn text_of(piece: &Piece<'_>) -> String {
+    let text = std::str::from_utf8(piece.bytes).unwrap_or_default();
+    let cut_out = matches!(
+        piece.kind,
+        PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined
+    );
+    if cut_out && is_run(text, ' ') {
+        text.replace(' ', SPACE.encode_utf8(&mut [0; 4]))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn is_run(text: &str, of: char) -> bool {
+    text.chars().all(|c| c == of) && text.chars().nth(1).is_some()
+}
+
+/// The piece's bytes in the blob.
+fn stored<'a>(piece: &Piece<'a>, text: &'a str) -> &'a [u8] {
+    if text.is_empty() {
+        piece.bytes
+    } else {
+        text.as_bytes()
+    }
+}
+
+fn ends(pieces: &[Piece<'_>], texts: &[String]) -> Result<Vec<u32>, Error> {
+    let mut end = 0u32;
+    let mut grow = |(piece, text): (&Piece<'_>, &String)| {
+        let length = u32::try_from(stored(piece, text).len()).ok()?;
+        end = end.checked_add(length)?;
+        Some(end)
+    };
+    let ends: Option<Vec<u32>> = pieces
+        .iter()
+        .zip(texts)
+        .map(|(piece, text)| grow((piece, text)))
+        .collect();
+    ends.ok_or_else(|| refuse("more than 4 GiB of pieces".into(), "less"))
+}
+
+/// The seed and the slots: at most half full, so that most searches for what is no piece look at one slot only.
+fn hash_table(ranked: &[Ranked<'_>]) -> Result<(u32, Vec<u32>), Error> {
+    /// A seed fails about once in a thousand vocabularies.
+    const SEEDS: u32 = 64;
+    let hashes: Vec<u64> = ranked.iter().map(|piece| hash(piece.text)).collect();
+    for seed in 0..SEEDS {
+        if let Some(slots) = try_seed(seed, ranked, &hashes)? {
+            return Ok((seed, slots));
+        }
+    }
+    Err(refuse(
+        format!("pieces that collide under {SEEDS} hash seeds"),
+        "a vocabulary not made to collide",
+    ))
+}
+
+fn try_seed(seed: u32, ranked: &[Ranked<'_>], hashes: &[u64]) -> Result<Option<Vec<u32>>, Error> {
+    let n_slots = (2 * ranked.len()).next_power_of_two().max(2);
+    let mut slots = vec![NONE; 2 * n_slots];
+    for (rank, (piece, &hash)) in ranked.iter().zip(hashes).enumerate() {
+        let place = Place::of(hash, seed, n_slots.ilog2());
+        let mut slot = place.slot;
+        while slots[2 * slot + 1] != NONE {
+            if slots[2 * slot] == place.fingerprint {
+                let other = &ranked[(slots[2 * slot + 1] & RANK_MASK) as usize];
+                if other.text != piece.text {
+                    return Ok(None);
+                }
+                let (first, second) = (other.id.min(piece.id), other.id.max(piece.id));
+                let found = format!(
+                    "\"{}\" as piece {first} and piece {second}",
+                    piece.text.escape_debug()
+                );
+                return Err(refuse(found, "every piece once"));
+            }
+            slot = (slot + 1) % n_slots;
+        }
+        slots[2 * slot] = place.fingerprint;
+        slots[2 * slot + 1] = piece.flags | rank as u32;
+    }
+    Ok(Some(slots))
+}
+
+fn byte_ids(pieces: &[Piece<'_>]) -> [u32; 256] {
+    let mut ids = [NONE; 256];
+    // The first of several pieces for a byte stays.
+    for (id, piece) in (0..pieces.len() as u32).zip(pieces).rev() {
+        if let Some(byte) = piece.byte() {
+            ids[byte as usize] = id;
+        }
+    }
+    ids
+}
+
+fn cut_lengths(ranked: &[Ranked<'_>]) -> ([u32; 257], Vec<u32>) {
+    let cut = ranked.iter().filter(|piece| piece.flags & CUT != 0);
+    let lengths: BTreeSet<(u8, u32)> = cut
+        .map(|piece| (piece.text.as_bytes()[0], piece.text.len() as u32))
+        .collect();
+    let before = |byte: usize| {
+        lengths
+            .iter()
+            .filter(|(first, _)| (*first as usize) < byte)
+            .count() as u32
+    };
+    (
+        std::array::from_fn(before),
+        lengths.iter().map(|&(_, length)| length).collect(),
+    )
+}
+
+/// The bitmap of pairs, sixteen bits or more for each: one in twenty other pairs seems to occur and costs some speed.
+fn pair_map(ranked: &[Ranked<'_>]) -> Vec<u32> {
+    let neighbours = |piece: &Ranked<'_>| -> Vec<(char, char)> {
+        piece.text.chars().zip(piece.text.chars().skip(1)).collect()
+    };
+    let mut pairs: Vec<(char, char)> = ranked.iter().flat_map(neighbours).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let n_bits = (16 * pairs.len()).next_power_of_two().max(32);
+    let mut map = vec![0; n_bits / 32];
+    for (left, right) in pairs {
+        let bit = pair_bit(left, right, n_bits.ilog2());
+        map[bit / 32] |= 1 << (bit % 32);
+    }
+    map
+}
+
+fn refuse(found: String, expected: &str) -> Error {
+    Error::Key {
+        key: "tokenizer.ggml.tokens".into(),
+        found,
+        expected: expected.into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "vocab_tests.rs"]
+mod tests;

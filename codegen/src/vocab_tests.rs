@@ -1,0 +1,164 @@
+use monomorph_gguf::vocab_layout::Sections;
+
+use super::*;
+
+const SPECIAL: TokenizerSpec = TokenizerSpec {
+    bos: 0,
+    eos: 1,
+    unknown: Some(1),
+    add_bos: true,
+    add_eos: false,
+    add_space_prefix: false,
+};
+
+fn piece(text: &'static str, score: f32, kind: PieceKind) -> Piece<'static> {
+    Piece {
+        bytes: text.as_bytes(),
+        score,
+        kind,
+    }
+}
+
+fn small() -> Vec<Piece<'static>> {
+    vec![
+        piece("<bos>", 0.0, PieceKind::Control),
+        piece("<unk>", 0.0, PieceKind::Unknown),
+        piece("   ", -1000.0, PieceKind::UserDefined),
+        piece("  ", -1000.0, PieceKind::UserDefined),
+        piece("a", -3.0, PieceKind::Normal),
+        piece("ab", -1.0, PieceKind::Normal),
+        piece("▁ab", -0.0, PieceKind::Normal),
+        piece("<0x41>", 0.0, PieceKind::Byte),
+        piece("never", 0.0, PieceKind::Unused),
+        Piece {
+            bytes: b"\xff",
+            score: 0.0,
+            kind: PieceKind::Normal,
+        },
+    ]
+}
+
+fn header_of(blob: &[u8]) -> [u32; 16] {
+    std::array::from_fn(|i| u32::from_le_bytes(blob[4 * i..4 * i + 4].try_into().unwrap()))
+}
+
+#[test]
+fn the_header_describes_the_blob() {
+    let blob = build_from(&small(), &SPECIAL).unwrap();
+    let header = header_of(&blob);
+    let field = |field: Field| header[field as usize];
+    let Sections {
+        slots,
+        ids,
+        ends,
+        byte_ids,
+        cut_starts,
+        cut_lengths,
+        pairs,
+        bytes,
+    } = Sections::of(&header);
+    let sum = slots + ids + ends + byte_ids + cut_starts + cut_lengths + pairs + bytes;
+    assert_eq!(blob.len(), HEADER_BYTES + sum);
+    assert_eq!(
+        (field(Field::Magic), field(Field::Version)),
+        (MAGIC, VERSION)
+    );
+    assert_eq!((field(Field::NVocab), field(Field::NRanked)), (10, 7));
+    assert_eq!(
+        (field(Field::Bos), field(Field::Eos), field(Field::Unknown)),
+        (0, NONE, 1)
+    );
+    assert_eq!(field(Field::LongestMerged), 3);
+    assert!(slots / 8 >= 2 * field(Field::NRanked) as usize);
+}
+
+#[test]
+fn runs_of_spaces_merge_first_and_cut_pieces_never() {
+    let pieces = small();
+    let texts: Vec<String> = pieces.iter().map(text_of).collect();
+    let ids: Vec<u32> = rank(&pieces, &texts)
+        .unwrap()
+        .iter()
+        .map(|piece| piece.id)
+        .collect();
+    assert_eq!(ids, [2, 3, 6, 5, 4, 0, 1]);
+}
+
+#[test]
+fn runs_of_spaces_are_stored_as_the_reference_writes_them() {
+    let blob = build_from(&small(), &SPECIAL).unwrap();
+    let bytes = Sections::of(&header_of(&blob)).bytes;
+    let want = ["<bos><unk>▁▁▁▁▁aab▁ab<0x41>never".as_bytes(), b"\xff"].concat();
+    assert_eq!(&blob[blob.len() - bytes..], want);
+}
+
+#[test]
+fn the_same_pieces_give_the_same_bytes() {
+    assert_eq!(
+        build_from(&small(), &SPECIAL),
+        build_from(&small(), &SPECIAL)
+    );
+}
+
+#[test]
+fn bad_vocabularies_are_refused_in_words() {
+    let message = |piece: Piece<'static>, special: &TokenizerSpec| {
+        let pieces = [small(), vec![piece]].concat();
+        build_from(&pieces, special).unwrap_err().to_string()
+    };
+    let key = "metadata key tokenizer.ggml.tokens: found";
+    assert_eq!(
+        message(piece("ab", 7.0, PieceKind::UserDefined), &SPECIAL),
+        format!("{key} \"ab\" as piece 5 and piece 10, expected every piece once"),
+    );
+    assert_eq!(
+        message(piece("▁▁", 7.0, PieceKind::Normal), &SPECIAL),
+        format!("{key} \"▁▁\" as piece 3 and piece 10, expected every piece once"),
+    );
+    // Two strings made to have the same hash, which no seed changes.
+    let collision = [small(), vec![piece("崀崀崀崀崀崀", 0.0, PieceKind::Normal)]].concat();
+    assert!(build_from(&collision, &SPECIAL).is_ok());
+    let collision = [
+        collision,
+        vec![piece("娎怨媷嵼弆廍", 0.0, PieceKind::Normal)],
+    ]
+    .concat();
+    assert_eq!(
+        build_from(&collision, &SPECIAL).unwrap_err().to_string(),
+        format!(
+            "{key} pieces that collide under 64 hash seeds, expected a vocabulary not made to collide"
+        ),
+    );
+    assert_eq!(
+        message(
+            piece("x".repeat(256).leak(), 7.0, PieceKind::Normal),
+            &SPECIAL
+        ),
+        format!("{key} piece 10 of 256 characters, expected at most 255"),
+    );
+    assert_eq!(
+        message(
+            piece("x", 7.0, PieceKind::Normal),
+            &TokenizerSpec {
+                unknown: None,
+                ..SPECIAL
+            }
+        ),
+        format!(
+            "{key} no piece for some byte and no unknown piece, expected all of <0x00> to <0xFF>"
+        ),
+    );
+}
+
+/// Vocabularies without the usual parts still give a table.
+#[test]
+fn nothing_is_needed() {
+    for pieces in [
+        vec![],
+        vec![piece("a", 0.0, PieceKind::Normal)],
+        vec![piece("<b>", 0.0, PieceKind::Control)],
+    ] {
+        let header = header_of(&build_from(&pieces, &SPECIAL).unwrap());
+        assert_eq!(header[Field::NRanked as usize] as usize, pieces.len());
+    }
+}
