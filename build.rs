@@ -1,0 +1,32 @@
+//! Chooses the model, has its code generated, and tells cargo when to do so again.
+
+use monomorph_codegen::Generated;
+use std::env;
+use std::path::PathBuf;
+
+const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=MODEL_GGUF");
+    let given = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty());
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let model = root.join(given.as_deref().unwrap_or(DEFAULT_MODEL.as_ref()));
+    println!("cargo::rerun-if-changed={}", model.display());
+    println!("cargo::rustc-env=MONOMORPH_SOURCE={}", model.display());
+    println!(
+        "cargo::rustc-env=MONOMORPH_IS_DEFAULT={}",
+        u8::from(given.is_none())
+    );
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let result = Generated::from_file(&model).and_then(|generated| {
+        generated.write(&out)?;
+        Ok(generated.warnings)
+    });
+    match result {
+        Ok(warnings) => warnings
+            .iter()
+            .for_each(|warning| println!("cargo::warning={warning}")),
+        Err(error) => println!("cargo::error=MODEL_GGUF={}: {error}", model.display()),
+    }
+}

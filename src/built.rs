@@ -1,0 +1,36 @@
+//! The model that this binary was built for.
+
+use crate::encoder::RopeTables;
+use crate::tokenizer::Tokenizer;
+
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
+
+pub use generated::{Built, FINGERPRINT, NAME, SPEC};
+
+/// The path that the build was given.
+pub const SOURCE: &str = env!("MONOMORPH_SOURCE");
+
+/// Whether this is the tiny built-in model, whose vectors mean nothing.
+pub const IS_DEFAULT_MODEL: bool = matches!(env!("MONOMORPH_IS_DEFAULT").as_bytes(), b"1");
+
+/// Makes a blob begin at a multiple of 64 bytes.
+#[repr(C, align(64))]
+struct Aligned<T: ?Sized>(T);
+
+static VOCABULARY: &Aligned<[u8]> =
+    &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/vocabulary.bin")));
+static ROPE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/rope.bin")));
+
+/// The model's tokenizer.
+pub fn tokenizer() -> Tokenizer {
+    Tokenizer::new(&VOCABULARY.0)
+}
+
+/// The model's RoPE tables.
+pub fn rope_tables() -> RopeTables {
+    let tables: &'static [f32] = bytemuck::cast_slice(&ROPE.0);
+    let (sliding, full) = tables.split_at(tables.len() / 2);
+    RopeTables::new(sliding, full, SPEC.head_dim / 2)
+}

@@ -1,0 +1,206 @@
+//! A report as people read it.
+
+use std::fmt::{self, Write};
+
+use monomorph_gguf::FileShape;
+
+use super::report::{ModelReport, Report};
+
+/// Longer metadata values are cut to this many characters; --json has them whole.
+const MAX_CHARS: usize = 100;
+
+pub fn for_people(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_report(&mut out, report);
+    out
+}
+
+fn write_report(out: &mut String, report: &Report) -> fmt::Result {
+    let (version, keys, tensors) = (
+        report.gguf_version,
+        report.metadata.len(),
+        report.tensors.len(),
+    );
+    writeln!(
+        out,
+        "file        {} ({})",
+        without_controls(&report.file),
+        bytes(report.file_bytes)
+    )?;
+    writeln!(
+        out,
+        "format      GGUF version {version}, alignment {}, {keys} keys, {tensors} tensors",
+        report.alignment
+    )?;
+    match (&report.model, &report.unsupported) {
+        (Some(model), _) => write_model(out, model)?,
+        (None, reason) => {
+            writeln!(
+                out,
+                "model       none that this version runs: {}",
+                reason.as_deref().unwrap_or_default()
+            )?;
+        }
+    }
+    write_binary(out, report)?;
+    writeln!(out, "\nmetadata")?;
+    let width = report
+        .metadata
+        .iter()
+        .map(|(key, _)| key.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(48);
+    for (key, value) in &report.metadata {
+        writeln!(
+            out,
+            "  {:width$}  {}",
+            one_line(key),
+            one_line(&shown(value))
+        )?;
+    }
+    writeln!(out, "\ntensors")?;
+    for count in &report.tensor_types {
+        writeln!(
+            out,
+            "  {:8} {:5}  {}",
+            count.r#type,
+            count.tensors,
+            bytes(count.bytes)
+        )?;
+    }
+    Ok(())
+}
+
+fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
+    writeln!(
+        out,
+        "model       {} ({})",
+        one_line(&model.name),
+        one_line(&model.architecture)
+    )?;
+    writeln!(out, "shape       {}", shape(model.file_shape))?;
+    writeln!(
+        out,
+        "dimensions  {} layers, {} wide, {} query and {} key/value heads of {}, feed-forward {}, vocabulary {}",
+        model.n_layer,
+        model.n_embd,
+        model.n_head,
+        model.n_head_kv,
+        model.head_dim,
+        model.n_ff,
+        model.n_vocab
+    )?;
+    writeln!(
+        out,
+        "window      {} tokens, sliding attention to {} on each side, {} pooling",
+        model.n_ctx, model.attention_radius, model.pooling
+    )?;
+    writeln!(
+        out,
+        "license     {}",
+        model
+            .license
+            .as_deref()
+            .map_or("not stated".into(), one_line)
+    )?;
+    let memory = &model.memory_bytes;
+    writeln!(
+        out,
+        "memory      {} mapped from the file",
+        bytes(memory.mapped)
+    )?;
+    writeln!(
+        out,
+        "            {} private for a text that fills the window",
+        bytes(memory.workspace)
+    )?;
+    writeln!(
+        out,
+        "            {} private more where unpacked weights are kept",
+        bytes(memory.kept_panels)
+    )?;
+    for (i, prompt) in model.prompts.iter().enumerate() {
+        let label = if i == 0 { "prompts" } else { "" };
+        writeln!(
+            out,
+            "{label:11} {:?} {}",
+            prompt.prefix,
+            prompt.names.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
+    let binary = &report.binary;
+    match &binary.misfit {
+        None => writeln!(
+            out,
+            "binary      fits: it was built for such a file (verify compares every byte)"
+        )?,
+        Some(misfit) => writeln!(
+            out,
+            "binary      does not fit: {}",
+            without_controls(misfit)
+        )?,
+    }
+    writeln!(
+        out,
+        "            built for {} from {}",
+        binary.built_for, binary.source
+    )?;
+    writeln!(
+        out,
+        "            instruction sets here: {}",
+        binary.isa.join(", ")
+    )
+}
+
+fn shape(shape: FileShape) -> &'static str {
+    match shape {
+        FileShape::WithDense => "with dense heads: the vectors the model was trained for",
+        FileShape::WithoutDense => {
+            "WITHOUT DENSE HEADS: vectors of another space, not comparable with those of the whole model"
+        }
+        FileShape::Ollama => {
+            "with dense heads, in Ollama's names: the vectors the model was trained for"
+        }
+    }
+}
+
+fn shown(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Object(array) => format!(
+            "[{} of {}]",
+            array["len"],
+            array["array_of"].as_str().unwrap_or("")
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// Not too long, and without control characters.
+fn one_line(text: &str) -> String {
+    let mut line = without_controls(text);
+    if let Some((cut, _)) = line.char_indices().nth(MAX_CHARS) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+/// A file could use control characters to write over the terminal.
+fn without_controls(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        0..1024 => format!("{n} bytes"),
+        1024..1_048_576 => format!("{:.1} KiB, {n} bytes", n as f64 / 1024.0),
+        _ => format!("{:.1} MiB, {n} bytes", n as f64 / 1_048_576.0),
+    }
+}

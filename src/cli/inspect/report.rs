@@ -1,0 +1,270 @@
+//! Everything that inspect says, gathered; printing is elsewhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use monomorph::{Embedder, Memory, Prompt, built};
+use monomorph_gguf::{FileShape, Header, Spec, TensorInfo, Value, ValueType};
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+/// Arrays up to this length are shown whole; vocabularies are not.
+const MAX_SHOWN: usize = 16;
+
+/// A file, described.
+#[derive(Serialize)]
+pub struct Report {
+    pub file: String,
+    pub file_bytes: u64,
+    pub gguf_version: u32,
+    pub alignment: u64,
+    /// In file order; long arrays as their type and length.
+    #[serde(serialize_with = "in_order")]
+    pub metadata: Vec<(String, serde_json::Value)>,
+    pub tensor_types: Vec<TypeCount>,
+    pub tensors: Vec<TensorLine>,
+    /// The model, if it is one that this version can run, else why not.
+    pub model: Option<ModelReport>,
+    pub unsupported: Option<String>,
+    pub binary: BinaryReport,
+}
+
+/// Tensors of one type.
+#[derive(Serialize)]
+pub struct TypeCount {
+    pub r#type: &'static str,
+    pub tensors: usize,
+    pub bytes: u64,
+}
+
+#[derive(Serialize)]
+pub struct TensorLine {
+    pub name: String,
+    pub r#type: &'static str,
+    /// As GGUF lists them, fastest first.
+    pub dims: Vec<u64>,
+    /// In the file.
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+/// What the specification says.
+#[derive(Serialize)]
+pub struct ModelReport {
+    pub name: String,
+    pub architecture: String,
+    pub license: Option<String>,
+    /// "with dense heads", "without dense heads", "with dense heads, in Ollama's names".
+    pub shape: String,
+    #[serde(skip)]
+    pub file_shape: FileShape,
+    pub n_layer: usize,
+    pub n_embd: usize,
+    pub n_ff: usize,
+    pub n_head: usize,
+    pub n_head_kv: usize,
+    pub head_dim: usize,
+    pub n_vocab: usize,
+    pub n_ctx: usize,
+    pub attention_radius: usize,
+    pub pooling: String,
+    pub memory_bytes: MemoryReport,
+    /// Each prompt's names and its prefix.
+    pub prompts: Vec<PromptReport>,
+}
+
+#[derive(Serialize)]
+pub struct MemoryReport {
+    pub mapped: u64,
+    pub workspace: u64,
+    pub kept_panels: u64,
+}
+
+#[derive(Serialize)]
+pub struct PromptReport {
+    pub names: Vec<&'static str>,
+    pub prefix: String,
+}
+
+/// The binary that is speaking, and its view of the file.
+#[derive(Serialize)]
+pub struct BinaryReport {
+    pub built_for: &'static str,
+    pub source: &'static str,
+    pub isa: Vec<&'static str>,
+    pub fits: bool,
+    /// Why it does not fit.
+    pub misfit: Option<String>,
+}
+
+impl Report {
+    pub fn new(path: &Path, header: &Header<'_>) -> Report {
+        let (model, unsupported) = match Spec::from_header(header) {
+            Ok(spec) => (Some(ModelReport::new(&spec)), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Report {
+            file: path.display().to_string(),
+            file_bytes: header.file_len,
+            gguf_version: header.version,
+            alignment: header.alignment,
+            metadata: header
+                .metadata
+                .iter()
+                .map(|(key, value)| (key.to_owned(), to_json(value)))
+                .collect(),
+            tensor_types: count_types(&header.tensors),
+            tensors: header.tensors.iter().map(TensorLine::new).collect(),
+            model,
+            unsupported,
+            binary: BinaryReport::new(path),
+        }
+    }
+
+    pub fn shape(&self) -> Option<FileShape> {
+        self.model.as_ref().map(|model| model.file_shape)
+    }
+}
+
+impl ModelReport {
+    fn new(spec: &Spec) -> ModelReport {
+        let memory = Memory::of(spec);
+        ModelReport {
+            name: spec.name.to_string(),
+            architecture: spec.architecture.to_string(),
+            license: spec.license.as_deref().map(str::to_owned),
+            shape: spec.shape.to_string(),
+            file_shape: spec.shape,
+            n_layer: spec.n_layer(),
+            n_embd: spec.n_embd,
+            n_ff: spec.n_ff,
+            n_head: spec.n_head,
+            n_head_kv: spec.n_head_kv,
+            head_dim: spec.head_dim,
+            n_vocab: spec.n_vocab,
+            n_ctx: spec.n_ctx,
+            attention_radius: spec.attention_radius,
+            pooling: spec.pooling.to_string(),
+            memory_bytes: MemoryReport {
+                mapped: memory.mapped,
+                workspace: memory.workspace,
+                kept_panels: memory.kept_panels,
+            },
+            prompts: Prompt::ALL.into_iter().map(PromptReport::new).collect(),
+        }
+    }
+}
+
+impl PromptReport {
+    fn new(prompt: Prompt) -> PromptReport {
+        PromptReport {
+            names: prompt.own_names().collect(),
+            prefix: prompt.prefix(None).into_owned(),
+        }
+    }
+}
+
+impl BinaryReport {
+    /// The gate that every command opens a file through is the judge.
+    fn new(path: &Path) -> BinaryReport {
+        let misfit = Embedder::options()
+            .threads(1)
+            .open(path)
+            .err()
+            .map(|error| error.to_string());
+        BinaryReport {
+            built_for: built::NAME,
+            source: built::SOURCE,
+            isa: monomorph::isa::available(),
+            fits: misfit.is_none(),
+            misfit,
+        }
+    }
+}
+
+impl TensorLine {
+    fn new(tensor: &TensorInfo<'_>) -> TensorLine {
+        TensorLine {
+            name: tensor.name.to_owned(),
+            r#type: tensor.kind.name(),
+            dims: tensor.shape().to_vec(),
+            offset: tensor.absolute_offset,
+            bytes: tensor.n_bytes,
+        }
+    }
+}
+
+/// Most bytes first.
+fn count_types(tensors: &[TensorInfo<'_>]) -> Vec<TypeCount> {
+    let mut counts: BTreeMap<&'static str, (usize, u64)> = BTreeMap::new();
+    for tensor in tensors {
+        let (tensors, bytes) = counts.entry(tensor.kind.name()).or_default();
+        *tensors += 1;
+        *bytes += tensor.n_bytes;
+    }
+    let mut counts: Vec<TypeCount> = counts
+        .into_iter()
+        .map(|(r#type, (tensors, bytes))| TypeCount {
+            r#type,
+            tensors,
+            bytes,
+        })
+        .collect();
+    counts.sort_by_key(|count| std::cmp::Reverse(count.bytes));
+    counts
+}
+
+fn to_json(value: &Value<'_>) -> serde_json::Value {
+    match *value {
+        Value::Str(text) => json!(text),
+        Value::Bool(flag) => json!(flag),
+        Value::F32(number) => float(number),
+        Value::F64(number) => json!(number),
+        Value::Array(array) => {
+            let shown: Option<Vec<serde_json::Value>> = match array.element_type() {
+                _ if array.len() > MAX_SHOWN => None,
+                ValueType::Str => Some(
+                    array
+                        .strings()
+                        .map(|bytes| json!(String::from_utf8_lossy(bytes)))
+                        .collect(),
+                ),
+                ValueType::I32 => Some(array.i32s().map(|number| json!(number)).collect()),
+                ValueType::U32 => Some(array.u32s().map(|number| json!(number)).collect()),
+                ValueType::F32 => Some(array.f32s().map(float).collect()),
+                _ => None,
+            };
+            match shown {
+                Some(elements) => json!(elements),
+                None => json!({ "array_of": array.element_type().to_string(), "len": array.len() }),
+            }
+        }
+        // Every integer of the format fits one of the two.
+        _ => match value
+            .integer()
+            .map(|number| (i64::try_from(number), number as u64))
+        {
+            Some((Ok(number), _)) => json!(number),
+            Some((Err(_), number)) => json!(number),
+            None => serde_json::Value::Null,
+        },
+    }
+}
+
+/// With as many digits as a float32 has: widened as it is, 1e-6 would become 9.999999974752427e-7.
+fn float(number: f32) -> serde_json::Value {
+    json!(
+        number
+            .to_string()
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+    )
+}
+
+fn in_order<S: Serializer>(
+    entries: &[(String, serde_json::Value)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entries.iter().map(|(key, value)| (key, value)))
+}

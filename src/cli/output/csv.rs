@@ -1,0 +1,49 @@
+//! csv and tsv: a header line, then a line a text with its id and the values. Quoted where an id needs it.
+
+use std::io::{self, Write};
+
+use super::destination::Destination;
+use super::{Encoder, Record, Summary};
+use crate::cli::input::Id;
+
+pub struct Csv {
+    pub delimiter: u8,
+}
+
+impl Encoder for Csv {
+    fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
+        let columns = (0..summary.dimensions).map(|i| format!("v{i}"));
+        self.line(out, |line| {
+            line.write_record(std::iter::once("id".to_owned()).chain(columns))
+        })
+    }
+
+    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+        self.line(out, |line| match record.id {
+            Some(Id::String(id)) => line.serialize((id, record.vector)),
+            Some(Id::Unsigned(id)) => line.serialize((id, record.vector)),
+            Some(Id::Signed(id)) => line.serialize((id, record.vector)),
+            None => line.serialize((record.index, record.vector)),
+        })
+    }
+
+    fn end(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Csv {
+    fn line(
+        &self,
+        out: &mut Destination,
+        write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>,
+    ) -> io::Result<()> {
+        let mut line = csv::WriterBuilder::new()
+            .delimiter(self.delimiter)
+            .has_headers(false)
+            .from_writer(Vec::new());
+        write(&mut line).map_err(io::Error::other)?;
+        let bytes = line.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        out.write_all(&bytes)
+    }
+}

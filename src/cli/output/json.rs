@@ -1,0 +1,56 @@
+//! json: the list that OpenAI's embeddings endpoint answers, as one object on one line.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::destination::Destination;
+use super::{Encoder, Record, Summary};
+
+/// Written piece by piece, so that memory does not grow with the number of vectors.
+pub struct Json;
+
+#[derive(Serialize)]
+struct Item<'a> {
+    object: &'static str,
+    index: usize,
+    embedding: &'a [f32],
+}
+
+#[derive(Serialize)]
+struct Usage {
+    prompt_tokens: usize,
+    total_tokens: usize,
+}
+
+impl Encoder for Json {
+    fn begin(&mut self, out: &mut Destination, _: &Summary) -> io::Result<()> {
+        out.write_all(b"{\"object\":\"list\",\"data\":[")
+    }
+
+    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+        if record.index > 0 {
+            out.write_all(b",")?;
+        }
+        let item = Item {
+            object: "embedding",
+            index: record.index,
+            embedding: record.vector,
+        };
+        serde_json::to_writer(out, &item).map_err(io::Error::from)
+    }
+
+    fn end(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
+        out.write_all(b"],\"model\":")?;
+        serde_json::to_writer(&mut *out, summary.model)?;
+        out.write_all(b",\"usage\":")?;
+        serde_json::to_writer(
+            &mut *out,
+            &Usage {
+                prompt_tokens: summary.tokens,
+                total_tokens: summary.tokens,
+            },
+        )?;
+        out.write_all(b"}\n")
+    }
+}

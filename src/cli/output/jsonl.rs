@@ -1,0 +1,46 @@
+//! jsonl: one object a line, complete as soon as it is written.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::destination::Destination;
+use super::{Encoder, Record, Summary};
+use crate::cli::input::Id;
+
+pub struct Jsonl;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Id>,
+    tokens: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<usize>,
+    /// Present, and false, where more than `dropped` tokens may have been cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_is_exact: Option<bool>,
+    embedding: &'a [f32],
+}
+
+impl Encoder for Jsonl {
+    fn begin(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+        let line = Line {
+            id: record.id,
+            tokens: record.tokens,
+            dropped: (record.dropped > 0).then_some(record.dropped),
+            dropped_is_exact: (record.dropped > 0 && !record.dropped_is_exact).then_some(false),
+            embedding: record.vector,
+        };
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")
+    }
+
+    fn end(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+}

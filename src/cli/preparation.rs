@@ -1,0 +1,121 @@
+//! What is done to a text before the model sees it, and to its vector after.
+
+use std::fmt::Display;
+
+use clap::{Args, ValueEnum};
+use monomorph::{EmbedOptions, Embedder, Embedding, Prompt, Truncate, Unicode};
+
+use super::failure::Failure;
+use super::message;
+
+/// The prefix put before every text.
+#[derive(Args, Debug)]
+pub struct PromptArgs {
+    /// Put the model's prompt for this task before each text: query, document, clustering, classification,
+    /// code-retrieval, sts, summarization, question-answering, fact-checking, or one of their other names
+    #[arg(long, value_name = "NAME", value_parser = Prompt::by_name, conflicts_with = "prefix")]
+    prompt: Option<Prompt>,
+
+    /// Put STR before each text, exactly as it is
+    #[arg(long, value_name = "STR")]
+    prefix: Option<String>,
+
+    /// The title of the texts, for --prompt document
+    #[arg(long, value_name = "STR", requires = "prompt")]
+    title: Option<String>,
+}
+
+/// Everything but the prefix.
+#[derive(Args, Debug)]
+pub struct PreparationArgs {
+    /// Keep the first N values of each vector and normalise them again; the model was trained for 512, 256 and 128
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    dimensions: Option<u32>,
+
+    /// What happens to a text longer than the model's window
+    #[arg(long, value_name = "WHERE", default_value = "end")]
+    truncate: TruncateArg,
+
+    /// Normalise the text before it is tokenized; the model's reference does not
+    #[arg(long, value_name = "FORM", default_value = "none")]
+    unicode: UnicodeArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TruncateArg {
+    /// Cut its end, and say so
+    End,
+    /// Fail, and name it
+    None,
+}
+
+/// Names of Unicode's normalisation forms.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum UnicodeArg {
+    /// The text as it is
+    None,
+    /// Canonical composition
+    Nfc,
+    /// Compatibility composition
+    Nfkc,
+}
+
+impl PromptArgs {
+    /// The prefix as a string, if there is one.
+    pub fn prefix(&self) -> Result<Option<String>, Failure> {
+        match (self.prompt, &self.title) {
+            (Some(prompt), Some(_)) if !prompt.takes_title() => Err(Failure::Usage(format!(
+                "--title: the prompt {prompt} has no place for a title; document has"
+            ))),
+            (Some(prompt), title) => Ok(Some(prompt.prefix(title.as_deref()).into_owned())),
+            (None, _) => Ok(self.prefix.clone()),
+        }
+    }
+}
+
+impl PreparationArgs {
+    /// The library's options for these arguments, without a prefix.
+    pub fn options(&self, embedder: &Embedder) -> Result<EmbedOptions, Failure> {
+        let available = embedder.info().dimensions;
+        let dimensions = self.dimensions.map(|dimensions| dimensions as usize);
+        if let Some(dimensions) = dimensions.filter(|&dimensions| dimensions > available) {
+            return Err(Failure::Usage(format!(
+                "--dimensions {dimensions}: this model's vectors have {available}"
+            )));
+        }
+        Ok(EmbedOptions {
+            dimensions,
+            truncate: match self.truncate {
+                TruncateArg::End => Truncate::End,
+                TruncateArg::None => Truncate::None,
+            },
+            unicode: self.unicode.into(),
+            ..EmbedOptions::default()
+        })
+    }
+}
+
+/// Says on standard error that a text was cut at the window, if it was.
+pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
+    if embedding.dropped > 0 {
+        let at_least = if embedding.dropped_is_exact {
+            ""
+        } else {
+            "at least "
+        };
+        let (tokens, dropped) = (embedding.tokens, embedding.dropped);
+        message::warning(format_args!(
+            "{text}: cut to {tokens} tokens, {at_least}{dropped} dropped"
+        ));
+    }
+}
+
+impl From<UnicodeArg> for Unicode {
+    fn from(form: UnicodeArg) -> Unicode {
+        match form {
+            UnicodeArg::None => Unicode::None,
+            UnicodeArg::Nfc => Unicode::Nfc,
+            UnicodeArg::Nfkc => Unicode::Nfkc,
+        }
+    }
+}

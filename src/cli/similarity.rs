@@ -1,0 +1,157 @@
+//! `monomorph similarity`: how alike texts are.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use monomorph::{EmbedOptions, Embedder, Prompt};
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::model::ModelArgs;
+use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
+
+/// Print the cosine similarity of texts, each with each, or of documents with a query
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without --query, line i and column j hold the cosine of texts i and j.
+With --query, each TEXT is a document: a line has its score, a tab, and the text. Both sides get the model's
+retrieval prompts.
+
+Examples:
+  monomorph similarity --prompt sts \"A cat sat.\" \"A kitten sat.\" \"Stocks fell.\"
+  monomorph similarity --query \"Which planet is red?\" \"Mars is the Red Planet.\" \"Venus is hot.\"")]
+pub struct SimilarityArgs {
+    /// The texts; two at least, or one with --query
+    #[arg(value_name = "TEXT", required = true)]
+    texts: Vec<String>,
+
+    /// Score the texts as documents that may answer this query
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["prompt", "prefix", "title"])]
+    query: Option<String>,
+
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    preparation: PreparationArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Print one JSON object: {"texts", "matrix"} or {"query", "texts", "scores"}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Matrix<'a> {
+    texts: &'a [String],
+    matrix: &'a [Vec<f32>],
+}
+
+#[derive(Serialize)]
+struct Scores<'a> {
+    query: &'a str,
+    texts: &'a [String],
+    scores: &'a [f32],
+}
+
+pub fn run(args: SimilarityArgs) -> Result<(), Failure> {
+    if args.query.is_none() && args.texts.len() < 2 {
+        return Err(Failure::Usage(
+            "similarity needs two texts, or --query and one".into(),
+        ));
+    }
+    let prefix = args.prompt.prefix()?;
+    let embedder = args.model.open(|options| options)?;
+    let options = args.preparation.options(&embedder)?;
+    let answer = match &args.query {
+        Some(query) => scores(&args, query, &embedder, &options)?,
+        None => matrix(&args, &embedder, &EmbedOptions { prefix, ..options })?,
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(answer.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::writing("standard output", &error))
+}
+
+fn matrix(
+    args: &SimilarityArgs,
+    embedder: &Embedder,
+    options: &EmbedOptions,
+) -> Result<String, Failure> {
+    let vectors = vectors(embedder, &args.texts, options)?;
+    let matrix: Vec<Vec<f32>> = vectors
+        .iter()
+        .map(|a| vectors.iter().map(|b| cosine(a, b)).collect())
+        .collect();
+    if args.json {
+        return to_json(&Matrix {
+            texts: &args.texts,
+            matrix: &matrix,
+        });
+    }
+    let line = |row: &Vec<f32>| {
+        row.iter()
+            .map(|x| format!("{x:7.4}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+            + "\n"
+    };
+    Ok(matrix.iter().map(line).collect())
+}
+
+fn scores(
+    args: &SimilarityArgs,
+    query: &str,
+    embedder: &Embedder,
+    options: &EmbedOptions,
+) -> Result<String, Failure> {
+    let with = |prompt| EmbedOptions {
+        prompt: Some(prompt),
+        ..options.clone()
+    };
+    let asked = vectors(embedder, &[query.to_owned()], &with(Prompt::Query))?;
+    let documents = vectors(embedder, &args.texts, &with(Prompt::Document))?;
+    let scores: Vec<f32> = documents
+        .iter()
+        .map(|document| cosine(&asked[0], document))
+        .collect();
+    if args.json {
+        return to_json(&Scores {
+            query,
+            texts: &args.texts,
+            scores: &scores,
+        });
+    }
+    let lines = scores.iter().zip(&args.texts);
+    Ok(lines
+        .map(|(score, text)| format!("{score:.4}\t{}\n", text.replace(char::is_control, " ")))
+        .collect())
+}
+
+fn to_json(answer: &impl Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string(answer).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(json + "\n")
+}
+
+fn vectors(
+    embedder: &Embedder,
+    texts: &[String],
+    options: &EmbedOptions,
+) -> Result<Vec<Vec<f32>>, Failure> {
+    let embeddings = embedder.run(texts, options)?;
+    for (i, embedding) in embeddings.iter().enumerate() {
+        warn_if_cut(format_args!("text {}", i + 1), embedding);
+    }
+    Ok(embeddings
+        .into_iter()
+        .map(|embedding| embedding.vector)
+        .collect())
+}
+
+/// The vectors have length 1, so their cosine is their dot product.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter()
+        .zip(b)
+        .map(|(&a, &b)| f64::from(a) * f64::from(b))
+        .sum::<f64>() as f32
+}

@@ -1,0 +1,80 @@
+//! `monomorph tokenize`: the token ids of texts, from the vocabulary in the binary. No model file is opened.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::Args;
+use monomorph::{Unicode, built};
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::input::{Id, InputArgs};
+use super::model::note_default_model;
+use super::preparation::UnicodeArg;
+
+/// Print the token ids of texts, one JSON object a text: {"ids": [...]}
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  monomorph tokenize --pieces \"Hello world\"
+  monomorph tokenize --input passages.jsonl | jq '.ids | length'")]
+pub struct TokenizeArgs {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// Add the pieces of text that the ids stand for
+    #[arg(long)]
+    pieces: bool,
+
+    /// Cut to N tokens, as embed does at the model's window [default: all tokens]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    limit: Option<u32>,
+
+    /// Normalise the text first
+    #[arg(long, value_name = "FORM", default_value = "none")]
+    unicode: UnicodeArg,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Id>,
+    ids: &'a [u32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pieces: Option<Vec<String>>,
+}
+
+pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
+    let mut source = args.input.open()?;
+    note_default_model();
+    let tokenizer = built::tokenizer();
+    let unicode = Unicode::from(args.unicode);
+    // No text has more tokens than bytes and the marks around it.
+    let limit = |text: &str| args.limit.map_or(text.len() + 3, |limit| limit as usize);
+    let piece =
+        |&id: &u32| String::from_utf8_lossy(tokenizer.piece(id).unwrap_or_default()).into_owned();
+
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let failed = |error: io::Error| Failure::writing("standard output", &error);
+    let mut chunk = Vec::new();
+    loop {
+        source.next_chunk(&mut chunk)?;
+        if chunk.is_empty() {
+            return out.flush().map_err(failed);
+        }
+        for text in &chunk {
+            let prepared = unicode.apply(&text.text);
+            let encoding = tokenizer.encode(&prepared, limit(&prepared));
+            let pieces = args
+                .pieces
+                .then(|| encoding.ids.iter().map(piece).collect());
+            let line = Line {
+                id: text.id.as_ref(),
+                ids: &encoding.ids,
+                pieces,
+            };
+            serde_json::to_writer(&mut out, &line).map_err(|error| failed(error.into()))?;
+            out.write_all(b"\n").map_err(failed)?;
+        }
+        out.flush().map_err(failed)?;
+    }
+}

@@ -1,0 +1,31 @@
+//! `monomorph verify`: is this the very file the binary was built from?
+
+use std::path::PathBuf;
+
+use clap::Args;
+use monomorph::{Embedder, built};
+
+use super::failure::Failure;
+use super::{message, model};
+
+/// Compare a whole model file with the one this binary was built from, by a hash of its content
+///
+/// Opening a model checks its size, tensors and vocabulary; this reads every byte.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  monomorph verify --model embeddinggemma-300m-Q8_0.gguf")]
+pub struct VerifyArgs {
+    /// The GGUF file to check [default: $MODEL_GGUF, else the path the build was given]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
+    let path = model::path(args.model.as_deref());
+    Embedder::verify(&path)?;
+    message::line(format_args!(
+        "{} is the file this binary was built from ({})",
+        path.display(),
+        built::NAME
+    ));
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! A dimension is a type: [`Const`] when the build knows it, [`Dyn`] when only the run knows it.
+//!
+//! Kernels are written once, generic over [`Dim`]. The specialised path passes `Const<768>`, the generic path
+//! `Dyn(768)`; nothing else differs between them, and their results are equal bit for bit.
+
+/// The size of one axis of a matrix.
+pub trait Dim: Copy + Send + Sync + 'static {
+    /// The number of elements along the axis.
+    fn size(self) -> usize;
+}
+
+/// A dimension fixed at compile time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Const<const N: usize>;
+
+/// A dimension read from a file at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dyn(pub usize);
+
+impl<const N: usize> Dim for Const<N> {
+    #[inline(always)]
+    fn size(self) -> usize {
+        N
+    }
+}
+
+impl Dim for Dyn {
+    #[inline(always)]
+    fn size(self) -> usize {
+        self.0
+    }
+}

@@ -1,0 +1,395 @@
+//! The library's front: text in, vectors out.
+
+use crate::built::{self, Built, FINGERPRINT, SPEC};
+use crate::encoder::{Batch, Encoder, Forward, workspace_bytes};
+use crate::error::Error;
+use crate::gate;
+use crate::isa::{Isa, Scalar};
+use crate::model::{Model, Runtime};
+use crate::pool::Pool;
+use crate::prompt::Prompt;
+use crate::tokenizer::Tokenizer;
+use crate::unicode::Unicode;
+use crate::vector;
+use crate::weights::Weights;
+use monomorph_gguf::Spec;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+#[cfg(target_arch = "x86_64")]
+use crate::isa::{Avx2, Avx512};
+
+/// The built model, opened: embeds texts on any thread. Requests run one after another, each on all threads.
+///
+/// ```
+/// use monomorph::{EmbedOptions, Embedder, Prompt};
+///
+/// # fn main() -> Result<(), monomorph::Error> {
+/// let embedder = Embedder::open(monomorph::built::SOURCE)?;
+/// let options = EmbedOptions { prompt: Some(Prompt::Document), ..Default::default() };
+/// let embeddings = embedder.run(&["Mars is red.", "Venus is hot."], &options)?;
+/// let cosine: f32 = embeddings[0].vector.iter().zip(&embeddings[1].vector).map(|(a, b)| a * b).sum();
+/// assert!((-1.0..=1.0).contains(&cosine));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Embedder {
+    pool: Pool,
+    encoder: Box<dyn Forward>,
+    batch: Batch,
+    info: Info,
+}
+
+/// What an embedder runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Info {
+    /// The instruction set in use.
+    pub isa: &'static str,
+    /// `specialized` or `generic`, see [`Kernels`].
+    pub path: &'static str,
+    /// Threads of a request.
+    pub threads: usize,
+    /// Dimensions of a whole vector.
+    pub dimensions: usize,
+    /// The longest text in tokens.
+    pub n_ctx: usize,
+    /// Private memory that kept panels use, in bytes.
+    pub kept_bytes: usize,
+}
+
+/// Which compilation of the kernels runs. Both give the same bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// With the model's dimensions as constants.
+    #[default]
+    Specialized,
+    /// With dimensions read at run time, to compare.
+    Generic,
+}
+
+/// How to open the model.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    threads: Option<usize>,
+    keep_panels: bool,
+    kernels: Kernels,
+    isa: Option<String>,
+}
+
+/// What to do with texts that are longer than the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Truncate {
+    /// Leave out what does not fit, and say so in [`Embedding::dropped`].
+    #[default]
+    End,
+    /// Fail with [`Error::TooLong`].
+    None,
+}
+
+/// How to embed.
+#[derive(Clone, Debug)]
+pub struct EmbedOptions {
+    /// A prompt to put before each text.
+    pub prompt: Option<Prompt>,
+    /// Any text to put before each text, after the prompt.
+    pub prefix: Option<String>,
+    /// Keep only so many values of each vector. The model was trained for 768, 512, 256 and 128.
+    pub dimensions: Option<usize>,
+    /// Scale vectors to length one.
+    pub normalize: bool,
+    /// What to do with long texts.
+    pub truncate: Truncate,
+    /// Bring texts to a Unicode normalisation form first.
+    pub unicode: Unicode,
+    /// Once set, the request ends with [`Error::Cancelled`].
+    pub cancel: Option<Arc<AtomicBool>>,
+}
+
+impl Default for EmbedOptions {
+    fn default() -> Self {
+        EmbedOptions {
+            prompt: None,
+            prefix: None,
+            dimensions: None,
+            normalize: true,
+            truncate: Truncate::default(),
+            unicode: Unicode::default(),
+            cancel: None,
+        }
+    }
+}
+
+/// A text's vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// The vector.
+    pub vector: Vec<f32>,
+    /// Tokens it was made from, prompt and special tokens included.
+    pub tokens: usize,
+    /// Tokens that were left out because the text was longer than the window.
+    pub dropped: usize,
+    /// Whether `dropped` is exact; of huge texts only the beginning is tokenized, and it is the least there can be.
+    pub dropped_is_exact: bool,
+}
+
+/// Memory that a model needs, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Mapped from the file and shared with other processes.
+    pub mapped: u64,
+    /// Workspace of a pass over one text that fills the window.
+    pub workspace: u64,
+    /// Panels, where [`OpenOptions::keep_panels`] asks for them.
+    pub kept_panels: u64,
+}
+
+impl Embedder {
+    /// Opens the model file that this binary was built for, with default options.
+    ///
+    /// The file is mapped, not read. While the embedder lives, nobody may change the file in place: a truncated one
+    /// ends the process with SIGBUS, a changed one changes the vectors. Replace model files by renaming.
+    pub fn open(path: impl AsRef<Path>) -> Result<Embedder, Error> {
+        Embedder::options().open(path)
+    }
+
+    /// Options to open with.
+    pub fn options() -> OpenOptions {
+        OpenOptions::default()
+    }
+
+    /// Checks that a file is byte for byte the one of the build.
+    pub fn verify(path: impl AsRef<Path>) -> Result<(), Error> {
+        gate::verify(path.as_ref(), &SPEC, &FINGERPRINT)
+    }
+
+    /// The vector of one text, with default options: no prompt, all dimensions, length one.
+    pub fn embed(&self, text: &str) -> Result<Vec<f32>, Error> {
+        let embeddings = self.run(&[text], &EmbedOptions::default())?;
+        Ok(embeddings
+            .into_iter()
+            .map(|embedding| embedding.vector)
+            .next()
+            .unwrap_or_default())
+    }
+
+    /// The vectors of many texts, with default options.
+    pub fn embed_batch(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<f32>>, Error> {
+        let embeddings = self.run(texts, &EmbedOptions::default())?;
+        Ok(embeddings
+            .into_iter()
+            .map(|embedding| embedding.vector)
+            .collect())
+    }
+
+    /// Embeds texts, in order. A text's vector has the same bits alone and in any company.
+    pub fn run(
+        &self,
+        texts: &[impl AsRef<str>],
+        options: &EmbedOptions,
+    ) -> Result<Vec<Embedding>, Error> {
+        let dimensions = options.dimensions.unwrap_or(SPEC.n_embd);
+        if dimensions == 0 || dimensions > SPEC.n_embd {
+            return Err(Error::Dimensions {
+                asked: dimensions,
+                largest: SPEC.n_embd,
+            });
+        }
+        let encodings = self.tokenize(texts, options)?;
+        let ids: Vec<&[u32]> = encodings
+            .iter()
+            .map(|encoding| encoding.ids.as_slice())
+            .collect();
+        let mut vectors = vec![0.0; texts.len() * SPEC.n_embd];
+        self.run_ids(&ids, options.cancel.as_deref(), &mut vectors)?;
+        let rows = vectors.chunks_exact(SPEC.n_embd).zip(encodings);
+        rows.enumerate()
+            .map(|(text, (row, encoding))| {
+                let vector = vector::finish(row.to_vec(), dimensions, options.normalize)
+                    .ok_or(Error::NotFinite { text })?;
+                Ok(Embedding {
+                    vector,
+                    tokens: encoding.ids.len(),
+                    dropped: encoding.dropped,
+                    dropped_is_exact: encoding.dropped_is_exact,
+                })
+            })
+            .collect()
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> Tokenizer {
+        built::tokenizer()
+    }
+
+    /// What this embedder runs on.
+    pub fn info(&self) -> Info {
+        self.info
+    }
+
+    fn tokenize(
+        &self,
+        texts: &[impl AsRef<str>],
+        options: &EmbedOptions,
+    ) -> Result<Vec<crate::tokenizer::Encoding>, Error> {
+        let tokenizer = self.tokenizer();
+        let mut prefix = options
+            .prompt
+            .map_or_else(String::new, |p| p.prefix(None).into_owned());
+        prefix += options.prefix.as_deref().unwrap_or_default();
+        let encode = |(text, input): (usize, &str)| {
+            let input = options.unicode.apply(input);
+            let encoding = match prefix.as_str() {
+                "" => tokenizer.encode(&input, SPEC.n_ctx),
+                prefix => tokenizer.encode(&format!("{prefix}{input}"), SPEC.n_ctx),
+            };
+            if encoding.dropped > 0 && options.truncate == Truncate::None {
+                let tokens = encoding.ids.len() + encoding.dropped;
+                let exact = encoding.dropped_is_exact;
+                return Err(Error::TooLong {
+                    text,
+                    tokens,
+                    exact,
+                    n_ctx: SPEC.n_ctx,
+                });
+            }
+            Ok(encoding)
+        };
+        texts
+            .iter()
+            .map(AsRef::as_ref)
+            .enumerate()
+            .map(encode)
+            .collect()
+    }
+
+    fn run_ids(
+        &self,
+        ids: &[&[u32]],
+        cancel: Option<&AtomicBool>,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let never = AtomicBool::new(false);
+        let cancel = cancel.unwrap_or(&never);
+        let run = || {
+            self.batch
+                .run(&self.pool, self.encoder.as_ref(), ids, cancel, out)
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(result) => result.map_err(|_| Error::Cancelled),
+            Err(_) => Err(Error::Panicked),
+        }
+    }
+}
+
+impl OpenOptions {
+    /// Threads of a request; the default is as many as the process may use.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Unpack all weights once and keep them in private memory ([`Memory::kept_panels`]): faster for short texts in a
+    /// resident process.
+    pub fn keep_panels(mut self, keep: bool) -> Self {
+        self.keep_panels = keep;
+        self
+    }
+
+    /// Which compilation of the kernels runs.
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
+    /// An instruction set by name (`scalar`, `avx2`, `avx512`); the default is the environment's `MONOMORPH_ISA`, then
+    /// the best one of this CPU.
+    pub fn isa(mut self, name: impl Into<String>) -> Self {
+        self.isa = Some(name.into());
+        self
+    }
+
+    /// Opens the model; see [`Embedder::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Embedder, Error> {
+        let weights = gate::open(path.as_ref(), &SPEC, &FINGERPRINT)?;
+        let threads = self.threads.unwrap_or_else(default_threads);
+        let pool = Pool::new(threads).map_err(Error::Threads)?;
+        let from_environment = || {
+            std::env::var("MONOMORPH_ISA")
+                .ok()
+                .filter(|name| !name.is_empty())
+        };
+        let best = || crate::isa::available()[0].to_owned();
+        let name = self
+            .isa
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(best);
+        let unknown = || Error::Isa { name: name.clone() };
+        let opened = match name.as_str() {
+            Scalar::NAME => self.with_isa::<Scalar>(weights, pool),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::NAME => self.with_isa::<Avx2>(weights, pool),
+            #[cfg(target_arch = "x86_64")]
+            Avx512::NAME => self.with_isa::<Avx512>(weights, pool),
+            _ => None,
+        };
+        opened.ok_or_else(unknown)
+    }
+
+    fn with_isa<I: Isa>(self, weights: Weights, pool: Pool) -> Option<Embedder> {
+        let isa = I::detect()?;
+        Some(match self.kernels {
+            Kernels::Specialized => self.with_model(isa, Built, "specialized", weights, pool),
+            Kernels::Generic => {
+                self.with_model(isa, Runtime(SPEC.clone()), "generic", weights, pool)
+            }
+        })
+    }
+
+    fn with_model<I: Isa, M: Model>(
+        self,
+        isa: I,
+        model: M,
+        path: &'static str,
+        mut weights: Weights,
+        pool: Pool,
+    ) -> Embedder {
+        if self.keep_panels {
+            weights.keep_panels(isa, &SPEC, &pool);
+        }
+        let info = Info {
+            isa: I::NAME,
+            path,
+            threads: pool.threads(),
+            dimensions: SPEC.n_embd,
+            n_ctx: SPEC.n_ctx,
+            kept_bytes: weights.kept_bytes(),
+        };
+        let encoder = Box::new(Encoder::new(isa, model, weights, built::rope_tables()));
+        Embedder {
+            pool,
+            encoder,
+            batch: Batch::default(),
+            info,
+        }
+    }
+}
+
+impl Memory {
+    /// What a model of this spec needs.
+    pub fn of(spec: &Spec) -> Memory {
+        let matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
+        Memory {
+            mapped: spec.tensors().map(|(_, tensor)| tensor.n_bytes).sum(),
+            workspace: workspace_bytes(spec, spec.n_ctx) as u64,
+            kept_panels: matrices.map(crate::weights::panel_bytes).sum(),
+        }
+    }
+}
+
+/// As many threads as the process may use, by its affinity and its control group's quota.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

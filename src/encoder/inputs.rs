@@ -1,0 +1,124 @@
+//! The rows that a product reads: int16 with a scale for integer weights, floats for float weights, or both.
+
+use crate::dim::Dim;
+use crate::isa::Isa;
+use crate::kernels::matmul::{Matrix, Rows};
+use crate::kernels::quantize::quantize;
+use crate::kernels::rms_norm::{rms_norm, rms_norm_quantize};
+
+/// Input rows; the buffers grow to the largest product and stay.
+#[derive(Default)]
+pub struct Inputs {
+    ints: Vec<i16>,
+    scales: Vec<f32>,
+    floats: Vec<f32>,
+}
+
+/// The forms that the weights of a step ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    pub ints: bool,
+    pub floats: bool,
+}
+
+/// Some neighbouring rows, to be written.
+pub struct InputPart<'a> {
+    ints: &'a mut [i16],
+    scales: &'a mut [f32],
+    floats: &'a mut [f32],
+    k: usize,
+}
+
+impl Want {
+    /// What these weights multiply.
+    pub fn of(weights: &[Matrix<'_>]) -> Want {
+        Want {
+            ints: weights.iter().any(|w| w.takes_ints()),
+            floats: weights.iter().any(|w| !w.takes_ints()),
+        }
+    }
+}
+
+impl Inputs {
+    /// Makes room for `elements` in `rows` rows, in the forms wanted.
+    pub fn grow(&mut self, rows: usize, elements: usize, want: Want) {
+        let grow = |len: usize, need: bool| if need { len.max(elements) } else { len };
+        self.ints.resize(grow(self.ints.len(), want.ints), 0);
+        self.floats
+            .resize(grow(self.floats.len(), want.floats), 0.0);
+        self.scales.resize(self.scales.len().max(rows), 0.0);
+    }
+
+    /// The first `m` rows of `k`, to multiply.
+    pub fn rows(&self, m: usize, k: usize, want: Want) -> Rows<'_> {
+        let ints = if want.ints { &self.ints[..m * k] } else { &[] };
+        let floats = if want.floats {
+            &self.floats[..m * k]
+        } else {
+            &[]
+        };
+        Rows {
+            m,
+            ints: bytemuck::cast_slice(ints),
+            scales: &self.scales[..m],
+            floats: bytemuck::cast_slice(floats),
+        }
+    }
+
+    /// Rows of `k`, cut into parts of the given numbers of rows.
+    pub fn parts<'a>(
+        &'a mut self,
+        k: usize,
+        want: Want,
+        lengths: impl Iterator<Item = usize> + Send,
+    ) -> impl Iterator<Item = InputPart<'a>> + Send {
+        let mut ints = self.ints.as_mut_slice();
+        let mut scales = self.scales.as_mut_slice();
+        let mut floats = self.floats.as_mut_slice();
+        lengths.map(move |rows| InputPart {
+            ints: take(&mut ints, if want.ints { rows * k } else { 0 }),
+            scales: take(&mut scales, rows),
+            floats: take(&mut floats, if want.floats { rows * k } else { 0 }),
+            k,
+        })
+    }
+}
+
+impl InputPart<'_> {
+    /// Writes row `r`: `RMSNorm(x) * gain`.
+    #[inline(always)]
+    pub fn norm<I: Isa, N: Dim>(
+        &mut self,
+        isa: I,
+        n: N,
+        r: usize,
+        x: &[f32],
+        gain: &[f32],
+        eps: f32,
+    ) {
+        if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
+            self.scales[r] = rms_norm_quantize(isa, n, x, gain, eps, q);
+        }
+        if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
+            rms_norm(isa, n, x, gain, eps, y);
+        }
+    }
+
+    /// Writes row `r`: `x` as it is.
+    #[inline(always)]
+    pub fn set<I: Isa, N: Dim>(&mut self, isa: I, n: N, r: usize, x: &[f32]) {
+        if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
+            self.scales[r] = quantize(isa, n, x, q);
+        }
+        if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
+            y.copy_from_slice(&x[..n.size()]);
+        }
+    }
+}
+
+/// Cuts the first `n` elements off a slice.
+pub fn take<'a, T>(from: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (head, tail) = std::mem::take(from).split_at_mut(n);
+    *from = tail;
+    head
+}

@@ -1,0 +1,308 @@
+//! One transformer layer, an operation a function, in the order of the model's description.
+
+use super::inputs::{Want, take};
+use super::{Pass, TextRows};
+use crate::dim::Dim;
+use crate::isa::{Isa, PANEL};
+use crate::kernels::attention::{Heads, KeysValues, QUERIES, attention};
+use crate::kernels::matmul::{Matrix, matmul, matmul_geglu};
+use crate::kernels::rms_norm::{add_rms_norm, rms_norm_in_place};
+use crate::kernels::rope::rope;
+use crate::model::Model;
+use crate::pool::ColumnsMut;
+use monomorph_gguf::{Attention, Layer};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+impl<I: Isa, M: Model> Pass<'_, I, M> {
+    /// `x += attention branch; x += feed-forward branch`
+    pub(super) fn layer(&mut self, layer: &Layer) {
+        let weights = self.weights;
+        let [q, k, v] = [layer.attn_q, layer.attn_k, layer.attn_v].map(|t| weights.matrix(t));
+        let attn_output = weights.matrix(layer.attn_output);
+        let [gate, up] = [layer.ffn_gate, layer.ffn_up].map(|t| weights.matrix(t));
+        let ffn_down = weights.matrix(layer.ffn_down);
+
+        self.norm(weights.norm(layer.attn_norm), Want::of(&[q, k, v]));
+        self.project_qkv([q, k, v]);
+        self.norm_and_rotate(layer);
+        self.attend(layer.attention, Want::of(&[attn_output]));
+        self.project_branch(self.model.n_attn(), attn_output);
+        self.add_branch(weights.norm(layer.post_attention_norm));
+
+        self.norm(weights.norm(layer.ffn_norm), Want::of(&[gate, up]));
+        self.gate_and_up(gate, up);
+        self.take_gated(Want::of(&[ffn_down]));
+        self.project_branch(self.model.n_ff(), ffn_down);
+        self.add_branch(weights.norm(layer.post_ffw_norm));
+    }
+
+    /// `inputs = RMSNorm(x) * gain`
+    fn norm(&mut self, gain: &[f32], want: Want) {
+        let (isa, n, eps) = (self.isa, self.model.n_embd(), self.model.spec().rms_eps);
+        let per_part = self.rows_per_part();
+        let x = self.ws.x[..self.rows * n.size()].chunks(per_part * n.size());
+        let lengths = x.clone().map(|x| x.len() / n.size());
+        let inputs = self.ws.inputs.parts(n.size(), want, lengths);
+        self.team.for_each(x.zip(inputs), |_, (x, mut inputs)| {
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    for (r, x) in x.chunks_exact(n.size()).enumerate() {
+                        inputs.norm(isa, n, r, x, gain, eps);
+                    }
+                },
+            );
+        });
+    }
+
+    /// `qkv = inputs * [Wq Wk Wv]`
+    fn project_qkv(&mut self, [q, k, v]: [Matrix<'_>; 3]) {
+        let (isa, n_embd) = (self.isa, self.model.n_embd());
+        let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
+        let width = n_q + 2 * n_kv;
+        let per_part = self.panels_per_part(width);
+        let rows = self
+            .ws
+            .inputs
+            .rows(self.rows, n_embd.size(), Want::of(&[q, k, v]));
+        let all = ColumnsMut::new(&mut self.ws.qkv[..self.rows * width], width);
+        let (q_out, rest) = all.split_at(n_q);
+        let (k_out, v_out) = rest.split_at(n_kv);
+        let parts = [(q, q_out), (k, k_out), (v, v_out)]
+            .into_iter()
+            .flat_map(|(weights, out)| {
+                out.parts(per_part)
+                    .map(move |(first, out)| (weights, first, out))
+            });
+        let threads = &self.ws.threads;
+        self.team
+            .for_each(parts, |thread, (weights, first, mut out)| {
+                let panels = &mut lock(&threads[thread]).panels;
+                matmul(isa, n_embd, rows, weights, first, panels, &mut out);
+            });
+    }
+
+    /// Normalises and turns the heads of queries and keys, and puts keys and values where attention reads them.
+    fn norm_and_rotate(&mut self, layer: &Layer) {
+        let (isa, model, tables, attention) = (self.isa, self.model, self.rope, layer.attention);
+        let (d, eps) = (model.head_dim(), model.spec().rms_eps);
+        let (n_q, n_kv) = (model.n_attn().size(), self.n_kv());
+        let width = n_q + 2 * n_kv;
+        let q_gain = self.weights.norm(layer.attn_q_norm);
+        let k_gain = self.weights.norm(layer.attn_k_norm);
+        let score_scale = 1.0 / (d.size() as f32).sqrt();
+        let [mut qkv, mut keys, mut values] =
+            [&mut self.ws.qkv, &mut self.ws.keys, &mut self.ws.values].map(Vec::as_mut_slice);
+        let parts = parts_of_texts(&self.ws.texts, PANEL).map(|part| {
+            let qkv = take(&mut qkv, part.len * width);
+            let keys = take(&mut keys, PANEL * n_kv);
+            (part.first, qkv, keys, take(&mut values, part.len * n_kv))
+        });
+        self.team.for_each(parts, |_, (first, qkv, keys, values)| {
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    let rows = qkv
+                        .chunks_exact_mut(width)
+                        .zip(values.chunks_exact_mut(n_kv));
+                    for (t, (row, value)) in rows.enumerate() {
+                        let (cos, sin) = tables.at(attention, first + t);
+                        let (q, kv) = row.split_at_mut(n_q);
+                        let (k, v) = kv.split_at_mut(n_kv);
+                        for head in q.chunks_exact_mut(d.size()) {
+                            rms_norm_in_place(isa, d, head, q_gain, eps);
+                            rope(isa, d, head, cos, sin, score_scale);
+                        }
+                        for head in k.chunks_exact_mut(d.size()) {
+                            rms_norm_in_place(isa, d, head, k_gain, eps);
+                            rope(isa, d, head, cos, sin, 1.0);
+                        }
+                        for (column, k) in keys.chunks_exact_mut(PANEL).zip(k.iter()) {
+                            column[t] = *k;
+                        }
+                        value.copy_from_slice(v);
+                    }
+                },
+            );
+        });
+    }
+
+    /// `inputs = softmax(q K^T) V`, the heads side by side.
+    fn attend(&mut self, kind: Attention, want: Want) {
+        let (isa, model) = (self.isa, self.model);
+        let heads = Heads {
+            n_head: model.n_head(),
+            n_head_kv: model.n_head_kv(),
+            head_dim: model.head_dim(),
+        };
+        let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
+        let width = n_attn.size() + 2 * n_kv;
+        let radius = (kind == Attention::Sliding).then_some(model.spec().attention_radius);
+        let (texts, qkv, threads) = (&self.ws.texts, &self.ws.qkv, &self.ws.threads);
+        let (keys, values) = (&self.ws.keys, &self.ws.values);
+        let parts = || parts_of_texts(texts, QUERIES);
+        let inputs = self
+            .ws
+            .inputs
+            .parts(n_attn.size(), want, parts().map(|part| part.len));
+        self.team
+            .for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
+                let kv = KeysValues {
+                    n: part.text.len,
+                    keys: &keys[part.key_row * n_kv..],
+                    values: &values[part.text.start * n_kv..],
+                };
+                let queries = &qkv[(part.text.start + part.first) * width..];
+                let tokens = part.first..part.first + part.len;
+                let scratch = &mut *lock(&threads[thread]);
+                let (scores, out) = (&mut scratch.scores, &mut scratch.heads);
+                attention(isa, heads, queries, width, tokens, kv, radius, scores, out);
+                isa.vectorize(
+                    #[inline(always)]
+                    || {
+                        let rows = out.chunks_exact(n_attn.size()).take(part.len);
+                        for (r, row) in rows.enumerate() {
+                            inputs.set(isa, n_attn, r, row);
+                        }
+                    },
+                );
+            });
+    }
+
+    /// `branch = inputs * W`
+    fn project_branch<K: Dim>(&mut self, k: K, weights: Matrix<'_>) {
+        let (isa, n) = (self.isa, self.model.n_embd().size());
+        let per_part = self.panels_per_part(n);
+        let rows = self
+            .ws
+            .inputs
+            .rows(self.rows, k.size(), Want::of(&[weights]));
+        let out = ColumnsMut::new(&mut self.ws.branch[..self.rows * n], n);
+        let threads = &self.ws.threads;
+        self.team
+            .for_each(out.parts(per_part), |thread, (first, mut out)| {
+                let panels = &mut lock(&threads[thread]).panels;
+                matmul(isa, k, rows, weights, first, panels, &mut out);
+            });
+    }
+
+    /// `x += RMSNorm(branch) * gain`
+    fn add_branch(&mut self, gain: &[f32]) {
+        let (isa, n, eps) = (self.isa, self.model.n_embd(), self.model.spec().rms_eps);
+        let part = self.rows_per_part() * n.size();
+        let x = self.ws.x[..self.rows * n.size()].chunks_mut(part);
+        let branch = self.ws.branch.chunks(part);
+        self.team.for_each(x.zip(branch), |_, (x, branch)| {
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    let rows = x
+                        .chunks_exact_mut(n.size())
+                        .zip(branch.chunks_exact(n.size()));
+                    for (x, branch) in rows {
+                        add_rms_norm(isa, n, x, branch, gain, eps);
+                    }
+                },
+            );
+        });
+    }
+
+    /// `gated = gelu(inputs * Wgate) * (inputs * Wup)`
+    fn gate_and_up(&mut self, gate: Matrix<'_>, up: Matrix<'_>) {
+        let (isa, n_embd, n) = (self.isa, self.model.n_embd(), self.model.n_ff().size());
+        let per_part = self.panels_per_part(n);
+        let rows = self
+            .ws
+            .inputs
+            .rows(self.rows, n_embd.size(), Want::of(&[gate, up]));
+        let out = ColumnsMut::new(&mut self.ws.gated[..self.rows * n], n);
+        let threads = &self.ws.threads;
+        self.team
+            .for_each(out.parts(per_part), |thread, (first, mut out)| {
+                let panels = &mut lock(&threads[thread]).panels;
+                matmul_geglu(isa, n_embd, rows, gate, up, first, panels, &mut out);
+            });
+    }
+
+    /// `inputs = gated`
+    fn take_gated(&mut self, want: Want) {
+        let (isa, n) = (self.isa, self.model.n_ff());
+        let per_part = self.rows_per_part();
+        let gated = self.ws.gated[..self.rows * n.size()].chunks(per_part * n.size());
+        let lengths = gated.clone().map(|rows| rows.len() / n.size());
+        let inputs = self.ws.inputs.parts(n.size(), want, lengths);
+        self.team
+            .for_each(gated.zip(inputs), |_, (gated, mut inputs)| {
+                isa.vectorize(
+                    #[inline(always)]
+                    || {
+                        for (r, row) in gated.chunks_exact(n.size()).enumerate() {
+                            inputs.set(isa, n, r, row);
+                        }
+                    },
+                );
+            });
+    }
+
+    /// Floats of a token's keys, and of its values.
+    fn n_kv(&self) -> usize {
+        self.model.n_head_kv().size() * self.model.head_dim().size()
+    }
+
+    /// Rows of a part: small enough that every thread finds several.
+    fn rows_per_part(&self) -> usize {
+        self.rows
+            .div_ceil(PARTS_PER_THREAD * self.team.threads())
+            .max(1)
+    }
+
+    /// Panels of a part of `n` columns.
+    fn panels_per_part(&self, n: usize) -> usize {
+        match self.team.threads() {
+            1 => n / PANEL,
+            threads => (n / PANEL).div_ceil(PARTS_PER_THREAD * threads),
+        }
+    }
+}
+
+/// Parts of an operation for each thread of the team: two leave something to take over from a thread that is late.
+const PARTS_PER_THREAD: usize = 2;
+
+/// Some neighbouring tokens of one text.
+#[derive(Clone, Copy)]
+struct TextPart {
+    text: TextRows,
+    /// The first row of the text's keys, which begin on whole panels.
+    key_row: usize,
+    /// The part's first token, counted from the text's.
+    first: usize,
+    len: usize,
+}
+
+/// Cuts each text into parts of `size` tokens.
+fn parts_of_texts(
+    texts: &[TextRows],
+    size: usize,
+) -> impl Iterator<Item = TextPart> + Clone + Send + '_ {
+    let key_rows = texts.iter().scan(0, |next, text| {
+        let row = *next;
+        *next += text.len.next_multiple_of(PANEL);
+        Some(row)
+    });
+    texts.iter().zip(key_rows).flat_map(move |(text, key_row)| {
+        (0..text.len).step_by(size).map(move |first| {
+            let len = size.min(text.len - first);
+            TextPart {
+                text: *text,
+                key_row,
+                first,
+                len,
+            }
+        })
+    })
+}
+
+pub(super) fn lock<T>(scratch: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic leaves only scratch behind, which every user writes before reading.
+    scratch.lock().unwrap_or_else(PoisonError::into_inner)
+}

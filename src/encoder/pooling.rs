@@ -1,0 +1,80 @@
+//! From token rows to one vector a text: output norm, pooling, dense heads.
+
+use super::Pass;
+use super::inputs::Want;
+use crate::dim::Dyn;
+use crate::isa::{Isa, PANEL};
+use crate::kernels::matmul::matmul;
+use crate::kernels::rms_norm::rms_norm_in_place;
+use crate::kernels::{lanes, lanes_mut};
+use crate::model::Model;
+use crate::pool::ColumnsMut;
+use monomorph_gguf::Pooling;
+
+impl<I: Isa, M: Model> Pass<'_, I, M> {
+    /// `pooled = mean (or first, or last) of RMSNorm(x) * output_norm` over each text's tokens.
+    pub(super) fn pool(&mut self) {
+        let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
+        let d = spec.n_embd;
+        let gain = self.weights.norm(spec.output_norm);
+        let mut rest = &mut self.ws.x[..];
+        let rows = self
+            .ws
+            .texts
+            .iter()
+            .map(|text| super::inputs::take(&mut rest, text.len * d));
+        let pooled = self.ws.pooled[0].chunks_exact_mut(d);
+        self.team.for_each(rows.zip(pooled), |_, (rows, pooled)| {
+            let len = rows.len() / d;
+            let chosen = match spec.pooling {
+                Pooling::Mean => rows,
+                Pooling::Cls => &mut rows[..d],
+                Pooling::Last => &mut rows[(len - 1) * d..],
+            };
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    let count = chosen.len() / d;
+                    pooled.fill(0.0);
+                    for row in chosen.chunks_exact_mut(d) {
+                        rms_norm_in_place(isa, n, row, gain, spec.rms_eps);
+                        for (sum, x) in lanes_mut(pooled).iter_mut().zip(lanes(row)) {
+                            isa.store(isa.add(isa.load(sum), isa.load(x)), sum);
+                        }
+                    }
+                    let share = isa.splat(1.0 / count as f32);
+                    for sum in lanes_mut(pooled) {
+                        isa.store(isa.mul(isa.load(sum), share), sum);
+                    }
+                },
+            );
+        });
+    }
+
+    /// Multiplies the pooled vectors by the dense heads, if the file has them, and writes texts x n_embd to `out`.
+    pub(super) fn dense_heads(&mut self, out: &mut [f32]) {
+        let (isa, m, spec) = (self.isa, self.ws.texts.len(), self.model.spec());
+        let mut k = spec.n_embd;
+        for head in spec.dense.iter() {
+            let weights = self.weights.matrix(*head);
+            let want = Want::of(&[weights]);
+            let [from, to] = &mut self.ws.pooled;
+            for mut inputs in self.ws.inputs.parts(k, want, std::iter::once(m)) {
+                let rows = from.chunks_exact(k).take(m).enumerate();
+                rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row));
+            }
+            let n = head.rows;
+            let rows = self.ws.inputs.rows(m, k, want);
+            let threads = &self.ws.threads;
+            let parts = ColumnsMut::new(&mut to[..m * n], n)
+                .parts((n / PANEL).div_ceil(2 * self.team.threads()));
+            self.team.for_each(parts, |thread, (first, mut out)| {
+                let panels = &mut super::layer::lock(&threads[thread]).panels;
+                matmul(isa, Dyn(k), rows, weights, first, panels, &mut out);
+            });
+            self.ws.pooled.swap(0, 1);
+            k = n;
+        }
+        out.copy_from_slice(&self.ws.pooled[0][..m * k]);
+    }
+}

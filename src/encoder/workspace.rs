@@ -1,0 +1,160 @@
+//! The memory of a forward pass: a function of the model's dimensions and the number of rows, nothing else.
+//!
+//! Buffers grow to the largest pass so far and stay, so that a pass of a size seen before allocates nothing.
+
+use super::TextRows;
+use super::inputs::{Inputs, Want};
+use crate::isa::PANEL;
+use crate::kernels::attention::{QUERIES, Scores};
+use crate::kernels::matmul::PanelScratch;
+use monomorph_gguf::{Spec, TensorType};
+use std::sync::Mutex;
+
+/// All buffers of a forward pass.
+#[derive(Default)]
+pub struct Workspace {
+    /// The texts of the pass.
+    pub(super) texts: Vec<TextRows>,
+    /// The residual stream: rows x n_embd.
+    pub(super) x: Vec<f32>,
+    /// What the next product reads.
+    pub(super) inputs: Inputs,
+    /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim.
+    pub(super) qkv: Vec<f32>,
+    /// Keys in panels of 16 tokens; each text begins a new panel.
+    pub(super) keys: Vec<f32>,
+    /// Values: rows x n_head_kv head_dim.
+    pub(super) values: Vec<f32>,
+    /// The gated feed-forward layer: rows x n_ff.
+    pub(super) gated: Vec<f32>,
+    /// What a layer's branch adds to the residual stream: rows x n_embd.
+    pub(super) branch: Vec<f32>,
+    /// Pooled vectors and the dense heads' outputs: texts x the widest of them.
+    pub(super) pooled: [Vec<f32>; 2],
+    /// One a thread.
+    pub(super) threads: Vec<Mutex<ThreadScratch>>,
+}
+
+/// What a thread needs for itself.
+#[derive(Default)]
+pub struct ThreadScratch {
+    pub panels: PanelScratch,
+    pub scores: Scores,
+    /// Attention's output for [`QUERIES`] tokens.
+    pub heads: Vec<f32>,
+}
+
+/// Elements of each buffer for a given number of rows.
+struct Plan {
+    x: usize,
+    inputs: usize,
+    qkv: usize,
+    keys: usize,
+    values: usize,
+    gated: usize,
+    pooled: usize,
+}
+
+impl Plan {
+    fn new(spec: &Spec, rows: usize, padded_rows: usize, texts: usize) -> Plan {
+        let (n_attn, n_kv) = (spec.n_head * spec.head_dim, spec.n_head_kv * spec.head_dim);
+        let widest = spec
+            .dense
+            .iter()
+            .map(|head| head.rows)
+            .fold(spec.n_embd, usize::max);
+        let k = spec.n_embd.max(spec.n_ff).max(n_attn);
+        Plan {
+            x: rows * spec.n_embd,
+            inputs: (rows * k).max(texts * widest),
+            qkv: rows * (n_attn + 2 * n_kv),
+            keys: padded_rows * n_kv,
+            values: rows * n_kv,
+            gated: rows * spec.n_ff,
+            pooled: texts * widest,
+        }
+    }
+
+    /// Bytes of all buffers but the threads' own.
+    fn bytes(&self) -> usize {
+        // The inputs are int16 for quantised weights.
+        4 * (2 * self.x + self.qkv + self.keys + self.values + self.gated + 2 * self.pooled)
+            + 2 * self.inputs
+    }
+}
+
+/// Bytes that a pass over one text of `tokens` tokens needs, without the threads' scratch.
+pub fn bytes_for(spec: &Spec, tokens: usize) -> usize {
+    Plan::new(spec, tokens, tokens.next_multiple_of(PANEL), 1).bytes()
+}
+
+impl Workspace {
+    /// Prepares for a pass over texts of these ids.
+    pub(super) fn lay_out(&mut self, spec: &Spec, texts: &[&[u32]], threads: usize) {
+        self.texts.clear();
+        let mut start = 0;
+        for ids in texts {
+            self.texts.push(TextRows {
+                start,
+                len: ids.len(),
+            });
+            start += ids.len();
+        }
+        let padded = texts
+            .iter()
+            .map(|ids| ids.len().next_multiple_of(PANEL))
+            .sum();
+        let plan = Plan::new(spec, start, padded, texts.len());
+        grow(&mut self.x, plan.x);
+        grow(&mut self.branch, plan.x);
+        grow(&mut self.qkv, plan.qkv);
+        grow(&mut self.keys, plan.keys);
+        grow(&mut self.values, plan.values);
+        grow(&mut self.gated, plan.gated);
+        self.pooled
+            .iter_mut()
+            .for_each(|pooled| grow(pooled, plan.pooled));
+        self.inputs
+            .grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
+        while self.threads.len() < threads {
+            self.threads.push(Mutex::default());
+        }
+        for thread in &mut self.threads {
+            let heads = &mut thread
+                .get_mut()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .heads;
+            grow(heads, QUERIES * spec.n_head * spec.head_dim);
+        }
+    }
+
+    /// Rows of the pass that is laid out.
+    pub(super) fn rows(&self) -> usize {
+        self.texts.last().map_or(0, |text| text.start + text.len)
+    }
+}
+
+/// The input forms that any product of the model asks for.
+fn wanted_anywhere(spec: &Spec) -> Want {
+    let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
+    let kinds = || {
+        layers
+            .clone()
+            .chain(spec.dense.iter().copied())
+            .map(|tensor| is_float(tensor.kind))
+    };
+    Want {
+        ints: kinds().any(|float| !float),
+        floats: kinds().any(|float| float),
+    }
+}
+
+fn is_float(kind: TensorType) -> bool {
+    matches!(kind, TensorType::F32 | TensorType::F16 | TensorType::BF16)
+}
+
+fn grow(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+}

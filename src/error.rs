@@ -1,0 +1,180 @@
+//! The library's one error type.
+
+use crate::prompt::UnknownPrompt;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a model could not be opened or a text not embedded. `Display` is one line that says what, where and what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model file could not be opened or mapped.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// The file is not a GGUF file, or not one of a model that this version runs.
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: monomorph_gguf::Error,
+    },
+    /// A good file, but not the one this binary was built for.
+    WrongModel {
+        /// The file.
+        path: PathBuf,
+        /// The first differences, in words.
+        differences: Vec<String>,
+    },
+    /// The file's content is not that of the build.
+    Content {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An instruction set was asked for that this CPU or this version does not have.
+    Isa {
+        /// Its name.
+        name: String,
+    },
+    /// The system gave no threads.
+    Threads(rayon::ThreadPoolBuildError),
+    /// No prompt has this name.
+    Prompt(UnknownPrompt),
+    /// A vector of this many dimensions was asked for.
+    Dimensions {
+        /// As asked for.
+        asked: usize,
+        /// The model's own.
+        largest: usize,
+    },
+    /// A text has more tokens than the window, and cutting it was forbidden.
+    TooLong {
+        /// The text's place in the request, from 0.
+        text: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// Whether that is their exact number, or the least it can be.
+        exact: bool,
+        /// The window.
+        n_ctx: usize,
+    },
+    /// A text's vector holds NaN or infinity, or is zero: the weights are damaged.
+    NotFinite {
+        /// The text's place in the request, from 0.
+        text: usize,
+    },
+    /// The caller's flag was set.
+    Cancelled,
+    /// A thread panicked: a fault of this library. The embedder can still be used.
+    Panicked,
+}
+
+impl Error {
+    /// The text that caused the error, as its place in the request from 0.
+    pub fn text(&self) -> Option<usize> {
+        match self {
+            Error::TooLong { text, .. } | Error::NotFinite { text } => Some(*text),
+            _ => None,
+        }
+    }
+
+    /// What went wrong, without the place of the text.
+    pub fn reason(&self) -> String {
+        match self {
+            Error::TooLong {
+                tokens,
+                exact,
+                n_ctx,
+                ..
+            } => {
+                let at_least = if *exact { "" } else { "at least " };
+                format!(
+                    "{at_least}{tokens} tokens, more than the window of {n_ctx}; shorten it, or let it be cut with \
+                     truncate end"
+                )
+            }
+            Error::NotFinite { .. } => {
+                "its vector is not finite: the model file is damaged; fetch it again".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Open { path, error } => {
+                write!(f, "cannot open model {}: {error}", path.display())
+            }
+            Error::Gguf { path, error } => write!(f, "{}: {error}", path.display()),
+            Error::WrongModel { path, differences } => write!(
+                f,
+                "{} is not the file this binary was built for ({}); build one for it: MODEL_GGUF={} cargo build \
+                 --release",
+                path.display(),
+                differences.join("; "),
+                shell_word(&path.to_string_lossy()),
+            ),
+            Error::Content { path } => write!(
+                f,
+                "{}: its content differs from that of the file this binary was built from; fetch it again or rebuild",
+                path.display()
+            ),
+            Error::Isa { name } => write!(
+                f,
+                "instruction set {name:?} is not available here; choose one of {}",
+                crate::isa::available().join(", ")
+            ),
+            Error::Threads(error) => write!(f, "cannot start threads: {error}"),
+            Error::Prompt(error) => error.fmt(f),
+            Error::Dimensions { asked, largest } => {
+                write!(
+                    f,
+                    "{asked} dimensions were asked for; the model has 1 to {largest}"
+                )
+            }
+            Error::TooLong { text, .. } | Error::NotFinite { text } => {
+                write!(f, "text {}: {}", text + 1, self.reason())
+            }
+            Error::Cancelled => f.write_str("cancelled"),
+            Error::Panicked => f.write_str(
+                "a thread panicked, see the message above; this is a fault of monomorph",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<UnknownPrompt> for Error {
+    fn from(error: UnknownPrompt) -> Error {
+        Error::Prompt(error)
+    }
+}
+
+/// A word as a shell reads it back.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn shell_words_are_quoted_where_needed() {
+        assert_eq!(shell_word("a/b-1.gguf"), "a/b-1.gguf");
+        assert_eq!(shell_word("my model.gguf"), "'my model.gguf'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+    }
+}

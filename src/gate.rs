@@ -1,0 +1,78 @@
+//! The one gate between a file and this binary: after it, no shapes are checked.
+//!
+//! The file must be the one the binary was built for. Usually its header hashes to the build's value, which takes a
+//! fraction of a millisecond. Otherwise the header is parsed and compared, so that a file which differs only in
+//! what does not matter (its name, say) still passes, and any other is refused with the first differences.
+
+use crate::error::Error;
+use crate::weights::Weights;
+use monomorph_gguf::fingerprint::vocabulary_hash;
+use monomorph_gguf::{Fingerprint, Header, Spec};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Opens and maps the file if it fits the build's spec and fingerprint.
+pub fn open(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<Weights, Error> {
+    let weights = map(path)?;
+    let bytes = weights.bytes();
+    if !fingerprint.has_header(bytes, bytes.len() as u64) {
+        compare(path, bytes, spec, fingerprint)?;
+    }
+    Ok(weights)
+}
+
+/// Checks that the whole file hashes to the build's value.
+pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(), Error> {
+    let weights = open(path, spec, fingerprint)?;
+    if xxh3_128(weights.bytes()) == fingerprint.content {
+        Ok(())
+    } else {
+        Err(Error::Content { path: path.into() })
+    }
+}
+
+/// Maps a regular file.
+fn map(path: &Path) -> Result<Weights, Error> {
+    let failed = |error| Error::Open {
+        path: path.into(),
+        error,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let kind = file.metadata().map_err(failed)?;
+    if !kind.is_file() {
+        let found = if kind.is_dir() {
+            "is a directory"
+        } else {
+            "is not a regular file"
+        };
+        return Err(failed(io::Error::other(format!(
+            "it {found}; give the path of a GGUF file"
+        ))));
+    }
+    Weights::map(&file).map_err(failed)
+}
+
+/// Compares a header that is not the build's byte for byte.
+fn compare(path: &Path, bytes: &[u8], spec: &Spec, fingerprint: &Fingerprint) -> Result<(), Error> {
+    let failed = |error| Error::Gguf {
+        path: path.into(),
+        error,
+    };
+    let header = Header::parse(bytes, bytes.len() as u64).map_err(failed)?;
+    let mut differences = Spec::from_header(&header)
+        .map_err(failed)?
+        .differences(spec);
+    if differences.is_empty() && vocabulary_hash(&header).map_err(failed)? != fingerprint.vocabulary
+    {
+        differences.push("another vocabulary".to_owned());
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::WrongModel {
+        path: path.into(),
+        differences,
+    })
+}

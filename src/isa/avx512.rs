@@ -1,0 +1,149 @@
+//! AVX-512 with VNNI: one 512-bit register is sixteen lanes, and `vpdpwssd` does a pair product and its sum at once.
+//!
+//! Thirty-two registers hold a 12 x 16 tile twice: 12 integer and 12 float accumulators, with weights to spare.
+
+#![allow(unsafe_code)]
+
+use super::avx2::{pair_bits, transpose_16x16};
+use super::{Isa, LANES, PANEL, Unit};
+use core::arch::x86_64::*;
+
+/// Proof that AVX-512 F, BW, VL and VNNI are there.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+/// Runs intrinsics.
+macro_rules! lanes {
+    ($body:expr) => {
+        // SAFETY: `self` exists only where `detect` saw AVX-512 F, BW, VL and VNNI, AVX2 and FMA, the features of every
+        // intrinsic used with this macro; the memory operands come from references to arrays of the accessed size.
+        unsafe { $body }
+    };
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma")]
+fn with_features<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+impl Isa for Avx512 {
+    const NAME: &'static str = "avx512";
+    const TILE_ROWS: usize = 12;
+    type F32 = __m512;
+    type I32 = __m512i;
+    type Pairs = __m512i;
+
+    fn detect() -> Option<Self> {
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma");
+        all.then_some(Avx512(()))
+    }
+
+    #[inline(always)]
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        lanes!(with_features(f))
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F32 {
+        lanes!(_mm512_set1_ps(x))
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::F32 {
+        lanes!(_mm512_loadu_ps(from.as_ptr()))
+    }
+    #[inline(always)]
+    fn store(self, v: Self::F32, to: &mut [f32; LANES]) {
+        lanes!(_mm512_storeu_ps(to.as_mut_ptr(), v))
+    }
+    #[inline(always)]
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        lanes!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        lanes!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn max_abs(self, acc: Self::F32, x: Self::F32) -> Self::F32 {
+        lanes!({
+            let bits = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX));
+            _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(acc), bits))
+        })
+    }
+    #[inline(always)]
+    fn round(self, v: Self::F32) -> Self::I32 {
+        lanes!(_mm512_cvtps_epi32(v))
+    }
+    #[inline(always)]
+    fn to_f32(self, v: Self::I32) -> Self::F32 {
+        lanes!(_mm512_cvtepi32_ps(v))
+    }
+    #[inline(always)]
+    fn exp2(self, n: Self::I32) -> Self::F32 {
+        lanes!({
+            let biased = _mm512_add_epi32(n, _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
+        })
+    }
+    #[inline(always)]
+    fn zero(self) -> Self::I32 {
+        lanes!(_mm512_setzero_si512())
+    }
+    #[inline(always)]
+    fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]) {
+        lanes!(_mm256_storeu_si256(
+            to.as_mut_ptr().cast(),
+            _mm512_cvtepi32_epi16(v)
+        ))
+    }
+    #[inline(always)]
+    fn widen(self, unit: &Unit) -> Self::Pairs {
+        lanes!(_mm512_cvtepi8_epi16(_mm256_loadu_si256(
+            unit.as_ptr().cast()
+        )))
+    }
+    #[inline(always)]
+    fn dot_pairs(self, acc: Self::I32, w: Self::Pairs, a: [i16; 2]) -> Self::I32 {
+        lanes!(_mm512_dpwssd_epi32(acc, w, _mm512_set1_epi32(pair_bits(a))))
+    }
+    #[inline(always)]
+    fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
+        lanes!(transpose_16x16(rows, units))
+    }
+    #[inline(always)]
+    fn widen_f16(self, from: [u16; PANEL], to: &mut [f32; PANEL]) {
+        lanes!({
+            let bits = _mm256_loadu_si256(from.as_ptr().cast());
+            _mm512_storeu_ps(to.as_mut_ptr(), _mm512_cvtph_ps(bits));
+        })
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, at: &[T]) {
+        lanes!(_mm_prefetch::<_MM_HINT_T0>(at.as_ptr().cast()))
+    }
+}

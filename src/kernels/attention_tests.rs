@@ -1,0 +1,148 @@
+//! Attention against its definition in float64.
+
+use super::*;
+use crate::dim::{Const, Dyn};
+use crate::isa::for_each_isa;
+
+const D: usize = 32;
+
+fn noise(i: usize) -> f32 {
+    let mixed = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    mixed as f32 / (1 << 23) as f32 - 1.0
+}
+
+/// `n` tokens with their queries, keys and values.
+struct Case {
+    n: usize,
+    n_head: usize,
+    n_head_kv: usize,
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Case {
+    fn new(n: usize, n_head: usize, n_head_kv: usize) -> Case {
+        let some = |len: usize, seed: usize| (0..len).map(|i| noise(i + seed)).collect::<Vec<_>>();
+        Case {
+            n,
+            n_head,
+            n_head_kv,
+            queries: some(n * n_head * D, 1),
+            keys: some(n * n_head_kv * D, 1_000_000),
+            values: some(n * n_head_kv * D, 2_000_000),
+        }
+    }
+
+    /// Keys in panels; the places beyond the text hold NaN, which must not matter.
+    fn key_panels(&self) -> Vec<f32> {
+        let per_panel = self.n_head_kv * D * PANEL;
+        let mut panels = vec![f32::NAN; self.n.div_ceil(PANEL) * per_panel];
+        for (i, key) in self.keys.iter().enumerate() {
+            let (token, element) = (i / (self.n_head_kv * D), i % (self.n_head_kv * D));
+            panels[token / PANEL * per_panel + element * PANEL + token % PANEL] = *key;
+        }
+        panels
+    }
+
+    fn reference(&self, token: usize, head: usize, radius: Option<usize>) -> Vec<f64> {
+        let kv_head = head / (self.n_head / self.n_head_kv);
+        let row = |m: &[f32], heads: usize, token: usize, head: usize| -> Vec<f64> {
+            m[(token * heads + head) * D..][..D]
+                .iter()
+                .map(|x| f64::from(*x))
+                .collect()
+        };
+        let query = row(&self.queries, self.n_head, token, head);
+        let (mut out, mut sum) = (vec![0.0; D], 0.0);
+        for other in 0..self.n {
+            if radius.is_some_and(|radius| token.abs_diff(other) > radius) {
+                continue;
+            }
+            let key = row(&self.keys, self.n_head_kv, other, kv_head);
+            let weight = query
+                .iter()
+                .zip(&key)
+                .map(|(q, k)| q * k)
+                .sum::<f64>()
+                .exp();
+            let value = row(&self.values, self.n_head_kv, other, kv_head);
+            out.iter_mut()
+                .zip(value)
+                .for_each(|(o, v)| *o += weight * v);
+            sum += weight;
+        }
+        out.into_iter().map(|o| o / sum).collect()
+    }
+
+    fn run<I: Isa, X: Dim>(&self, isa: I, d: X, radius: Option<usize>, step: usize) -> Vec<f32> {
+        let heads = Heads {
+            n_head: Dyn(self.n_head),
+            n_head_kv: Dyn(self.n_head_kv),
+            head_dim: d,
+        };
+        let keys = self.key_panels();
+        let kv = KeysValues {
+            n: self.n,
+            keys: &keys,
+            values: &self.values,
+        };
+        let stride = self.n_head * D;
+        let mut out = vec![f32::NAN; self.n * stride];
+        let mut scores = Scores::new();
+        for start in (0..self.n).step_by(step) {
+            let tokens = start..(start + step).min(self.n);
+            let queries = &self.queries[start * stride..];
+            let out = &mut out[start * stride..tokens.end * stride];
+            attention(
+                isa,
+                heads,
+                queries,
+                stride,
+                tokens,
+                kv,
+                radius,
+                &mut scores,
+                out,
+            );
+        }
+        out
+    }
+}
+
+#[test]
+fn equals_the_definition_in_every_cut() {
+    for (n, n_head, n_head_kv, radius) in [
+        (1, 3, 1, None),
+        (2, 3, 1, Some(8)),
+        (17, 3, 1, Some(8)),
+        (40, 3, 1, Some(5)),
+        (70, 4, 2, Some(16)),
+        (70, 3, 1, None),
+        (33, 2, 2, None),
+    ] {
+        let case = Case::new(n, n_head, n_head_kv);
+        let scalar = crate::isa::Scalar::detect().unwrap();
+        let want = case.run(scalar, Dyn(D), radius, QUERIES);
+        for (i, got) in want.chunks(D).enumerate() {
+            let reference = case.reference(i / n_head, i % n_head, radius);
+            for (got, want) in got.iter().zip(reference) {
+                assert!((f64::from(*got) - want).abs() < 5e-6, "{got} {want}, n {n}");
+            }
+        }
+        for_each_isa!(|isa| {
+            assert!(case.run(isa, Const::<D>, radius, QUERIES) == want, "n {n}");
+            assert!(case.run(isa, Dyn(D), radius, 3) == want, "n {n} in threes");
+        });
+    }
+}
+
+#[test]
+fn a_nan_key_reaches_the_output() {
+    let mut case = Case::new(20, 3, 1);
+    case.keys[7 * D] = f32::NAN;
+    for_each_isa!(|isa| {
+        let out = case.run(isa, Dyn(D), None, QUERIES);
+        assert!(out.iter().all(|o| o.is_nan()));
+    });
+}

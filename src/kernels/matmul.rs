@@ -1,0 +1,310 @@
+//! Matrix products: rows of activations times the panels of a weight matrix.
+//!
+//! ```text
+//! for a group of panels (16 columns x k each; unpacked from the file's blocks, or kept)
+//!     for a tile of rows
+//!         for each panel of the group:  tile (R x 16) = rows (R x k) * panel (k x 16)
+//! ```
+//! 1. A tile's accumulators stay in registers for all of `k`.
+//! 2. A group of panels stays in the L2 cache and a tile's rows in L1, so that rows are read from further away
+//!    once a group, not once a panel.
+//! 3. While a panel is unpacked, the next one's blocks (contiguous in the file) are prefetched.
+
+use super::geglu::geglu;
+use super::tile::{FloatBlock, IntBlock, Panel, with_rows};
+use crate::dim::Dim;
+use crate::isa::{Isa, PANEL};
+use crate::pool::ColumnsMut;
+use crate::quant::{BF16, BLOCK, F16, F32, FloatPanel, Format, IntPanel, Q8_0};
+
+/// Panels swept together. Four of k = 768 are 55 KB as int8.
+pub const GROUP: usize = 4;
+
+/// The left side of a product: `m` rows, in the forms that weights ask for.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// The number of rows.
+    pub m: usize,
+    /// Quantised rows, m x (k / 32) blocks; empty if no integer weights follow.
+    pub ints: &'a [IntBlock],
+    /// A scale for each quantised row.
+    pub scales: &'a [f32],
+    /// Float rows, m x (k / 32) blocks; empty if no float weights follow.
+    pub floats: &'a [FloatBlock],
+}
+
+/// The right side of a product: a weight matrix of `n` outputs by `k` inputs.
+#[derive(Clone, Copy)]
+pub enum Matrix<'a> {
+    /// Blocks of the file, row by row.
+    Q8_0(&'a [<Q8_0 as Format>::Block]),
+    /// Floats of the file, row by row.
+    F32(&'a [<F32 as Format>::Block]),
+    /// Floats of the file, row by row.
+    F16(&'a [<F16 as Format>::Block]),
+    /// Floats of the file, row by row.
+    BF16(&'a [<BF16 as Format>::Block]),
+    /// Integer panels, kept since they were unpacked.
+    IntPanels(&'a [IntPanel]),
+}
+
+impl Matrix<'_> {
+    /// Whether the weights multiply quantised rows.
+    pub fn takes_ints(&self) -> bool {
+        matches!(self, Matrix::Q8_0(_) | Matrix::IntPanels(_))
+    }
+}
+
+/// Room for the panels that are unpacked on use; grows to the largest group and stays.
+#[derive(Default)]
+pub struct PanelScratch {
+    ints: [Vec<IntPanel>; 2],
+    floats: [Vec<FloatPanel>; 2],
+}
+
+/// A group of panels, ready to run on.
+enum Group<'a> {
+    Ints(&'a [IntPanel]),
+    Floats(&'a [FloatPanel]),
+}
+
+/// `out = rows * weights` for the columns of `out`, which start at panel `first` of the matrix.
+pub fn matmul<I: Isa, K: Dim>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    weights: Matrix<'_>,
+    first: usize,
+    scratch: &mut PanelScratch,
+    out: &mut ColumnsMut<'_>,
+) {
+    let panels = out.width() / PANEL;
+    isa.vectorize(
+        #[inline(always)]
+        || {
+            let [ints, _] = &mut scratch.ints;
+            let [floats, _] = &mut scratch.floats;
+            for at in (0..panels).step_by(GROUP) {
+                let count = GROUP.min(panels - at);
+                let group = unpack(isa, k, weights, first + at, count, ints, floats);
+                match group {
+                    Group::Ints(group) => sweep(isa, k, rows, group, at, out),
+                    Group::Floats(group) => sweep(isa, k, rows, group, at, out),
+                }
+            }
+        },
+    );
+}
+
+/// `out = geglu(rows * gate, rows * up)` for the columns of `out`, which start at panel `first` of both matrices.
+#[allow(clippy::too_many_arguments)] // A product of two matrices that share everything else.
+pub fn matmul_geglu<I: Isa, K: Dim>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    gate: Matrix<'_>,
+    up: Matrix<'_>,
+    first: usize,
+    scratch: &mut PanelScratch,
+    out: &mut ColumnsMut<'_>,
+) {
+    let panels = out.width() / PANEL;
+    isa.vectorize(
+        #[inline(always)]
+        || {
+            let [gate_ints, up_ints] = &mut scratch.ints;
+            let [gate_floats, up_floats] = &mut scratch.floats;
+            for at in (0..panels).step_by(GROUP / 2) {
+                let count = (GROUP / 2).min(panels - at);
+                let gate = unpack(isa, k, gate, first + at, count, gate_ints, gate_floats);
+                let up = unpack(isa, k, up, first + at, count, up_ints, up_floats);
+                match (gate, up) {
+                    (Group::Ints(g), Group::Ints(u)) => sweep_geglu(isa, k, rows, g, u, at, out),
+                    (Group::Ints(g), Group::Floats(u)) => sweep_geglu(isa, k, rows, g, u, at, out),
+                    (Group::Floats(g), Group::Ints(u)) => sweep_geglu(isa, k, rows, g, u, at, out),
+                    (Group::Floats(g), Group::Floats(u)) => {
+                        sweep_geglu(isa, k, rows, g, u, at, out)
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Row blocks and scales of the form that panel kind `P` multiplies.
+trait RowsFor: Panel {
+    fn blocks<'a>(rows: &Rows<'a>) -> &'a [Self::RowBlock];
+    /// The factor that row `r` of a product still needs.
+    fn scale(rows: &Rows<'_>, r: usize) -> f32;
+}
+
+impl RowsFor for IntPanel {
+    #[inline(always)]
+    fn blocks<'a>(rows: &Rows<'a>) -> &'a [IntBlock] {
+        rows.ints
+    }
+    #[inline(always)]
+    fn scale(rows: &Rows<'_>, r: usize) -> f32 {
+        rows.scales[r]
+    }
+}
+
+impl RowsFor for FloatPanel {
+    #[inline(always)]
+    fn blocks<'a>(rows: &Rows<'a>) -> &'a [FloatBlock] {
+        rows.floats
+    }
+    #[inline(always)]
+    fn scale(_: &Rows<'_>, _: usize) -> f32 {
+        1.0
+    }
+}
+
+/// The blocks of `R` rows from row `row` on.
+#[inline(always)]
+fn tile_rows<T, const R: usize>(blocks: &[T], per_row: usize, row: usize) -> [&[T]; R] {
+    let tile = &blocks[row * per_row..(row + R) * per_row];
+    std::array::from_fn(|r| &tile[r * per_row..(r + 1) * per_row])
+}
+
+/// All rows over one group of panels.
+#[inline(always)]
+fn sweep<I: Isa, K: Dim, P: RowsFor>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    group: &[P],
+    at: usize,
+    out: &mut ColumnsMut<'_>,
+) {
+    let blocks = k.size() / BLOCK;
+    let mut row = 0;
+    while row < rows.m {
+        let count = I::TILE_ROWS.min(rows.m - row);
+        with_rows!(count, R => {
+            let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
+            for (p, panel) in group.chunks_exact(blocks).enumerate() {
+                let sums = P::tile(isa, tile, panel);
+                for r in 0..R {
+                    let scaled = isa.mul(sums[r], isa.splat(P::scale(&rows, row + r)));
+                    isa.store(scaled, out.panel_mut(row + r, at + p));
+                }
+            }
+        });
+        row += count;
+    }
+}
+
+/// All rows over one group of gate panels and the matching up panels.
+#[inline(always)]
+fn sweep_geglu<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    gates: &[G],
+    ups: &[U],
+    at: usize,
+    out: &mut ColumnsMut<'_>,
+) {
+    let blocks = k.size() / BLOCK;
+    let mut row = 0;
+    while row < rows.m {
+        let count = I::TILE_ROWS.min(rows.m - row);
+        with_rows!(count, R => {
+            let gate_rows = tile_rows::<_, R>(G::blocks(&rows), blocks, row);
+            let up_rows = tile_rows::<_, R>(U::blocks(&rows), blocks, row);
+            let panels = gates.chunks_exact(blocks).zip(ups.chunks_exact(blocks));
+            for (p, (gate, up)) in panels.enumerate() {
+                let gate = G::tile(isa, gate_rows, gate);
+                let up = U::tile(isa, up_rows, up);
+                for r in 0..R {
+                    let gate = isa.mul(gate[r], isa.splat(G::scale(&rows, row + r)));
+                    let up = isa.mul(up[r], isa.splat(U::scale(&rows, row + r)));
+                    isa.store(geglu(isa, gate, up), out.panel_mut(row + r, at + p));
+                }
+            }
+        });
+        row += count;
+    }
+}
+
+/// The `count` panels from `first` on: as they were kept, or unpacked into the scratch.
+#[inline(always)]
+fn unpack<'a, I: Isa, K: Dim>(
+    isa: I,
+    k: K,
+    weights: Matrix<'a>,
+    first: usize,
+    count: usize,
+    ints: &'a mut Vec<IntPanel>,
+    floats: &'a mut Vec<FloatPanel>,
+) -> Group<'a> {
+    let blocks = k.size() / BLOCK;
+    match weights {
+        Matrix::IntPanels(all) => Group::Ints(&all[first * blocks..(first + count) * blocks]),
+        Matrix::Q8_0(all) => {
+            Group::Ints(unpack_into::<I, Q8_0>(isa, blocks, all, first, count, ints))
+        }
+        Matrix::F32(all) => Group::Floats(unpack_into::<I, F32>(
+            isa, blocks, all, first, count, floats,
+        )),
+        Matrix::F16(all) => Group::Floats(unpack_into::<I, F16>(
+            isa, blocks, all, first, count, floats,
+        )),
+        Matrix::BF16(all) => Group::Floats(unpack_into::<I, BF16>(
+            isa, blocks, all, first, count, floats,
+        )),
+    }
+}
+
+#[inline(always)]
+fn unpack_into<'a, I: Isa, F: Format>(
+    isa: I,
+    blocks: usize,
+    weights: &[F::Block],
+    first: usize,
+    count: usize,
+    to: &'a mut Vec<F::Panel>,
+) -> &'a [F::Panel] {
+    if to.len() < count * blocks {
+        to.resize(count * blocks, bytemuck::Zeroable::zeroed());
+    }
+    let to = &mut to[..count * blocks];
+    unpack_panels::<I, F>(isa, blocks, weights, first, to);
+    to
+}
+
+/// Unpacks as many panels as `to` holds, from panel `first` of the matrix on.
+#[inline(always)]
+pub fn unpack_panels<I: Isa, F: Format>(
+    isa: I,
+    blocks: usize,
+    weights: &[F::Block],
+    first: usize,
+    to: &mut [F::Panel],
+) {
+    for (p, panel) in to.chunks_exact_mut(blocks).enumerate() {
+        let start = (first + p) * PANEL * blocks;
+        let (here, next) = weights[start..].split_at(PANEL * blocks);
+        for (b, to) in panel.iter_mut().enumerate() {
+            prefetch_part::<I, F>(isa, next, b, blocks);
+            F::unpack(isa, std::array::from_fn(|c| &here[c * blocks + b]), to);
+        }
+    }
+}
+
+/// Prefetches part `b` of `blocks` of the panel at the start of `next`.
+#[inline(always)]
+fn prefetch_part<I: Isa, F: Format>(isa: I, next: &[F::Block], b: usize, blocks: usize) {
+    const LINE: usize = 64;
+    let bytes: &[u8] = bytemuck::cast_slice(&next[..next.len().min(PANEL * blocks)]);
+    let part = (PANEL * size_of::<F::Block>()).next_multiple_of(LINE);
+    let end = ((b + 1) * part).min(bytes.len());
+    for line in (b * part..end).step_by(LINE) {
+        isa.prefetch(&bytes[line..]);
+    }
+}
+
+#[cfg(test)]
+#[path = "matmul_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! The innermost loops: a tile of `R` rows by sixteen columns, `R` known at compile time.
+//!
+//! Each lane of an accumulator is one output, so no sum crosses lanes, and every output is accumulated in the order
+//! of `k`: the bits do not depend on how rows and columns were cut into tiles.
+
+use crate::isa::{Isa, PANEL};
+use crate::quant::{BLOCK, FloatPanel, IntPanel};
+
+/// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
+pub type IntBlock = [[i16; 2]; BLOCK / 2];
+/// [`BLOCK`] inputs of a row as they are.
+pub type FloatBlock = [f32; BLOCK];
+
+/// A kind of panel, with the row blocks that it multiplies.
+pub trait Panel: bytemuck::Pod + Send + Sync {
+    /// [`BLOCK`] inputs of a row.
+    type RowBlock: bytemuck::Pod + Send + Sync;
+
+    /// `rows` (R x k) times a panel (k x 16), before the rows' scales.
+    fn tile<I: Isa, const R: usize>(
+        isa: I,
+        rows: [&[Self::RowBlock]; R],
+        panel: &[Self],
+    ) -> [I::F32; R];
+}
+
+impl Panel for IntPanel {
+    type RowBlock = IntBlock;
+
+    /// Within a block the products are summed in int32, exactly: 32 * 127 * 32767 < 2^31. Then one fused
+    /// multiply-add with the column's scale adds the block to the float sum.
+    #[inline(always)]
+    fn tile<I: Isa, const R: usize>(
+        isa: I,
+        rows: [&[IntBlock]; R],
+        panel: &[IntPanel],
+    ) -> [I::F32; R] {
+        let rows = rows.map(|row| &row[..panel.len()]);
+        let mut sums = [isa.splat(0.0); R];
+        for (b, block) in panel.iter().enumerate() {
+            let rows = rows.map(|row| &row[b]);
+            let mut acc = [isa.zero(); R];
+            for i in 0..BLOCK / 2 {
+                let w = isa.widen(&block.units[i]);
+                for r in 0..R {
+                    acc[r] = isa.dot_pairs(acc[r], w, rows[r][i]);
+                }
+            }
+            let scales = isa.load(&block.scales);
+            for r in 0..R {
+                sums[r] = isa.mul_add(isa.to_f32(acc[r]), scales, sums[r]);
+            }
+        }
+        sums
+    }
+}
+
+impl Panel for FloatPanel {
+    type RowBlock = FloatBlock;
+
+    #[inline(always)]
+    fn tile<I: Isa, const R: usize>(
+        isa: I,
+        rows: [&[FloatBlock]; R],
+        panel: &[FloatPanel],
+    ) -> [I::F32; R] {
+        let rows = rows.map(|row| row[..panel.len()].as_flattened());
+        let weights: &[[[f32; PANEL]; BLOCK]] = bytemuck::cast_slice(panel);
+        float_tile(isa, rows, weights.as_flattened().as_flattened(), PANEL)
+    }
+}
+
+/// `rows` (R x k) times a k x 16 matrix of floats whose rows lie `stride` apart.
+#[inline(always)]
+pub fn float_tile<I: Isa, const R: usize>(
+    isa: I,
+    rows: [&[f32]; R],
+    matrix: &[f32],
+    stride: usize,
+) -> [I::F32; R] {
+    let k = rows[0].len();
+    let rows = rows.map(|row| &row[..k]);
+    let mut sums = [isa.splat(0.0); R];
+    for (i, w) in matrix.chunks(stride).enumerate().take(k) {
+        let Some(w) = w.first_chunk() else { break };
+        let w = isa.load(w);
+        for r in 0..R {
+            sums[r] = isa.mul_add(isa.splat(rows[r][i]), w, sums[r]);
+        }
+    }
+    sums
+}
+
+/// Runs `$body` with the constant `$R` set to `$rows`, a run-time count of 1 to 12.
+macro_rules! with_rows {
+    ($rows:expr, $R:ident => $body:expr) => {
+        with_rows!(@ $rows, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    (@ $rows:expr, $R:ident, $body:expr, $($n:literal)*) => {
+        match $rows {
+            // The comparison is between constants: an instruction set with small tiles compiles no large ones.
+            $($n if $n <= I::TILE_ROWS => {
+                const $R: usize = $n;
+                $body
+            })*
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+pub(crate) use with_rows;

@@ -1,0 +1,64 @@
+//! Cuts a text into what can be tokenized apart.
+//!
+//! Pseudo code:
+//!
+//! ```text
+//! at every character of the text:
+//!     if a cut-out piece begins here (the longest one):  close the segment; emit the piece; go on behind it
+//!     replace a space by U+2581
+//!     if no piece holds the last character and this one side by side:  close the segment
+//!     append the character to the segment
+//! ```
+//!
+//! Closing a segment merges it. Between two segments no merge is possible, so the result is that of the whole text.
+//! In EmbeddingGemma's vocabulary hardly a piece has U+2581 behind another character: segments are words.
+//!
+//! Runs of two spaces and more need no rule here. Their pieces come first in the order of merging, and as runs of
+//! literal U+2581 they are also among the cut-out pieces.
+
+use monomorph_gguf::vocab_layout::{Field, SPACE};
+
+use super::bpe::Segment;
+use super::table::Table;
+
+/// Where reading stops.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Stop when there are more ids than this.
+    pub tokens: usize,
+    /// Stop behind a segment of this many characters.
+    pub segment_chars: usize,
+}
+
+/// Appends the text's ids; false when it stopped before the text's end.
+pub fn tokenize(table: &Table, text: &str, bounds: Bounds, ids: &mut Vec<u32>) -> bool {
+    let mut segment = Segment::default();
+    let mut last = None;
+    let mut rest = text.chars();
+    if table.field(Field::SpacePrefix) != 0 && !text.is_empty() && table.cut_at(text).is_none() {
+        segment.push(SPACE);
+        last = Some(SPACE);
+    }
+    loop {
+        let here = rest.as_str();
+        if let Some((id, length)) = table.cut_at(here) {
+            segment.merge_into(table, ids);
+            ids.push(id);
+            rest = here[length..].chars();
+            last = None;
+        } else {
+            let Some(c) = rest.next() else { break };
+            let c = if c == ' ' { SPACE } else { c };
+            if last.is_some_and(|last| !table.may_join(last, c)) {
+                segment.merge_into(table, ids);
+            }
+            segment.push(c);
+            last = Some(c);
+        }
+        if ids.len() > bounds.tokens || segment.n_chars() >= bounds.segment_chars {
+            break;
+        }
+    }
+    segment.merge_into(table, ids);
+    rest.as_str().is_empty()
+}

@@ -1,0 +1,197 @@
+//! The vocabulary's table, read in place; [`monomorph_gguf::vocab_layout`] describes it.
+//!
+//! The blob is part of the binary and was written by the build, so its content is trusted: nothing is checked but
+//! that it is a blob of this layout.
+
+use monomorph_gguf::vocab_layout::{
+    BASE, CUT, Field, HEADER_BYTES, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, Place, RANK_MASK,
+    Sections, VERSION, extend, pair_bit,
+};
+
+type Words = &'static [[u8; 4]];
+
+#[derive(Clone, Copy)]
+pub struct Table {
+    header: [u32; HEADER_BYTES / 4],
+    slots: &'static [[u8; 8]],
+    ids: Words,
+    ends: Words,
+    byte_ids: Words,
+    cut_starts: Words,
+    cut_lengths: Words,
+    pairs: Words,
+    bytes: &'static [u8],
+}
+
+impl Table {
+    /// Takes the blob apart into its sections. Panics, at compile time for a constant, if it is none.
+    pub const fn new(blob: &'static [u8]) -> Self {
+        let (header_words, rest) = words(blob, HEADER_BYTES);
+        let mut header = [0; HEADER_BYTES / 4];
+        let mut i = 0;
+        while i < header.len() {
+            header[i] = u32::from_le_bytes(header_words[i]);
+            i += 1;
+        }
+        assert!(
+            header[Field::Magic as usize] == MAGIC,
+            "not a vocabulary blob"
+        );
+        assert!(
+            header[Field::Version as usize] == VERSION,
+            "a vocabulary blob of another version"
+        );
+        let sections = Sections::of(&header);
+        let (slots, rest) = rest.split_at(sections.slots);
+        let (ids, rest) = words(rest, sections.ids);
+        let (ends, rest) = words(rest, sections.ends);
+        let (byte_ids, rest) = words(rest, sections.byte_ids);
+        let (cut_starts, rest) = words(rest, sections.cut_starts);
+        let (cut_lengths, rest) = words(rest, sections.cut_lengths);
+        let (pairs, bytes) = words(rest, sections.pairs);
+        assert!(
+            bytes.len() == sections.bytes,
+            "a vocabulary blob that was cut"
+        );
+        Table {
+            header,
+            slots: slots.as_chunks().0,
+            ids,
+            ends,
+            byte_ids,
+            cut_starts,
+            cut_lengths,
+            pairs,
+            bytes,
+        }
+    }
+
+    pub const fn field(&self, field: Field) -> u32 {
+        self.header[field as usize]
+    }
+
+    /// The rank that merging gives to a string with this hash, if it is a piece. The hash alone decides: what is done
+    /// with the answer must be confirmed by [`Table::is_piece`].
+    #[inline]
+    pub fn merged_rank(&self, hash: u64) -> Option<u32> {
+        self.find(hash, MERGED)
+    }
+
+    /// Whether the piece of this rank is `text`.
+    #[inline]
+    pub fn is_piece(&self, rank: u32, text: &str) -> bool {
+        self.piece(self.id(rank)) == Some(text.as_bytes())
+    }
+
+    #[inline]
+    pub fn id(&self, rank: u32) -> u32 {
+        word(self.ids, rank as usize)
+    }
+
+    /// The piece's bytes; none for an id beyond the vocabulary.
+    #[inline]
+    pub fn piece(&self, id: u32) -> Option<&'static [u8]> {
+        let end = u32::from_le_bytes(*self.ends.get(id as usize)?);
+        let start = if id == 0 {
+            0
+        } else {
+            word(self.ends, id as usize - 1)
+        };
+        Some(&self.bytes[start as usize..end as usize])
+    }
+
+    /// The id of the piece for one byte.
+    pub fn byte_id(&self, byte: u8) -> Option<u32> {
+        Some(word(self.byte_ids, byte as usize)).filter(|&id| id != NONE)
+    }
+
+    /// Whether the two characters may stand side by side in a piece. "No" is certain, "yes" is not.
+    #[inline]
+    pub fn may_join(&self, left: char, right: char) -> bool {
+        let bit = pair_bit(left, right, self.field(Field::PairBits));
+        word(self.pairs, bit / 32) >> (bit % 32) & 1 != 0
+    }
+
+    /// The id and length of the longest cut-out piece that `text` begins with.
+    #[inline]
+    pub fn cut_at(&self, text: &str) -> Option<(u32, usize)> {
+        let first = *text.as_bytes().first()? as usize;
+        let (start, end) = (
+            word(self.cut_starts, first),
+            word(self.cut_starts, first + 1),
+        );
+        if start == end {
+            None
+        } else {
+            self.longest_cut(text, &self.cut_lengths[start as usize..end as usize])
+        }
+    }
+
+    fn longest_cut(&self, text: &str, lengths: Words) -> Option<(u32, usize)> {
+        let mut lengths = lengths
+            .iter()
+            .map(|length| u32::from_le_bytes(*length) as usize)
+            .peekable();
+        let (mut hash, mut last, mut longest) = (0, None, None);
+        for (start, c) in text.char_indices() {
+            if last.is_some_and(|last| !self.may_join(last, c)) {
+                break;
+            }
+            last = Some(c);
+            hash = extend(hash, c);
+            let length = start + c.len_utf8();
+            while lengths.next_if(|&next| next < length).is_some() {}
+            match lengths.peek() {
+                Some(&next) if next == length => {
+                    let rank = self
+                        .find(hash, CUT)
+                        .filter(|&rank| self.is_piece(rank, &text[..length]));
+                    longest = rank.map(|rank| (self.id(rank), length)).or(longest);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        longest
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, flag: u32) -> Option<u32> {
+        let Place {
+            mut slot,
+            fingerprint,
+        } = Place::of(hash, self.field(Field::Seed), self.field(Field::SlotBits));
+        loop {
+            let entry = u64::from_le_bytes(self.slots[slot]);
+            let (found, value) = (entry as u32, (entry >> 32) as u32);
+            if value == NONE {
+                return None;
+            }
+            if found == fingerprint {
+                return (value & flag != 0).then_some(value & RANK_MASK);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// `POWERS[n]` is `BASE^n`, for the hash of a part of a string.
+pub static POWERS: [u64; MAX_MERGED_CHARS + 1] = {
+    let mut powers = [1u64; MAX_MERGED_CHARS + 1];
+    let mut n = 1;
+    while n < powers.len() {
+        powers[n] = powers[n - 1].wrapping_mul(BASE);
+        n += 1;
+    }
+    powers
+};
+
+#[inline]
+fn word(words: Words, i: usize) -> u32 {
+    u32::from_le_bytes(words[i])
+}
+
+const fn words(bytes: &'static [u8], n: usize) -> (Words, &'static [u8]) {
+    let (section, rest) = bytes.split_at(n);
+    (section.as_chunks().0, rest)
+}

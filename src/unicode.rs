@@ -1,0 +1,75 @@
+//! Unicode normalisation of a text before it is tokenized.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
+
+/// Which normalisation form a text is brought to before it is tokenized.
+///
+/// The same word may be written with composed or with combining characters and then tokenizes
+/// differently. The model's reference tokenizer normalises nothing, so neither does the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unicode {
+    /// The text as it is: what the model's reference does.
+    #[default]
+    None,
+    /// Canonical composition: `e` followed by a combining acute becomes `é`.
+    Nfc,
+    /// Compatibility composition: as NFC, and ligatures, full-width and other variant forms become plain ones.
+    Nfkc,
+}
+
+impl Unicode {
+    /// The text in this form; borrowed where it already is, which a quick scan usually tells.
+    ///
+    /// ```
+    /// use monomorph::Unicode;
+    ///
+    /// assert_eq!(Unicode::Nfc.apply("e\u{301}"), "\u{e9}");
+    /// assert_eq!(Unicode::Nfkc.apply("ﬁn"), "fin");
+    /// assert_eq!(Unicode::None.apply("ﬁn"), "ﬁn");
+    /// ```
+    pub fn apply(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Unicode::None => Cow::Borrowed(text),
+            Unicode::Nfc => match is_nfc_quick(text.chars()) {
+                IsNormalized::Yes => Cow::Borrowed(text),
+                _ => Cow::Owned(text.nfc().collect()),
+            },
+            Unicode::Nfkc => match is_nfkc_quick(text.chars()) {
+                IsNormalized::Yes => Cow::Borrowed(text),
+                _ => Cow::Owned(text.nfkc().collect()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_text_is_borrowed() {
+        for form in [Unicode::None, Unicode::Nfc, Unicode::Nfkc] {
+            for text in ["", "plain", "d\u{e9}j\u{e0} vu", "\0\u{1F600}"] {
+                assert!(
+                    matches!(form.apply(text), Cow::Borrowed(same) if same == text),
+                    "{form:?} {text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn forms_differ_where_unicode_says_so() {
+        let text = "Ame\u{301}lie \u{FB01}n \u{FF21}";
+        assert_eq!(Unicode::None.apply(text), text);
+        assert_eq!(Unicode::Nfc.apply(text), "Am\u{e9}lie \u{FB01}n \u{FF21}");
+        assert_eq!(Unicode::Nfkc.apply(text), "Am\u{e9}lie fin A");
+    }
+
+    #[test]
+    fn lone_marks_are_kept() {
+        assert_eq!(Unicode::Nfc.apply("\u{301}\u{302}"), "\u{301}\u{302}");
+    }
+}
