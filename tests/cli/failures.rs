@@ -1,0 +1,219 @@
+//! Ways to fail: each is one clear line, the right exit code, and nothing lost.
+
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use super::support::*;
+
+#[test]
+fn files_that_are_no_model_are_refused() {
+    let folder = Folder::new("models");
+    let model = fs::File::open(monomorph::built::SOURCE).unwrap();
+    let mut half = Vec::new();
+    let length = model.metadata().unwrap().len() / 2;
+    model
+        .take(length.min(16 << 20))
+        .read_to_end(&mut half)
+        .unwrap();
+    let cut = folder.write("cut.gguf", &half);
+    let text = folder.write("text.gguf", b"Hello world\n");
+    let empty = folder.write("empty.gguf", b"");
+    let missing = folder.argument("missing.gguf");
+    let directory = folder.argument("");
+    for path in [&cut, &text, &empty, &missing, &directory, "/dev/null"] {
+        for arguments in [
+            &["embed", "--model", path, "one"][..],
+            &["verify", "--model", path],
+            &["inspect", path],
+        ] {
+            let outcome = run(arguments);
+            assert!(
+                outcome.failure(1).contains(path),
+                "{arguments:?}: {}",
+                outcome.stderr
+            );
+            assert!(outcome.stdout.is_empty());
+        }
+    }
+    let mut from_environment = command(&["embed", "one"]);
+    from_environment.env("MODEL_GGUF", &missing);
+    assert!(Outcome::of(from_environment).failure(1).contains(&missing));
+}
+
+#[test]
+fn input_that_cannot_be_read_is_named() {
+    let folder = Folder::new("input");
+    for path in [folder.argument("missing.txt"), folder.argument("")] {
+        let outcome = run(&["embed", "--input", &path]);
+        assert!(
+            outcome
+                .failure(1)
+                .starts_with(&format!("cannot read {path}: ")),
+            "{}",
+            outcome.stderr
+        );
+    }
+    let bad = folder.write("bad.jsonl", b"{\"text\":\"one\"}\n{\"txt\":\"two\"}\n");
+    let outcome = run(&["embed", "--input", &bad]);
+    assert_eq!(
+        outcome.failure(1),
+        format!("{bad}, line 2: column 13: missing field `text`")
+    );
+    assert_eq!(
+        outcome.stdout.iter().filter(|&&byte| byte == b'\n').count(),
+        1,
+        "the text before it has its vector"
+    );
+}
+
+#[test]
+fn invalid_utf8_is_named_by_its_line() {
+    let outcome = run_with_input(&["embed"], b"one\ntwo \xFF\nthree\n");
+    assert_eq!(
+        outcome.failure(1),
+        "standard input, line 2: not valid UTF-8 at byte 5 (0xFF)"
+    );
+    assert_eq!(
+        outcome.stdout.iter().filter(|&&byte| byte == b'\n').count(),
+        1
+    );
+}
+
+#[test]
+fn long_texts_can_be_an_error() {
+    let folder = Folder::new("none");
+    let long = serde_json::json!({ "text": long_text(), "id": 7 });
+    let input = folder.write(
+        "in.jsonl",
+        format!("{{\"text\":\"short\"}}\n{long}\n").as_bytes(),
+    );
+    let outcome = run(&["embed", "--truncate", "none", "--input", &input]);
+    assert!(
+        outcome.failure(1).starts_with("text 2 (id 7): "),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn usage_errors_have_their_own_exit_code() {
+    for arguments in [
+        &["embed", "--prompt", "query", "--title", "t", "one"][..],
+        &["embed", "--dimensions", "1000000", "one"],
+        &["similarity", "one"],
+    ] {
+        run(arguments).failure(2);
+    }
+    for arguments in [
+        &[][..],
+        &["embed", "--prompt", "query", "--prefix", "p", "one"],
+        &["embed", "--dimensions", "0", "one"],
+        &["embed", "--threads", "0", "one"],
+        &["embed", "--input", "-", "one"],
+        &["embed", "--format", "xml", "one"],
+        &["bench"],
+        &[
+            "bench",
+            "--input",
+            "x",
+            "--mode",
+            "single",
+            "--seconds",
+            "nan",
+        ],
+        &["embd"],
+    ] {
+        let outcome = run(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.stderr);
+        assert!(outcome.stdout.is_empty() && !outcome.stderr.is_empty());
+    }
+    let outcome = run(&["embed", "--prompt", "serch", "one"]);
+    assert_eq!(outcome.code, Some(2));
+    for name in monomorph::Prompt::names() {
+        assert!(outcome.stderr.contains(name), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn closed_pipe_is_a_quiet_end() {
+    let input = "text\n".repeat(2000);
+    for arguments in [&["embed"][..], &["embed", "--format", "csv"], &["tokenize"]] {
+        let mut child = command(arguments);
+        let mut child = child
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut stdin = child.stdin.take().unwrap();
+        // The binary may be gone before it has read everything.
+        let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());
+        drop(stdin);
+        let outcome = Outcome::from(child.wait_with_output().unwrap());
+        assert_eq!(outcome.code, Some(0), "{arguments:?}: {}", outcome.stderr);
+        assert!(!outcome.stderr.contains("error"), "{}", outcome.stderr);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_is_one_line() {
+    let full = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let inspect = ["inspect", monomorph::built::SOURCE];
+    for arguments in [
+        &["embed", "one"][..],
+        &["tokenize", "one"],
+        &["similarity", "one", "two"],
+        &inspect,
+        &["--help"],
+    ] {
+        let mut command = command(arguments);
+        command.stdout(full());
+        let outcome = Outcome::of(command);
+        assert!(
+            outcome
+                .failure(1)
+                .starts_with("cannot write standard output: "),
+            "{}",
+            outcome.stderr
+        );
+    }
+    for format in ["jsonl", "npy", "json", "csv"] {
+        let outcome = run(&["embed", "--format", format, "--output", "/dev/full", "one"]);
+        assert!(
+            outcome.failure(1).starts_with("cannot write /dev/full: "),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn failure_leaves_the_old_output() {
+    let folder = Folder::new("old");
+    let output = folder.write("out.npy", b"old");
+    let input = folder.write("in.txt", b"one\n\xFF\n");
+    run(&["embed", "--input", &input, "--output", &output]).failure(1);
+    assert_eq!(fs::read(&output).unwrap(), b"old");
+    assert_eq!(
+        folder.names(),
+        ["in.txt", "out.npy"],
+        "no temporary file is left"
+    );
+    run(&["embed", "--output", &output, "one"]).good();
+    assert_ne!(fs::read(&output).unwrap(), b"old");
+    assert_eq!(folder.names(), ["in.txt", "out.npy"]);
+    let nowhere = folder.argument("missing/out.npy");
+    assert!(
+        run(&["embed", "--output", &nowhere, "one"])
+            .failure(1)
+            .contains(&nowhere)
+    );
+}

@@ -1,0 +1,13 @@
+//! The command line, from the outside: the binary is run on the model it was built for, whichever that is.
+//!
+//! No vector is written down here. What can be known of any model is checked: shapes of the answers, agreement of
+//! the formats with each other, messages and exit codes.
+
+mod commands;
+mod embed;
+mod failures;
+mod formats;
+mod input;
+mod inspect;
+mod support;
+mod transcripts;
