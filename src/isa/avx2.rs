@@ -109,8 +109,8 @@ impl Isa for Avx2 {
     }
     #[inline(always)]
     fn exp2(self, n: Self::I32) -> Self::F32 {
-        lanes!(n.map(|n| {
-            let biased = _mm256_add_epi32(n, _mm256_set1_epi32(127));
+        lanes!(std::array::from_fn(|i| {
+            let biased = _mm256_add_epi32(n[i], _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
         }))
     }

@@ -5,9 +5,10 @@
 
 use super::exp::exp;
 use crate::isa::Isa;
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// `-2 sqrt(2 / pi)`
-const MINUS_TWO_ROOT: f32 = -1.595_769;
+const MINUS_TWO_ROOT: f32 = -2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 const CUBIC: f32 = 0.044_715;
 
 /// `gelu_tanh(gate) * up` for each lane.

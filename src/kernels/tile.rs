@@ -5,6 +5,7 @@
 
 use crate::isa::{Isa, PANEL};
 use crate::quant::{BLOCK, FloatPanel, IntPanel};
+use std::array::from_fn;
 
 /// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
 pub type IntBlock = [[i16; 2]; BLOCK / 2];
@@ -35,10 +36,10 @@ impl Panel for IntPanel {
         rows: [&[IntBlock]; R],
         panel: &[IntPanel],
     ) -> [I::F32; R] {
-        let rows = rows.map(|row| &row[..panel.len()]);
+        let rows: [_; R] = from_fn(|r| &rows[r][..panel.len()]);
         let mut sums = [isa.splat(0.0); R];
         for (b, block) in panel.iter().enumerate() {
-            let rows = rows.map(|row| &row[b]);
+            let rows: [_; R] = from_fn(|r| &rows[r][b]);
             let mut acc = [isa.zero(); R];
             for i in 0..BLOCK / 2 {
                 let w = isa.widen(&block.units[i]);
@@ -64,7 +65,7 @@ impl Panel for FloatPanel {
         rows: [&[FloatBlock]; R],
         panel: &[FloatPanel],
     ) -> [I::F32; R] {
-        let rows = rows.map(|row| row[..panel.len()].as_flattened());
+        let rows = from_fn(|r| rows[r][..panel.len()].as_flattened());
         let weights: &[[[f32; PANEL]; BLOCK]] = bytemuck::cast_slice(panel);
         float_tile(isa, rows, weights.as_flattened().as_flattened(), PANEL)
     }
@@ -79,7 +80,7 @@ pub fn float_tile<I: Isa, const R: usize>(
     stride: usize,
 ) -> [I::F32; R] {
     let k = rows[0].len();
-    let rows = rows.map(|row| &row[..k]);
+    let rows: [_; R] = from_fn(|r| &rows[r][..k]);
     let mut sums = [isa.splat(0.0); R];
     for (i, w) in matrix.chunks(stride).enumerate().take(k) {
         let Some(w) = w.first_chunk() else { break };

@@ -3,6 +3,7 @@
 use super::{BLOCK, Format, IntPanel};
 use crate::isa::{Isa, PANEL};
 use half::f16;
+use std::array::from_fn;
 
 /// The format.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +37,8 @@ impl Format for Q8_0 {
 
     #[inline(always)]
     fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
-        isa.transpose_pairs(rows.map(|row| &row.qs), &mut panel.units);
-        isa.widen_f16(rows.map(|row| u16::from_le_bytes(row.d)), &mut panel.scales);
+        isa.transpose_pairs(from_fn(|c| &rows[c].qs), &mut panel.units);
+        isa.widen_f16(from_fn(|c| u16::from_le_bytes(rows[c].d)), &mut panel.scales);
     }
 }
 
