@@ -13,10 +13,7 @@ fn main() {
     let model = root.join(given.as_deref().unwrap_or(DEFAULT_MODEL.as_ref()));
     println!("cargo::rerun-if-changed={}", model.display());
     println!("cargo::rustc-env=MONOMORPH_SOURCE={}", model.display());
-    println!(
-        "cargo::rustc-env=MONOMORPH_IS_DEFAULT={}",
-        u8::from(given.is_none())
-    );
+    println!("cargo::rustc-env=MONOMORPH_IS_DEFAULT={}", u8::from(given.is_none()));
 
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let result = Generated::from_file(&model).and_then(|generated| {
@@ -24,9 +21,7 @@ fn main() {
         Ok(generated.warnings)
     });
     match result {
-        Ok(warnings) => warnings
-            .iter()
-            .for_each(|warning| println!("cargo::warning={warning}")),
+        Ok(warnings) => warnings.iter().for_each(|warning| println!("cargo::warning={warning}")),
         Err(error) => println!("cargo::error=MODEL_GGUF={}: {error}", model.display()),
     }
 }

@@ -167,20 +167,13 @@ impl Embedder {
     /// The vector of one text, with default options: no prompt, all dimensions, length one.
     pub fn embed(&self, text: &str) -> Result<Vec<f32>, Error> {
         let embeddings = self.run(&[text], &EmbedOptions::default())?;
-        Ok(embeddings
-            .into_iter()
-            .map(|embedding| embedding.vector)
-            .next()
-            .unwrap_or_default())
+        Ok(embeddings.into_iter().map(|embedding| embedding.vector).next().unwrap_or_default())
     }
 
     /// The vectors of many texts, with default options.
     pub fn embed_batch(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<f32>>, Error> {
         let embeddings = self.run(texts, &EmbedOptions::default())?;
-        Ok(embeddings
-            .into_iter()
-            .map(|embedding| embedding.vector)
-            .collect())
+        Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
     }
 
     /// Embeds texts, in order. A text's vector has the same bits alone and in any company.
@@ -191,16 +184,10 @@ impl Embedder {
     ) -> Result<Vec<Embedding>, Error> {
         let dimensions = options.dimensions.unwrap_or(SPEC.n_embd);
         if dimensions == 0 || dimensions > SPEC.n_embd {
-            return Err(Error::Dimensions {
-                asked: dimensions,
-                largest: SPEC.n_embd,
-            });
+            return Err(Error::Dimensions { asked: dimensions, largest: SPEC.n_embd });
         }
         let encodings = self.tokenize(texts, options)?;
-        let ids: Vec<&[u32]> = encodings
-            .iter()
-            .map(|encoding| encoding.ids.as_slice())
-            .collect();
+        let ids: Vec<&[u32]> = encodings.iter().map(|encoding| encoding.ids.as_slice()).collect();
         let mut vectors = vec![0.0; texts.len() * SPEC.n_embd];
         self.run_ids(&ids, options.cancel.as_deref(), &mut vectors)?;
         let rows = vectors.chunks_exact(SPEC.n_embd).zip(encodings);
@@ -234,9 +221,7 @@ impl Embedder {
         options: &EmbedOptions,
     ) -> Result<Vec<crate::tokenizer::Encoding>, Error> {
         let tokenizer = self.tokenizer();
-        let mut prefix = options
-            .prompt
-            .map_or_else(String::new, |p| p.prefix(None).into_owned());
+        let mut prefix = options.prompt.map_or_else(String::new, |p| p.prefix(None).into_owned());
         prefix += options.prefix.as_deref().unwrap_or_default();
         let encode = |(text, input): (usize, &str)| {
             let input = options.unicode.apply(input);
@@ -247,21 +232,11 @@ impl Embedder {
             if encoding.dropped > 0 && options.truncate == Truncate::None {
                 let tokens = encoding.ids.len() + encoding.dropped;
                 let exact = encoding.dropped_is_exact;
-                return Err(Error::TooLong {
-                    text,
-                    tokens,
-                    exact,
-                    n_ctx: SPEC.n_ctx,
-                });
+                return Err(Error::TooLong { text, tokens, exact, n_ctx: SPEC.n_ctx });
             }
             Ok(encoding)
         };
-        texts
-            .iter()
-            .map(AsRef::as_ref)
-            .enumerate()
-            .map(encode)
-            .collect()
+        texts.iter().map(AsRef::as_ref).enumerate().map(encode).collect()
     }
 
     fn run_ids(
@@ -272,10 +247,7 @@ impl Embedder {
     ) -> Result<(), Error> {
         let never = AtomicBool::new(false);
         let cancel = cancel.unwrap_or(&never);
-        let run = || {
-            self.batch
-                .run(&self.pool, self.encoder.as_ref(), ids, cancel, out)
-        };
+        let run = || self.batch.run(&self.pool, self.encoder.as_ref(), ids, cancel, out);
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(result) => result.map_err(|_| Error::Cancelled),
             Err(_) => Err(Error::Panicked),
@@ -315,17 +287,10 @@ impl OpenOptions {
         let weights = gate::open(path.as_ref(), &SPEC, &FINGERPRINT)?;
         let threads = self.threads.unwrap_or_else(default_threads);
         let pool = Pool::new(threads).map_err(Error::Threads)?;
-        let from_environment = || {
-            std::env::var("MONOMORPH_ISA")
-                .ok()
-                .filter(|name| !name.is_empty())
-        };
+        let from_environment =
+            || std::env::var("MONOMORPH_ISA").ok().filter(|name| !name.is_empty());
         let best = || crate::isa::available()[0].to_owned();
-        let name = self
-            .isa
-            .clone()
-            .or_else(from_environment)
-            .unwrap_or_else(best);
+        let name = self.isa.clone().or_else(from_environment).unwrap_or_else(best);
         let unknown = || Error::Isa { name: name.clone() };
         let opened = match name.as_str() {
             Scalar::NAME => self.with_isa::<Scalar>(weights, pool),
@@ -368,12 +333,7 @@ impl OpenOptions {
             kept_bytes: weights.kept_bytes(),
         };
         let encoder = Box::new(Encoder::new(isa, model, weights, built::rope_tables()));
-        Embedder {
-            pool,
-            encoder,
-            batch: Batch::default(),
-            info,
-        }
+        Embedder { pool, encoder, batch: Batch::default(), info }
     }
 }
 

@@ -85,12 +85,7 @@ impl Error {
     /// What went wrong, without the place of the text.
     pub fn reason(&self) -> String {
         match self {
-            Error::TooLong {
-                tokens,
-                exact,
-                n_ctx,
-                ..
-            } => {
+            Error::TooLong { tokens, exact, n_ctx, .. } => {
                 let at_least = if *exact { "" } else { "at least " };
                 format!(
                     "{at_least}{tokens} tokens, more than the window of {n_ctx}; shorten it, or let it be cut with \
@@ -133,10 +128,7 @@ impl fmt::Display for Error {
             Error::Threads(error) => write!(f, "cannot start threads: {error}"),
             Error::Prompt(error) => error.fmt(f),
             Error::Dimensions { asked, largest } => {
-                write!(
-                    f,
-                    "{asked} dimensions were asked for; the model has 1 to {largest}"
-                )
+                write!(f, "{asked} dimensions were asked for; the model has 1 to {largest}")
             }
             Error::TooLong { text, .. } | Error::NotFinite { text } => {
                 write!(f, "text {}: {}", text + 1, self.reason())

@@ -35,35 +35,21 @@ pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(),
 
 /// Maps a regular file.
 fn map(path: &Path) -> Result<Weights, Error> {
-    let failed = |error| Error::Open {
-        path: path.into(),
-        error,
-    };
+    let failed = |error| Error::Open { path: path.into(), error };
     let file = File::open(path).map_err(failed)?;
     let kind = file.metadata().map_err(failed)?;
     if !kind.is_file() {
-        let found = if kind.is_dir() {
-            "is a directory"
-        } else {
-            "is not a regular file"
-        };
-        return Err(failed(io::Error::other(format!(
-            "it {found}; give the path of a GGUF file"
-        ))));
+        let found = if kind.is_dir() { "is a directory" } else { "is not a regular file" };
+        return Err(failed(io::Error::other(format!("it {found}; give the path of a GGUF file"))));
     }
     Weights::map(&file).map_err(failed)
 }
 
 /// Compares a header that is not the build's byte for byte.
 fn compare(path: &Path, bytes: &[u8], spec: &Spec, fingerprint: &Fingerprint) -> Result<(), Error> {
-    let failed = |error| Error::Gguf {
-        path: path.into(),
-        error,
-    };
+    let failed = |error| Error::Gguf { path: path.into(), error };
     let header = Header::parse(bytes, bytes.len() as u64).map_err(failed)?;
-    let mut differences = Spec::from_header(&header)
-        .map_err(failed)?
-        .differences(spec);
+    let mut differences = Spec::from_header(&header).map_err(failed)?.differences(spec);
     if differences.is_empty() && vocabulary_hash(&header).map_err(failed)? != fingerprint.vocabulary
     {
         differences.push("another vocabulary".to_owned());
@@ -71,8 +57,5 @@ fn compare(path: &Path, bytes: &[u8], spec: &Spec, fingerprint: &Fingerprint) ->
     if differences.is_empty() {
         return Ok(());
     }
-    Err(Error::WrongModel {
-        path: path.into(),
-        differences,
-    })
+    Err(Error::WrongModel { path: path.into(), differences })
 }

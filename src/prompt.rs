@@ -77,9 +77,7 @@ impl Prompt {
             .iter()
             .find(|(known, _)| *known == plain)
             .map(|&(_, prompt)| prompt)
-            .ok_or_else(|| UnknownPrompt {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| UnknownPrompt { name: name.to_owned() })
     }
 
     /// Every name that [`Prompt::by_name`] knows.
@@ -89,10 +87,7 @@ impl Prompt {
 
     /// This prompt's names, the principal one first.
     pub fn own_names(self) -> impl Iterator<Item = &'static str> {
-        NAMES
-            .iter()
-            .filter(move |&&(_, prompt)| prompt == self)
-            .map(|&(name, _)| name)
+        NAMES.iter().filter(move |&&(_, prompt)| prompt == self).map(|&(name, _)| name)
     }
 
     /// Whether [`Prompt::prefix`] has a place for a title.
@@ -165,10 +160,7 @@ mod tests {
         for name in Prompt::names() {
             let prompt = Prompt::by_name(name).unwrap();
             assert!(Prompt::ALL.contains(&prompt) && prompt.own_names().any(|own| own == name));
-            assert_eq!(
-                Prompt::by_name(&name.to_uppercase().replace('-', "_")),
-                Ok(prompt)
-            );
+            assert_eq!(Prompt::by_name(&name.to_uppercase().replace('-', "_")), Ok(prompt));
         }
     }
 
@@ -177,27 +169,15 @@ mod tests {
         for (i, prompt) in Prompt::ALL.into_iter().enumerate() {
             let prefix = prompt.prefix(None);
             assert!(prefix.ends_with(": "), "{prompt}");
-            assert!(
-                Prompt::ALL[..i]
-                    .iter()
-                    .all(|other| other.prefix(None) != prefix),
-                "{prompt}"
-            );
-            assert_eq!(
-                prompt.takes_title(),
-                prompt.prefix(Some("t")) != prefix,
-                "{prompt}"
-            );
+            assert!(Prompt::ALL[..i].iter().all(|other| other.prefix(None) != prefix), "{prompt}");
+            assert_eq!(prompt.takes_title(), prompt.prefix(Some("t")) != prefix, "{prompt}");
         }
     }
 
     #[test]
     fn unknown_names_are_answered_with_the_known_ones() {
         let message = Prompt::by_name("serch").unwrap_err().to_string();
-        assert!(
-            message.starts_with("unknown prompt \"serch\"; known: query, "),
-            "{message}"
-        );
+        assert!(message.starts_with("unknown prompt \"serch\"; known: query, "), "{message}");
         assert!(!message.contains('\n'));
     }
 }

@@ -12,20 +12,14 @@ pub fn finish(mut vector: Vec<f32>, dimensions: usize, normalize: bool) -> Optio
         if !(norm > 0.0 && norm.is_finite()) {
             return None;
         }
-        vector
-            .iter_mut()
-            .for_each(|x| *x = (f64::from(*x) / norm) as f32);
+        vector.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     }
     Some(vector)
 }
 
 /// The L2 norm. Float64 and one order: the same bits everywhere.
 fn norm(vector: &[f32]) -> f64 {
-    vector
-        .iter()
-        .map(|x| f64::from(*x) * f64::from(*x))
-        .sum::<f64>()
-        .sqrt()
+    vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -35,10 +29,7 @@ mod tests {
     #[test]
     fn cuts_then_normalises() {
         assert_eq!(finish(vec![3.0, 4.0, 100.0], 2, true), Some(vec![0.6, 0.8]));
-        assert_eq!(
-            finish(vec![3.0, 4.0, 100.0], 3, false),
-            Some(vec![3.0, 4.0, 100.0])
-        );
+        assert_eq!(finish(vec![3.0, 4.0, 100.0], 3, false), Some(vec![3.0, 4.0, 100.0]));
     }
 
     #[test]

@@ -29,10 +29,7 @@ impl Weights {
         // file in place, which no check here can exclude: the documentation of `Embedder::open` says that model
         // files are to be replaced by renaming. All views are of types for which any bytes are valid values.
         let file = unsafe { Mmap::map(file)? };
-        Ok(Weights {
-            file,
-            kept: HashMap::new(),
-        })
+        Ok(Weights { file, kept: HashMap::new() })
     }
 
     /// The whole file.
@@ -58,18 +55,12 @@ impl Weights {
                 );
             });
         });
-        self.kept = panels
-            .into_iter()
-            .map(|(tensor, panels)| (tensor.offset, panels))
-            .collect();
+        self.kept = panels.into_iter().map(|(tensor, panels)| (tensor.offset, panels)).collect();
     }
 
     /// Bytes of kept panels.
     pub fn kept_bytes(&self) -> usize {
-        self.kept
-            .values()
-            .map(|panels| size_of_val(panels.as_slice()))
-            .sum()
+        self.kept.values().map(|panels| size_of_val(panels.as_slice())).sum()
     }
 
     /// A tensor's bytes.

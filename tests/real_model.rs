@@ -12,10 +12,7 @@ use monomorph_gguf::{FileShape, TensorType};
 /// The golden data, if this is a build of the real model.
 fn golden() -> Option<Golden> {
     if SPEC.n_vocab == 262_144 && SPEC.n_embd == 768 && SPEC.layers.len() == 24 {
-        println!(
-            "real-model test on {SOURCE} ({})",
-            monomorph::isa::available().join(", ")
-        );
+        println!("real-model test on {SOURCE} ({})", monomorph::isa::available().join(", "));
         return Some(Golden::load(SPEC.shape != FileShape::WithoutDense));
     }
     println!("SKIPPED: built without the real model; set MODEL_GGUF to run this test");
@@ -41,9 +38,7 @@ fn limits() -> (f64, f64) {
 fn vectors_are_those_of_the_original_model() {
     let Some(golden) = golden() else { return };
     let embedder = open(Embedder::options());
-    let got = embedder
-        .run(&golden.texts, &EmbedOptions::default())
-        .expect("vectors");
+    let got = embedder.run(&golden.texts, &EmbedOptions::default()).expect("vectors");
     let mut cosines = Vec::new();
     for ((embedding, want), tokens) in got.iter().zip(&golden.vectors).zip(&golden.tokens) {
         assert_eq!(embedding.tokens, *tokens);
@@ -51,15 +46,9 @@ fn vectors_are_those_of_the_original_model() {
     }
     let worst = cosines.iter().copied().fold(1.0, f64::min);
     let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
-    println!(
-        "{} texts: cosine to the original at least {worst:.6}, mean {mean:.6}",
-        cosines.len()
-    );
+    println!("{} texts: cosine to the original at least {worst:.6}, mean {mean:.6}", cosines.len());
     let (lowest, lowest_mean) = limits();
-    assert!(
-        worst >= lowest && mean >= lowest_mean,
-        "worst {worst}, mean {mean}"
-    );
+    assert!(worst >= lowest && mean >= lowest_mean, "worst {worst}, mean {mean}");
 }
 
 #[test]
@@ -68,15 +57,9 @@ fn the_launch_posts_similarities() {
         return;
     }
     let embedder = open(Embedder::options());
-    let with = |prompt| EmbedOptions {
-        prompt: Some(prompt),
-        ..Default::default()
-    };
+    let with = |prompt| EmbedOptions { prompt: Some(prompt), ..Default::default() };
     let query = embedder
-        .run(
-            &["Which planet is known as the Red Planet?"],
-            &with(Prompt::Query),
-        )
+        .run(&["Which planet is known as the Red Planet?"], &with(Prompt::Query))
         .expect("a vector");
     let documents = [
         "Venus is often called Earth's twin because of its similar size and proximity.",
@@ -84,9 +67,7 @@ fn the_launch_posts_similarities() {
         "Jupiter, the largest planet in our solar system, has a prominent red spot.",
         "Saturn, famous for its rings, is sometimes mistaken for the Red Planet.",
     ];
-    let documents = embedder
-        .run(&documents, &with(Prompt::Document))
-        .expect("vectors");
+    let documents = embedder.run(&documents, &with(Prompt::Document)).expect("vectors");
     for (document, want) in documents.iter().zip([0.3008, 0.6361, 0.4927, 0.4889]) {
         let got = cosine(&query[0].vector, &document.vector);
         println!("{got:.4}, original {want}");
@@ -102,9 +83,8 @@ fn bits_are_the_same_on_every_path() {
     let embedder = open(Embedder::options().threads(2));
     let batch = embedder.run(&golden.texts, &options).expect("vectors");
     let check = |what: &str, embedder: &Embedder, longest: usize, alone: bool| {
-        let short: Vec<usize> = (0..golden.texts.len())
-            .filter(|i| golden.tokens[*i] <= longest)
-            .collect();
+        let short: Vec<usize> =
+            (0..golden.texts.len()).filter(|i| golden.tokens[*i] <= longest).collect();
         let texts: Vec<&str> = short.iter().map(|i| golden.texts[*i].as_str()).collect();
         let got: Vec<_> = if alone {
             let run = |text: &&str| embedder.run(&[text], &options).expect("a vector").remove(0);
@@ -115,36 +95,13 @@ fn bits_are_the_same_on_every_path() {
         for (got, i) in got.iter().zip(&short) {
             assert!(*got == batch[*i], "{what}: text {i}");
         }
-        println!(
-            "{what}: {} texts up to {longest} tokens have the same bits",
-            texts.len()
-        );
+        println!("{what}: {} texts up to {longest} tokens have the same bits", texts.len());
     };
     check("alone, 2 threads", &embedder, 2048, true);
-    check(
-        "alone, 3 threads",
-        &open(Embedder::options().threads(3)),
-        514,
-        true,
-    );
-    check(
-        "batch, 1 thread",
-        &open(Embedder::options().threads(1)),
-        514,
-        false,
-    );
-    check(
-        "kept panels",
-        &open(Embedder::options().keep_panels(true)),
-        514,
-        true,
-    );
-    check(
-        "generic kernels",
-        &open(Embedder::options().kernels(Kernels::Generic)),
-        514,
-        false,
-    );
+    check("alone, 3 threads", &open(Embedder::options().threads(3)), 514, true);
+    check("batch, 1 thread", &open(Embedder::options().threads(1)), 514, false);
+    check("kept panels", &open(Embedder::options().keep_panels(true)), 514, true);
+    check("generic kernels", &open(Embedder::options().kernels(Kernels::Generic)), 514, false);
     for isa in monomorph::isa::available() {
         let longest = if isa == "scalar" { SCALAR_LONGEST } else { 514 };
         check(isa, &open(Embedder::options().isa(isa)), longest, false);

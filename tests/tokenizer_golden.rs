@@ -39,12 +39,7 @@ fn ids_are_those_of_the_original_tokenizer() {
     for case in &cases {
         let got = tokenizer().encode(&case.0, usize::MAX);
         assert_eq!(got.ids, case.ids(), "{:?}", case.0);
-        assert_eq!(
-            (got.dropped, got.dropped_is_exact),
-            (0, true),
-            "{:?}",
-            case.0
-        );
+        assert_eq!((got.dropped, got.dropped_is_exact), (0, true), "{:?}", case.0);
     }
 }
 
@@ -59,22 +54,15 @@ fn a_limit_keeps_the_first_ids() {
         for limit in [2, 3, 8, 9, ids.len() - 1, ids.len()] {
             let got = tokenizer().encode(&case.0, limit);
             let left_out = ids.len().saturating_sub(limit);
-            let kept = if left_out == 0 {
-                ids.clone()
-            } else {
-                [&ids[..limit - 1], &[EOS]].concat()
-            };
+            let kept =
+                if left_out == 0 { ids.clone() } else { [&ids[..limit - 1], &[EOS]].concat() };
             assert_eq!(got.ids, kept, "{:?} to {limit}", case.0);
             let counted = if got.dropped_is_exact {
                 got.dropped == left_out
             } else {
                 got.dropped <= left_out
             };
-            assert!(
-                counted,
-                "{:?} to {limit}: {} of {left_out}",
-                case.0, got.dropped
-            );
+            assert!(counted, "{:?} to {limit}: {} of {left_out}", case.0, got.dropped);
         }
     }
 }
@@ -91,22 +79,14 @@ fn long_texts_are_cut_as_the_original_does() {
         assert!(ids.starts_with(&case.first_ids), "{:?}", case.text);
         assert!(ids.ends_with(&case.last_ids), "{:?}", case.text);
     }
-    assert!(
-        cases
-            .iter()
-            .any(|case| tokenizer().encode(&case.text, WINDOW).dropped > 0)
-    );
+    assert!(cases.iter().any(|case| tokenizer().encode(&case.text, WINDOW).dropped > 0));
 }
 
 impl Case {
     fn ids(&self) -> Vec<u32> {
         const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let digit = |c: u8| {
-            DIGITS
-                .iter()
-                .position(|&digit| digit == c)
-                .expect("a digit of base 64")
-        };
+        let digit =
+            |c: u8| DIGITS.iter().position(|&digit| digit == c).expect("a digit of base 64");
         let id = |digits: &[u8; 3]| digits.iter().fold(0, |id, &c| id * 64 + digit(c) as u32);
         let ids = self.1.as_bytes().as_chunks().0.iter().map(id);
         [BOS].into_iter().chain(ids).chain([EOS]).collect()
@@ -124,15 +104,8 @@ fn cases<T: DeserializeOwned>(file: &str) -> Option<Vec<T>> {
         return None;
     }
     say(format!("testing the tokenizer of {SOURCE} with {file}"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("testdata/golden")
-        .join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/golden").join(file);
     let lines =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Some(
-        lines
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("one case a line"))
-            .collect(),
-    )
+    Some(lines.lines().map(|line| serde_json::from_str(line).expect("one case a line")).collect())
 }

@@ -35,14 +35,7 @@ fn model(spec: &Spec) -> TokenStream {
         let (name, size) = (format_ident!("{name}"), integer(*size));
         quote!(type #name = Const<#size>;)
     });
-    let getters = [
-        "n_embd",
-        "n_ff",
-        "n_head",
-        "n_head_kv",
-        "head_dim",
-        "n_attn",
-    ];
+    let getters = ["n_embd", "n_ff", "n_head", "n_head_kv", "head_dim", "n_attn"];
     let functions = getters.iter().zip(&dimensions).map(|(getter, (_, size))| {
         let (getter, size) = (format_ident!("{getter}"), integer(*size));
         quote! {
@@ -66,23 +59,11 @@ fn model(spec: &Spec) -> TokenStream {
 }
 
 fn spec_constant(spec: &Spec) -> TokenStream {
-    let Spec {
-        name,
-        architecture,
-        rms_eps,
-        rope_base_full,
-        rope_base_sliding,
-        ..
-    } = spec;
+    let Spec { name, architecture, rms_eps, rope_base_full, rope_base_sliding, .. } = spec;
     let [n_embd, n_ff, n_vocab, n_ctx] =
         [spec.n_embd, spec.n_ff, spec.n_vocab, spec.n_ctx].map(integer);
-    let [n_head, n_head_kv, head_dim, attention_radius] = [
-        spec.n_head,
-        spec.n_head_kv,
-        spec.head_dim,
-        spec.attention_radius,
-    ]
-    .map(integer);
+    let [n_head, n_head_kv, head_dim, attention_radius] =
+        [spec.n_head, spec.n_head_kv, spec.head_dim, spec.attention_radius].map(integer);
     let license = match &spec.license {
         Some(license) => quote!(Some(Cow::Borrowed(#license))),
         None => quote!(None),
@@ -188,22 +169,14 @@ fn layers(layers: &[Layer]) -> TokenStream {
 }
 
 fn first_offset(layer: &Layer) -> u64 {
-    layer
-        .named()
-        .iter()
-        .map(|(_, tensor)| tensor.offset)
-        .min()
-        .unwrap_or(0)
+    layer.named().iter().map(|(_, tensor)| tensor.offset).min().unwrap_or(0)
 }
 
 /// The layer with offsets counted from `base`, as a sliding one.
 fn relative(layer: &Layer, base: u64) -> Layer {
     let mut layer = *layer;
     layer.attention = Attention::Sliding;
-    layer
-        .tensors_mut()
-        .into_iter()
-        .for_each(|tensor| tensor.offset -= base);
+    layer.tensors_mut().into_iter().for_each(|tensor| tensor.offset -= base);
     layer
 }
 
@@ -229,13 +202,7 @@ fn variant(value: impl Debug) -> Ident {
 }
 
 fn fingerprint_constant(fingerprint: &Fingerprint) -> TokenStream {
-    let Fingerprint {
-        file_len,
-        header_len,
-        header,
-        vocabulary,
-        content,
-    } = *fingerprint;
+    let Fingerprint { file_len, header_len, header, vocabulary, content } = *fingerprint;
     let [file_len, header_len] = [file_len, header_len].map(integer);
     let [header, vocabulary] = [header, vocabulary].map(hexadecimal);
     let content = hexadecimal(content);

@@ -51,32 +51,13 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
     set(Field::LongestMerged, longest.max().unwrap_or(1) as u32);
     set(Field::Bos, if special.add_bos { special.bos } else { NONE });
     set(Field::Eos, if special.add_eos { special.eos } else { NONE });
-    set(
-        Field::Unknown,
-        if every_byte {
-            NONE
-        } else {
-            special.unknown.unwrap_or(NONE)
-        },
-    );
+    set(Field::Unknown, if every_byte { NONE } else { special.unknown.unwrap_or(NONE) });
     set(Field::SpacePrefix, special.add_space_prefix.into());
 
     let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();
-    let words: [&[u32]; 8] = [
-        &header,
-        &slots,
-        &ids,
-        &ends,
-        &byte_ids,
-        &cut_starts,
-        &cut_lengths,
-        &pairs,
-    ];
-    let mut blob: Vec<u8> = words
-        .concat()
-        .into_iter()
-        .flat_map(u32::to_le_bytes)
-        .collect();
+    let words: [&[u32]; 8] =
+        [&header, &slots, &ids, &ends, &byte_ids, &cut_starts, &cut_lengths, &pairs];
+    let mut blob: Vec<u8> = words.concat().into_iter().flat_map(u32::to_le_bytes).collect();
     for (piece, text) in pieces.iter().zip(&texts) {
         blob.extend_from_slice(stored(piece, text));
     }
@@ -98,11 +79,7 @@ impl Ranked<'_> {
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let class = |flags: u32| [CUT | MERGED, MERGED, CUT].iter().position(|&c| c == flags);
         let run_length = |piece: &Self| {
-            if piece.flags == CUT | MERGED {
-                piece.text.len()
-            } else {
-                0
-            }
+            if piece.flags == CUT | MERGED { piece.text.len() } else { 0 }
         };
         class(self.flags)
             .cmp(&class(other.flags))
@@ -122,19 +99,11 @@ fn rank<'a>(pieces: &[Piece<'_>], texts: &'a [String]) -> Result<Vec<Ranked<'a>>
             return Err(refuse(found, &format!("at most {MAX_MERGED_CHARS}")));
         }
         if flags != 0 {
-            ranked.push(Ranked {
-                id,
-                flags,
-                score: piece.score,
-                text,
-            });
+            ranked.push(Ranked { id, flags, score: piece.score, text });
         }
     }
     if ranked.len() > RANK_MASK as usize {
-        return Err(refuse(
-            format!("{} pieces", ranked.len()),
-            &format!("at most {RANK_MASK}"),
-        ));
+        return Err(refuse(format!("{} pieces", ranked.len()), &format!("at most {RANK_MASK}")));
     }
     ranked.sort_by(Ranked::order);
     Ok(ranked)
@@ -161,10 +130,8 @@ fn flags(piece: &Piece<'_>, text: &str) -> u32 {
 /// vocabulary, cut out of the raw text only in that form; GGUF writes them with spaces.
 fn text_of(piece: &Piece<'_>) -> String {
     let text = std::str::from_utf8(piece.bytes).unwrap_or_default();
-    let cut_out = matches!(
-        piece.kind,
-        PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined
-    );
+    let cut_out =
+        matches!(piece.kind, PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined);
     if cut_out && is_run(text, ' ') {
         text.replace(' ', SPACE.encode_utf8(&mut [0; 4]))
     } else {
@@ -178,11 +145,7 @@ fn is_run(text: &str, of: char) -> bool {
 
 /// The piece's bytes in the blob.
 fn stored<'a>(piece: &Piece<'a>, text: &'a str) -> &'a [u8] {
-    if text.is_empty() {
-        piece.bytes
-    } else {
-        text.as_bytes()
-    }
+    if text.is_empty() { piece.bytes } else { text.as_bytes() }
 }
 
 fn ends(pieces: &[Piece<'_>], texts: &[String]) -> Result<Vec<u32>, Error> {
@@ -192,11 +155,8 @@ fn ends(pieces: &[Piece<'_>], texts: &[String]) -> Result<Vec<u32>, Error> {
         end = end.checked_add(length)?;
         Some(end)
     };
-    let ends: Option<Vec<u32>> = pieces
-        .iter()
-        .zip(texts)
-        .map(|(piece, text)| grow((piece, text)))
-        .collect();
+    let ends: Option<Vec<u32>> =
+        pieces.iter().zip(texts).map(|(piece, text)| grow((piece, text))).collect();
     ends.ok_or_else(|| refuse("more than 4 GiB of pieces".into(), "less"))
 }
 
@@ -256,19 +216,11 @@ fn byte_ids(pieces: &[Piece<'_>]) -> [u32; 256] {
 
 fn cut_lengths(ranked: &[Ranked<'_>]) -> ([u32; 257], Vec<u32>) {
     let cut = ranked.iter().filter(|piece| piece.flags & CUT != 0);
-    let lengths: BTreeSet<(u8, u32)> = cut
-        .map(|piece| (piece.text.as_bytes()[0], piece.text.len() as u32))
-        .collect();
-    let before = |byte: usize| {
-        lengths
-            .iter()
-            .filter(|(first, _)| (*first as usize) < byte)
-            .count() as u32
-    };
-    (
-        std::array::from_fn(before),
-        lengths.iter().map(|&(_, length)| length).collect(),
-    )
+    let lengths: BTreeSet<(u8, u32)> =
+        cut.map(|piece| (piece.text.as_bytes()[0], piece.text.len() as u32)).collect();
+    let before =
+        |byte: usize| lengths.iter().filter(|(first, _)| (*first as usize) < byte).count() as u32;
+    (std::array::from_fn(before), lengths.iter().map(|&(_, length)| length).collect())
 }
 
 /// The bitmap of pairs, sixteen bits or more for each: one in twenty other pairs seems to occur and costs some speed.
@@ -289,11 +241,7 @@ fn pair_map(ranked: &[Ranked<'_>]) -> Vec<u32> {
 }
 
 fn refuse(found: String, expected: &str) -> Error {
-    Error::Key {
-        key: "tokenizer.ggml.tokens".into(),
-        found,
-        expected: expected.into(),
-    }
+    Error::Key { key: "tokenizer.ggml.tokens".into(), found, expected: expected.into() }
 }
 
 #[cfg(test)]

@@ -12,11 +12,7 @@ const SPECIAL: TokenizerSpec = TokenizerSpec {
 };
 
 fn piece(text: &'static str, score: f32, kind: PieceKind) -> Piece<'static> {
-    Piece {
-        bytes: text.as_bytes(),
-        score,
-        kind,
-    }
+    Piece { bytes: text.as_bytes(), score, kind }
 }
 
 fn small() -> Vec<Piece<'static>> {
@@ -30,11 +26,7 @@ fn small() -> Vec<Piece<'static>> {
         piece("▁ab", -0.0, PieceKind::Normal),
         piece("<0x41>", 0.0, PieceKind::Byte),
         piece("never", 0.0, PieceKind::Unused),
-        Piece {
-            bytes: b"\xff",
-            score: 0.0,
-            kind: PieceKind::Normal,
-        },
+        Piece { bytes: b"\xff", score: 0.0, kind: PieceKind::Normal },
     ]
 }
 
@@ -47,27 +39,13 @@ fn the_header_describes_the_blob() {
     let blob = build_from(&small(), &SPECIAL).unwrap();
     let header = header_of(&blob);
     let field = |field: Field| header[field as usize];
-    let Sections {
-        slots,
-        ids,
-        ends,
-        byte_ids,
-        cut_starts,
-        cut_lengths,
-        pairs,
-        bytes,
-    } = Sections::of(&header);
+    let Sections { slots, ids, ends, byte_ids, cut_starts, cut_lengths, pairs, bytes } =
+        Sections::of(&header);
     let sum = slots + ids + ends + byte_ids + cut_starts + cut_lengths + pairs + bytes;
     assert_eq!(blob.len(), HEADER_BYTES + sum);
-    assert_eq!(
-        (field(Field::Magic), field(Field::Version)),
-        (MAGIC, VERSION)
-    );
+    assert_eq!((field(Field::Magic), field(Field::Version)), (MAGIC, VERSION));
     assert_eq!((field(Field::NVocab), field(Field::NRanked)), (10, 7));
-    assert_eq!(
-        (field(Field::Bos), field(Field::Eos), field(Field::Unknown)),
-        (0, NONE, 1)
-    );
+    assert_eq!((field(Field::Bos), field(Field::Eos), field(Field::Unknown)), (0, NONE, 1));
     assert_eq!(field(Field::LongestMerged), 3);
     assert!(slots / 8 >= 2 * field(Field::NRanked) as usize);
 }
@@ -76,11 +54,7 @@ fn the_header_describes_the_blob() {
 fn runs_of_spaces_merge_first_and_cut_pieces_never() {
     let pieces = small();
     let texts: Vec<String> = pieces.iter().map(text_of).collect();
-    let ids: Vec<u32> = rank(&pieces, &texts)
-        .unwrap()
-        .iter()
-        .map(|piece| piece.id)
-        .collect();
+    let ids: Vec<u32> = rank(&pieces, &texts).unwrap().iter().map(|piece| piece.id).collect();
     assert_eq!(ids, [2, 3, 6, 5, 4, 0, 1]);
 }
 
@@ -94,10 +68,7 @@ fn runs_of_spaces_are_stored_as_the_reference_writes_them() {
 
 #[test]
 fn the_same_pieces_give_the_same_bytes() {
-    assert_eq!(
-        build_from(&small(), &SPECIAL),
-        build_from(&small(), &SPECIAL)
-    );
+    assert_eq!(build_from(&small(), &SPECIAL), build_from(&small(), &SPECIAL));
 }
 
 #[test]
@@ -118,11 +89,7 @@ fn bad_vocabularies_are_refused_in_words() {
     // Two strings made to have the same hash, which no seed changes.
     let collision = [small(), vec![piece("崀崀崀崀崀崀", 0.0, PieceKind::Normal)]].concat();
     assert!(build_from(&collision, &SPECIAL).is_ok());
-    let collision = [
-        collision,
-        vec![piece("娎怨媷嵼弆廍", 0.0, PieceKind::Normal)],
-    ]
-    .concat();
+    let collision = [collision, vec![piece("娎怨媷嵼弆廍", 0.0, PieceKind::Normal)]].concat();
     assert_eq!(
         build_from(&collision, &SPECIAL).unwrap_err().to_string(),
         format!(
@@ -130,20 +97,11 @@ fn bad_vocabularies_are_refused_in_words() {
         ),
     );
     assert_eq!(
-        message(
-            piece("x".repeat(256).leak(), 7.0, PieceKind::Normal),
-            &SPECIAL
-        ),
+        message(piece("x".repeat(256).leak(), 7.0, PieceKind::Normal), &SPECIAL),
         format!("{key} piece 10 of 256 characters, expected at most 255"),
     );
     assert_eq!(
-        message(
-            piece("x", 7.0, PieceKind::Normal),
-            &TokenizerSpec {
-                unknown: None,
-                ..SPECIAL
-            }
-        ),
+        message(piece("x", 7.0, PieceKind::Normal), &TokenizerSpec { unknown: None, ..SPECIAL }),
         format!(
             "{key} no piece for some byte and no unknown piece, expected all of <0x00> to <0xFF>"
         ),

@@ -31,38 +31,17 @@ fn tiny_gguf_is_what_the_generator_writes() {
 
 #[test]
 fn every_variant_is_a_model() {
-    for weights in [
-        TensorType::Q8_0,
-        TensorType::F32,
-        TensorType::F16,
-        TensorType::BF16,
-    ] {
-        for shape in [
-            FileShape::WithDense,
-            FileShape::WithoutDense,
-            FileShape::Ollama,
-        ] {
-            let bytes = tiny_with(Options {
-                weights,
-                shape,
-                ..Options::default()
-            });
+    for weights in [TensorType::Q8_0, TensorType::F32, TensorType::F16, TensorType::BF16] {
+        for shape in [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama] {
+            let bytes = tiny_with(Options { weights, shape, ..Options::default() });
             let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
             let spec = Spec::from_header(&header).unwrap();
             assert_eq!(spec.shape, shape);
             assert_eq!(spec.layers[0].attn_q.kind, weights);
             assert_eq!(spec.token_embd.kind, weights);
-            assert_eq!(
-                spec.dense.len(),
-                if shape == FileShape::WithoutDense {
-                    0
-                } else {
-                    2
-                }
-            );
-            let full: Vec<usize> = (0..6)
-                .filter(|&i| spec.layers[i].attention == Attention::Full)
-                .collect();
+            assert_eq!(spec.dense.len(), if shape == FileShape::WithoutDense { 0 } else { 2 });
+            let full: Vec<usize> =
+                (0..6).filter(|&i| spec.layers[i].attention == Attention::Full).collect();
             assert_eq!((full, spec.attention_radius), (vec![5], 8));
         }
     }
@@ -74,9 +53,7 @@ fn every_normal_piece_is_reached_by_merging() {
     let bytes = tiny(TensorType::Q8_0);
     let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
     let pieces: Vec<Piece<'_>> = Vocabulary::from_header(&header).unwrap().iter().collect();
-    let normal = pieces
-        .iter()
-        .filter(|piece| piece.kind == PieceKind::Normal);
+    let normal = pieces.iter().filter(|piece| piece.kind == PieceKind::Normal);
     let texts = normal.map(|piece| (std::str::from_utf8(piece.bytes).unwrap(), piece.score));
     let scores: HashMap<&str, f32> = texts.collect();
     for text in scores.keys() {
@@ -88,11 +65,7 @@ fn every_normal_piece_is_reached_by_merging() {
 fn vocabulary_has_every_kind_of_piece() {
     let pieces = tiny::vocabulary();
     let count = |kind| pieces.iter().filter(|piece| piece.kind == kind).count();
-    assert!(
-        (650..=800).contains(&pieces.len()),
-        "{} pieces",
-        pieces.len()
-    );
+    assert!((650..=800).contains(&pieces.len()), "{} pieces", pieces.len());
     assert_eq!(count(PieceKind::Byte), 256);
     assert!(count(PieceKind::Control) > 10 && count(PieceKind::UserDefined) > 40);
     let has = |text: &str| pieces.iter().any(|piece| piece.text == text);

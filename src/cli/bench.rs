@@ -81,18 +81,14 @@ struct Measurement {
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
     let texts = Source::open(&args.input, None)?.read_all()?;
     if texts.is_empty() {
-        return Err(Failure::Failed(format!(
-            "{}: no texts to time",
-            args.input.display()
-        )));
+        return Err(Failure::Failed(format!("{}: no texts to time", args.input.display())));
     }
     let kernels = match args.path {
         KernelPath::Specialized => Kernels::Specialized,
         KernelPath::Generic => Kernels::Generic,
     };
-    let embedder = args
-        .model
-        .open(|options| options.kernels(kernels).keep_panels(!args.no_keep))?;
+    let embedder =
+        args.model.open(|options| options.kernels(kernels).keep_panels(!args.no_keep))?;
     let measurement = measure(&embedder, &texts, &args)?;
     let answer = if args.json {
         serde_json::to_string(&measurement).map_err(|error| Failure::Failed(error.to_string()))?
@@ -136,11 +132,8 @@ fn pass(embedder: &Embedder, texts: &[Text], mode: Mode) -> Result<usize, Failur
     };
     let mut tokens = 0;
     for call in texts.chunks(texts_a_call) {
-        tokens += embedder
-            .run(call, &options)?
-            .iter()
-            .map(|embedding| embedding.tokens)
-            .sum::<usize>();
+        tokens +=
+            embedder.run(call, &options)?.iter().map(|embedding| embedding.tokens).sum::<usize>();
     }
     Ok(tokens)
 }
@@ -149,11 +142,7 @@ impl Measurement {
     fn for_people(&self) -> String {
         let mut sorted = self.seconds.clone();
         sorted.sort_by(f64::total_cmp);
-        let (least, median, most) = (
-            sorted[0],
-            sorted[sorted.len() / 2],
-            sorted[sorted.len() - 1],
-        );
+        let (least, median, most) = (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
         let peak = self
             .peak_rss_bytes
             .map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
@@ -186,16 +175,12 @@ impl Measurement {
 /// The most memory this process has held at once, pages of the mapped file included; known on Linux only.
 fn peak_rss_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
 
 fn seconds(given: &str) -> Result<Duration, String> {
-    let seconds: f64 = given
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
+    let seconds: f64 = given.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -58,10 +58,8 @@ pub fn run(args: EmbedArgs) -> Result<(), Failure> {
     options.prefix = prefix;
     options.normalize = !args.no_normalize;
     let info = embedder.info();
-    let mut output = args.output.open(
-        monomorph::built::NAME,
-        options.dimensions.unwrap_or(info.dimensions),
-    )?;
+    let mut output =
+        args.output.open(monomorph::built::NAME, options.dimensions.unwrap_or(info.dimensions))?;
     let opened = begun.elapsed();
 
     let mut position = Position::default();
@@ -71,20 +69,14 @@ pub fn run(args: EmbedArgs) -> Result<(), Failure> {
         if chunk.is_empty() {
             break;
         }
-        let embeddings = embedder
-            .run(&chunk, &options)
-            .map_err(|error| position.failure(&chunk, &error))?;
+        let embeddings =
+            embedder.run(&chunk, &options).map_err(|error| position.failure(&chunk, &error))?;
         position.write(&chunk, &embeddings, &mut output)?;
     }
     let summary = output.finish()?;
     position.report_rest();
     if args.stats {
-        report_stats(
-            &embedder,
-            &summary,
-            opened.as_secs_f64(),
-            begun.elapsed().as_secs_f64(),
-        );
+        report_stats(&embedder, &summary, opened.as_secs_f64(), begun.elapsed().as_secs_f64());
     }
     Ok(())
 }
@@ -129,19 +121,13 @@ impl Position {
 
     fn report_rest(&self) {
         if self.cut > MAX_WARNINGS {
-            message::warning(format_args!(
-                "{} more texts were cut",
-                self.cut - MAX_WARNINGS
-            ));
+            message::warning(format_args!("{} more texts were cut", self.cut - MAX_WARNINGS));
         }
     }
 
     /// The library counts within one call; people count within the whole input, from 1.
     fn failure(&self, chunk: &[Text], error: &monomorph::Error) -> Failure {
-        match error
-            .text()
-            .and_then(|offset| Some((offset, chunk.get(offset)?)))
-        {
+        match error.text().and_then(|offset| Some((offset, chunk.get(offset)?))) {
             Some((offset, text)) => {
                 Failure::Failed(format!("{}: {}", self.name(offset, text), error.reason()))
             }

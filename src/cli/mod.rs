@@ -25,11 +25,7 @@ use failure::Failure;
 /// Text embeddings on the CPU, by the one model that was compiled into this binary.
 #[derive(Parser)]
 #[command(name = "monomorph", version, long_version = LONG_VERSION.as_str())]
-#[command(
-    arg_required_else_help = true,
-    infer_subcommands = false,
-    disable_help_subcommand = true
-)]
+#[command(arg_required_else_help = true, infer_subcommands = false, disable_help_subcommand = true)]
 #[command(after_help = "\
 Standard output is data, standard error is messages. Exit codes: 0 done, 1 failed, 2 usage.
 MONOMORPH_ISA=scalar|avx2|... in the environment forces an instruction set; the vectors do not change.")]

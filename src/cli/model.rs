@@ -39,15 +39,9 @@ impl ModelArgs {
 
 /// The model file: as given, else as the environment says, else the build's.
 pub fn path(given: Option<&Path>) -> PathBuf {
-    let from_environment = || {
-        env::var_os("MODEL_GGUF")
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-    };
-    given
-        .map(PathBuf::from)
-        .or_else(from_environment)
-        .unwrap_or_else(|| built::SOURCE.into())
+    let from_environment =
+        || env::var_os("MODEL_GGUF").filter(|path| !path.is_empty()).map(PathBuf::from);
+    given.map(PathBuf::from).or_else(from_environment).unwrap_or_else(|| built::SOURCE.into())
 }
 
 /// Says that the built-in model is a toy, where it is.

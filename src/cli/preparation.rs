@@ -98,11 +98,7 @@ impl PreparationArgs {
 /// Says on standard error that a text was cut at the window, if it was.
 pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
     if embedding.dropped > 0 {
-        let at_least = if embedding.dropped_is_exact {
-            ""
-        } else {
-            "at least "
-        };
+        let at_least = if embedding.dropped_is_exact { "" } else { "at least " };
         let (tokens, dropped) = (embedding.tokens, embedding.dropped);
         message::warning(format_args!(
             "{text}: cut to {tokens} tokens, {at_least}{dropped} dropped"

@@ -56,9 +56,7 @@ struct Scores<'a> {
 
 pub fn run(args: SimilarityArgs) -> Result<(), Failure> {
     if args.query.is_none() && args.texts.len() < 2 {
-        return Err(Failure::Usage(
-            "similarity needs two texts, or --query and one".into(),
-        ));
+        return Err(Failure::Usage("similarity needs two texts, or --query and one".into()));
     }
     let prefix = args.prompt.prefix()?;
     let embedder = args.model.open(|options| options)?;
@@ -79,22 +77,13 @@ fn matrix(
     options: &EmbedOptions,
 ) -> Result<String, Failure> {
     let vectors = vectors(embedder, &args.texts, options)?;
-    let matrix: Vec<Vec<f32>> = vectors
-        .iter()
-        .map(|a| vectors.iter().map(|b| cosine(a, b)).collect())
-        .collect();
+    let matrix: Vec<Vec<f32>> =
+        vectors.iter().map(|a| vectors.iter().map(|b| cosine(a, b)).collect()).collect();
     if args.json {
-        return to_json(&Matrix {
-            texts: &args.texts,
-            matrix: &matrix,
-        });
+        return to_json(&Matrix { texts: &args.texts, matrix: &matrix });
     }
     let line = |row: &Vec<f32>| {
-        row.iter()
-            .map(|x| format!("{x:7.4}"))
-            .collect::<Vec<_>>()
-            .join(" ")
-            + "\n"
+        row.iter().map(|x| format!("{x:7.4}")).collect::<Vec<_>>().join(" ") + "\n"
     };
     Ok(matrix.iter().map(line).collect())
 }
@@ -105,22 +94,12 @@ fn scores(
     embedder: &Embedder,
     options: &EmbedOptions,
 ) -> Result<String, Failure> {
-    let with = |prompt| EmbedOptions {
-        prompt: Some(prompt),
-        ..options.clone()
-    };
+    let with = |prompt| EmbedOptions { prompt: Some(prompt), ..options.clone() };
     let asked = vectors(embedder, &[query.to_owned()], &with(Prompt::Query))?;
     let documents = vectors(embedder, &args.texts, &with(Prompt::Document))?;
-    let scores: Vec<f32> = documents
-        .iter()
-        .map(|document| cosine(&asked[0], document))
-        .collect();
+    let scores: Vec<f32> = documents.iter().map(|document| cosine(&asked[0], document)).collect();
     if args.json {
-        return to_json(&Scores {
-            query,
-            texts: &args.texts,
-            scores: &scores,
-        });
+        return to_json(&Scores { query, texts: &args.texts, scores: &scores });
     }
     let lines = scores.iter().zip(&args.texts);
     Ok(lines
@@ -142,16 +121,10 @@ fn vectors(
     for (i, embedding) in embeddings.iter().enumerate() {
         warn_if_cut(format_args!("text {}", i + 1), embedding);
     }
-    Ok(embeddings
-        .into_iter()
-        .map(|embedding| embedding.vector)
-        .collect())
+    Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
 }
 
 /// The vectors have length 1, so their cosine is their dot product.
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter()
-        .zip(b)
-        .map(|(&a, &b)| f64::from(a) * f64::from(b))
-        .sum::<f64>() as f32
+    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() as f32
 }

@@ -64,14 +64,8 @@ pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
         for text in &chunk {
             let prepared = unicode.apply(&text.text);
             let encoding = tokenizer.encode(&prepared, limit(&prepared));
-            let pieces = args
-                .pieces
-                .then(|| encoding.ids.iter().map(piece).collect());
-            let line = Line {
-                id: text.id.as_ref(),
-                ids: &encoding.ids,
-                pieces,
-            };
+            let pieces = args.pieces.then(|| encoding.ids.iter().map(piece).collect());
+            let line = Line { id: text.id.as_ref(), ids: &encoding.ids, pieces };
             serde_json::to_writer(&mut out, &line).map_err(|error| failed(error.into()))?;
             out.write_all(b"\n").map_err(failed)?;
         }

@@ -67,10 +67,7 @@ impl Batch {
         let schedule = schedule(&tokens, pool.threads(), |tokens| encoder.cost(tokens));
         let mut rows: Vec<Option<&mut [f32]>> = out.chunks_mut(width).map(Some).collect();
         let mut outputs = |indices: &[usize]| -> Vec<(usize, &mut [f32])> {
-            indices
-                .iter()
-                .filter_map(|i| Some((*i, rows[*i].take()?)))
-                .collect()
+            indices.iter().filter_map(|i| Some((*i, rows[*i].take()?))).collect()
         };
         let shared: Vec<_> = schedule.shared.iter().map(|pass| outputs(pass)).collect();
         let bundles: Vec<_> = schedule.bundles.iter().map(|pass| outputs(pass)).collect();
@@ -85,27 +82,16 @@ impl Batch {
                 self.give_back(workspace);
                 stopped.fetch_or(result.is_err(), Ordering::Relaxed);
             });
-            if stopped.into_inner() {
-                Err(Cancelled)
-            } else {
-                Ok(())
-            }
+            if stopped.into_inner() { Err(Cancelled) } else { Ok(()) }
         })
     }
 
     fn take_workspace(&self) -> Workspace {
-        self.bundles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-            .unwrap_or_default()
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     fn give_back(&self, workspace: Workspace) {
-        self.bundles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(workspace);
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 }
 
@@ -181,11 +167,7 @@ fn fill_bundles(
     }
     let longest = busy.iter().copied().max().unwrap_or(0);
     let sum = busy.iter().sum();
-    (
-        bundles.into_iter().map(|(_, texts)| texts).collect(),
-        longest,
-        sum,
-    )
+    (bundles.into_iter().map(|(_, texts)| texts).collect(), longest, sum)
 }
 
 #[cfg(test)]
@@ -194,19 +176,10 @@ mod tests {
 
     fn plan(tokens: &[usize], threads: usize) -> Schedule {
         let plan = schedule(tokens, threads, |t| t as u64);
-        let mut all: Vec<usize> = plan
-            .shared
-            .iter()
-            .chain(&plan.bundles)
-            .flatten()
-            .copied()
-            .collect();
+        let mut all: Vec<usize> =
+            plan.shared.iter().chain(&plan.bundles).flatten().copied().collect();
         all.sort();
-        assert_eq!(
-            all,
-            (0..tokens.len()).collect::<Vec<_>>(),
-            "every text once"
-        );
+        assert_eq!(all, (0..tokens.len()).collect::<Vec<_>>(), "every text once");
         plan
     }
 
@@ -214,10 +187,7 @@ mod tests {
     fn little_work_is_shared() {
         assert_eq!(
             plan(&[12, 5, 30], 2),
-            Schedule {
-                shared: vec![vec![2, 0, 1]],
-                bundles: vec![]
-            }
+            Schedule { shared: vec![vec![2, 0, 1]], bundles: vec![] }
         );
     }
 
@@ -226,20 +196,13 @@ mod tests {
         let plan = plan(&[56; 96], 2);
         assert!(plan.shared.is_empty());
         assert_eq!(plan.bundles.len() % 2, 0);
-        assert!(
-            plan.bundles
-                .iter()
-                .all(|b| b.len() * 56 <= 512 && b.len() * 56 >= 256)
-        );
+        assert!(plan.bundles.iter().all(|b| b.len() * 56 <= 512 && b.len() * 56 >= 256));
     }
 
     #[test]
     fn a_text_too_long_for_balance_is_shared() {
         assert_eq!(plan(&[1500, 1500, 1500], 2).shared, vec![vec![0]]);
-        assert_eq!(
-            plan(&[20, 2000, 20, 20], 2).shared,
-            vec![vec![1], vec![0, 2, 3]]
-        );
+        assert_eq!(plan(&[20, 2000, 20, 20], 2).shared, vec![vec![1], vec![0, 2, 3]]);
     }
 
     #[test]

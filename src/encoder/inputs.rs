@@ -44,19 +44,14 @@ impl Inputs {
     pub fn grow(&mut self, rows: usize, elements: usize, want: Want) {
         let grow = |len: usize, need: bool| if need { len.max(elements) } else { len };
         self.ints.resize(grow(self.ints.len(), want.ints), 0);
-        self.floats
-            .resize(grow(self.floats.len(), want.floats), 0.0);
+        self.floats.resize(grow(self.floats.len(), want.floats), 0.0);
         self.scales.resize(self.scales.len().max(rows), 0.0);
     }
 
     /// The first `m` rows of `k`, to multiply.
     pub fn rows(&self, m: usize, k: usize, want: Want) -> Rows<'_> {
         let ints = if want.ints { &self.ints[..m * k] } else { &[] };
-        let floats = if want.floats {
-            &self.floats[..m * k]
-        } else {
-            &[]
-        };
+        let floats = if want.floats { &self.floats[..m * k] } else { &[] };
         Rows {
             m,
             ints: bytemuck::cast_slice(ints),

@@ -61,25 +61,18 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
         let width = n_q + 2 * n_kv;
         let per_part = self.panels_per_part(width);
-        let rows = self
-            .ws
-            .inputs
-            .rows(self.rows, n_embd.size(), Want::of(&[q, k, v]));
+        let rows = self.ws.inputs.rows(self.rows, n_embd.size(), Want::of(&[q, k, v]));
         let all = ColumnsMut::new(&mut self.ws.qkv[..self.rows * width], width);
         let (q_out, rest) = all.split_at(n_q);
         let (k_out, v_out) = rest.split_at(n_kv);
-        let parts = [(q, q_out), (k, k_out), (v, v_out)]
-            .into_iter()
-            .flat_map(|(weights, out)| {
-                out.parts(per_part)
-                    .map(move |(first, out)| (weights, first, out))
-            });
+        let parts = [(q, q_out), (k, k_out), (v, v_out)].into_iter().flat_map(|(weights, out)| {
+            out.parts(per_part).map(move |(first, out)| (weights, first, out))
+        });
         let threads = &self.ws.threads;
-        self.team
-            .for_each(parts, |thread, (weights, first, mut out)| {
-                let panels = &mut lock(&threads[thread]).panels;
-                matmul(isa, n_embd, rows, weights, first, panels, &mut out);
-            });
+        self.team.for_each(parts, |thread, (weights, first, mut out)| {
+            let panels = &mut lock(&threads[thread]).panels;
+            matmul(isa, n_embd, rows, weights, first, panels, &mut out);
+        });
     }
 
     /// Normalises and turns the heads of queries and keys, and puts keys and values where attention reads them.
@@ -91,21 +84,21 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let q_gain = self.weights.norm(layer.attn_q_norm);
         let k_gain = self.weights.norm(layer.attn_k_norm);
         let score_scale = 1.0 / (d.size() as f32).sqrt();
+        let per_part = self.rows_per_part();
         let [mut qkv, mut keys, mut values] =
             [&mut self.ws.qkv, &mut self.ws.keys, &mut self.ws.values].map(Vec::as_mut_slice);
-        let parts = parts_of_texts(&self.ws.texts, PANEL).map(|part| {
+        let parts = parts_of_texts(&self.ws.texts, per_part).map(|part| {
             let qkv = take(&mut qkv, part.len * width);
-            let keys = take(&mut keys, PANEL * n_kv);
+            let keys = take(&mut keys, part.len * n_kv);
             (part.first, qkv, keys, take(&mut values, part.len * n_kv))
         });
         self.team.for_each(parts, |_, (first, qkv, keys, values)| {
             isa.vectorize(
                 #[inline(always)]
                 || {
-                    let rows = qkv
-                        .chunks_exact_mut(width)
-                        .zip(values.chunks_exact_mut(n_kv));
-                    for (t, (row, value)) in rows.enumerate() {
+                    let kv = keys.chunks_exact_mut(n_kv).zip(values.chunks_exact_mut(n_kv));
+                    let rows = qkv.chunks_exact_mut(width).zip(kv);
+                    for (t, (row, (key, value))) in rows.enumerate() {
                         let (cos, sin) = tables.at(attention, first + t);
                         let (q, kv) = row.split_at_mut(n_q);
                         let (k, v) = kv.split_at_mut(n_kv);
@@ -117,9 +110,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                             rms_norm_in_place(isa, d, head, k_gain, eps);
                             rope(isa, d, head, cos, sin, 1.0);
                         }
-                        for (column, k) in keys.chunks_exact_mut(PANEL).zip(k.iter()) {
-                            column[t] = *k;
-                        }
+                        key.copy_from_slice(k);
                         value.copy_from_slice(v);
                     }
                 },
@@ -141,49 +132,41 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (texts, qkv, threads) = (&self.ws.texts, &self.ws.qkv, &self.ws.threads);
         let (keys, values) = (&self.ws.keys, &self.ws.values);
         let parts = || parts_of_texts(texts, QUERIES);
-        let inputs = self
-            .ws
-            .inputs
-            .parts(n_attn.size(), want, parts().map(|part| part.len));
-        self.team
-            .for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
-                let kv = KeysValues {
-                    n: part.text.len,
-                    keys: &keys[part.key_row * n_kv..],
-                    values: &values[part.text.start * n_kv..],
-                };
-                let queries = &qkv[(part.text.start + part.first) * width..];
-                let tokens = part.first..part.first + part.len;
-                let scratch = &mut *lock(&threads[thread]);
-                let (scores, out) = (&mut scratch.scores, &mut scratch.heads);
-                attention(isa, heads, queries, width, tokens, kv, radius, scores, out);
-                isa.vectorize(
-                    #[inline(always)]
-                    || {
-                        let rows = out.chunks_exact(n_attn.size()).take(part.len);
-                        for (r, row) in rows.enumerate() {
-                            inputs.set(isa, n_attn, r, row);
-                        }
-                    },
-                );
-            });
+        let inputs = self.ws.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
+        self.team.for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
+            let kv = KeysValues {
+                n: part.text.len,
+                keys: &keys[part.text.start * n_kv..],
+                values: &values[part.text.start * n_kv..],
+            };
+            let queries = &qkv[(part.text.start + part.first) * width..];
+            let tokens = part.first..part.first + part.len;
+            let scratch = &mut *lock(&threads[thread]);
+            let (scratch, out) = (&mut scratch.attention, &mut scratch.heads);
+            attention(isa, heads, queries, width, tokens, kv, radius, scratch, out);
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    let rows = out.chunks_exact(n_attn.size()).take(part.len);
+                    for (r, row) in rows.enumerate() {
+                        inputs.set(isa, n_attn, r, row);
+                    }
+                },
+            );
+        });
     }
 
     /// `branch = inputs * W`
     fn project_branch<K: Dim>(&mut self, k: K, weights: Matrix<'_>) {
         let (isa, n) = (self.isa, self.model.n_embd().size());
         let per_part = self.panels_per_part(n);
-        let rows = self
-            .ws
-            .inputs
-            .rows(self.rows, k.size(), Want::of(&[weights]));
+        let rows = self.ws.inputs.rows(self.rows, k.size(), Want::of(&[weights]));
         let out = ColumnsMut::new(&mut self.ws.branch[..self.rows * n], n);
         let threads = &self.ws.threads;
-        self.team
-            .for_each(out.parts(per_part), |thread, (first, mut out)| {
-                let panels = &mut lock(&threads[thread]).panels;
-                matmul(isa, k, rows, weights, first, panels, &mut out);
-            });
+        self.team.for_each(out.parts(per_part), |thread, (first, mut out)| {
+            let panels = &mut lock(&threads[thread]).panels;
+            matmul(isa, k, rows, weights, first, panels, &mut out);
+        });
     }
 
     /// `x += RMSNorm(branch) * gain`
@@ -196,9 +179,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             isa.vectorize(
                 #[inline(always)]
                 || {
-                    let rows = x
-                        .chunks_exact_mut(n.size())
-                        .zip(branch.chunks_exact(n.size()));
+                    let rows = x.chunks_exact_mut(n.size()).zip(branch.chunks_exact(n.size()));
                     for (x, branch) in rows {
                         add_rms_norm(isa, n, x, branch, gain, eps);
                     }
@@ -211,17 +192,13 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn gate_and_up(&mut self, gate: Matrix<'_>, up: Matrix<'_>) {
         let (isa, n_embd, n) = (self.isa, self.model.n_embd(), self.model.n_ff().size());
         let per_part = self.panels_per_part(n);
-        let rows = self
-            .ws
-            .inputs
-            .rows(self.rows, n_embd.size(), Want::of(&[gate, up]));
+        let rows = self.ws.inputs.rows(self.rows, n_embd.size(), Want::of(&[gate, up]));
         let out = ColumnsMut::new(&mut self.ws.gated[..self.rows * n], n);
         let threads = &self.ws.threads;
-        self.team
-            .for_each(out.parts(per_part), |thread, (first, mut out)| {
-                let panels = &mut lock(&threads[thread]).panels;
-                matmul_geglu(isa, n_embd, rows, gate, up, first, panels, &mut out);
-            });
+        self.team.for_each(out.parts(per_part), |thread, (first, mut out)| {
+            let panels = &mut lock(&threads[thread]).panels;
+            matmul_geglu(isa, n_embd, rows, gate, up, first, panels, &mut out);
+        });
     }
 
     /// `inputs = gated`
@@ -231,17 +208,16 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let gated = self.ws.gated[..self.rows * n.size()].chunks(per_part * n.size());
         let lengths = gated.clone().map(|rows| rows.len() / n.size());
         let inputs = self.ws.inputs.parts(n.size(), want, lengths);
-        self.team
-            .for_each(gated.zip(inputs), |_, (gated, mut inputs)| {
-                isa.vectorize(
-                    #[inline(always)]
-                    || {
-                        for (r, row) in gated.chunks_exact(n.size()).enumerate() {
-                            inputs.set(isa, n, r, row);
-                        }
-                    },
-                );
-            });
+        self.team.for_each(gated.zip(inputs), |_, (gated, mut inputs)| {
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    for (r, row) in gated.chunks_exact(n.size()).enumerate() {
+                        inputs.set(isa, n, r, row);
+                    }
+                },
+            );
+        });
     }
 
     /// Floats of a token's keys, and of its values.
@@ -251,9 +227,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
 
     /// Rows of a part: small enough that every thread finds several.
     fn rows_per_part(&self) -> usize {
-        self.rows
-            .div_ceil(PARTS_PER_THREAD * self.team.threads())
-            .max(1)
+        self.rows.div_ceil(PARTS_PER_THREAD * self.team.threads()).max(1)
     }
 
     /// Panels of a part of `n` columns.
@@ -272,8 +246,6 @@ const PARTS_PER_THREAD: usize = 2;
 #[derive(Clone, Copy)]
 struct TextPart {
     text: TextRows,
-    /// The first row of the text's keys, which begin on whole panels.
-    key_row: usize,
     /// The part's first token, counted from the text's.
     first: usize,
     len: usize,
@@ -284,20 +256,10 @@ fn parts_of_texts(
     texts: &[TextRows],
     size: usize,
 ) -> impl Iterator<Item = TextPart> + Clone + Send + '_ {
-    let key_rows = texts.iter().scan(0, |next, text| {
-        let row = *next;
-        *next += text.len.next_multiple_of(PANEL);
-        Some(row)
-    });
-    texts.iter().zip(key_rows).flat_map(move |(text, key_row)| {
+    texts.iter().flat_map(move |text| {
         (0..text.len).step_by(size).map(move |first| {
             let len = size.min(text.len - first);
-            TextPart {
-                text: *text,
-                key_row,
-                first,
-                len,
-            }
+            TextPart { text: *text, first, len }
         })
     })
 }

@@ -71,12 +71,7 @@ struct Pass<'a, I: Isa, M: Model> {
 impl<I: Isa, M: Model> Encoder<I, M> {
     /// An encoder; the weights must fit the model's spec and the tables its window and heads.
     pub fn new(isa: I, model: M, weights: Weights, rope: RopeTables) -> Self {
-        Encoder {
-            isa,
-            model,
-            weights,
-            rope,
-        }
+        Encoder { isa, model, weights, rope }
     }
 }
 

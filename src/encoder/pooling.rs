@@ -18,11 +18,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let d = spec.n_embd;
         let gain = self.weights.norm(spec.output_norm);
         let mut rest = &mut self.ws.x[..];
-        let rows = self
-            .ws
-            .texts
-            .iter()
-            .map(|text| super::inputs::take(&mut rest, text.len * d));
+        let rows = self.ws.texts.iter().map(|text| super::inputs::take(&mut rest, text.len * d));
         let pooled = self.ws.pooled[0].chunks_exact_mut(d);
         self.team.for_each(rows.zip(pooled), |_, (rows, pooled)| {
             let len = rows.len() / d;

@@ -17,11 +17,7 @@ impl RopeTables {
         full: impl Into<Cow<'static, [f32]>>,
         half: usize,
     ) -> RopeTables {
-        RopeTables {
-            sliding: sliding.into(),
-            full: full.into(),
-            half,
-        }
+        RopeTables { sliding: sliding.into(), full: full.into(), half }
     }
 
     /// `(cos, sin)` of a position.

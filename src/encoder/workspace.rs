@@ -4,8 +4,7 @@
 
 use super::TextRows;
 use super::inputs::{Inputs, Want};
-use crate::isa::PANEL;
-use crate::kernels::attention::{QUERIES, Scores};
+use crate::kernels::attention::{AttentionScratch, QUERIES};
 use crate::kernels::matmul::PanelScratch;
 use monomorph_gguf::{Spec, TensorType};
 use std::sync::Mutex;
@@ -21,7 +20,7 @@ pub struct Workspace {
     pub(super) inputs: Inputs,
     /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim.
     pub(super) qkv: Vec<f32>,
-    /// Keys in panels of 16 tokens; each text begins a new panel.
+    /// Keys: rows x n_head_kv head_dim.
     pub(super) keys: Vec<f32>,
     /// Values: rows x n_head_kv head_dim.
     pub(super) values: Vec<f32>,
@@ -39,7 +38,7 @@ pub struct Workspace {
 #[derive(Default)]
 pub struct ThreadScratch {
     pub panels: PanelScratch,
-    pub scores: Scores,
+    pub attention: AttentionScratch,
     /// Attention's output for [`QUERIES`] tokens.
     pub heads: Vec<f32>,
 }
@@ -56,19 +55,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(spec: &Spec, rows: usize, padded_rows: usize, texts: usize) -> Plan {
+    fn new(spec: &Spec, rows: usize, texts: usize) -> Plan {
         let (n_attn, n_kv) = (spec.n_head * spec.head_dim, spec.n_head_kv * spec.head_dim);
-        let widest = spec
-            .dense
-            .iter()
-            .map(|head| head.rows)
-            .fold(spec.n_embd, usize::max);
+        let widest = spec.dense.iter().map(|head| head.rows).fold(spec.n_embd, usize::max);
         let k = spec.n_embd.max(spec.n_ff).max(n_attn);
         Plan {
             x: rows * spec.n_embd,
             inputs: (rows * k).max(texts * widest),
             qkv: rows * (n_attn + 2 * n_kv),
-            keys: padded_rows * n_kv,
+            keys: rows * n_kv,
             values: rows * n_kv,
             gated: rows * spec.n_ff,
             pooled: texts * widest,
@@ -85,7 +80,7 @@ impl Plan {
 
 /// Bytes that a pass over one text of `tokens` tokens needs, without the threads' scratch.
 pub fn bytes_for(spec: &Spec, tokens: usize) -> usize {
-    Plan::new(spec, tokens, tokens.next_multiple_of(PANEL), 1).bytes()
+    Plan::new(spec, tokens, 1).bytes()
 }
 
 impl Workspace {
@@ -94,36 +89,24 @@ impl Workspace {
         self.texts.clear();
         let mut start = 0;
         for ids in texts {
-            self.texts.push(TextRows {
-                start,
-                len: ids.len(),
-            });
+            self.texts.push(TextRows { start, len: ids.len() });
             start += ids.len();
         }
-        let padded = texts
-            .iter()
-            .map(|ids| ids.len().next_multiple_of(PANEL))
-            .sum();
-        let plan = Plan::new(spec, start, padded, texts.len());
+        let plan = Plan::new(spec, start, texts.len());
         grow(&mut self.x, plan.x);
         grow(&mut self.branch, plan.x);
         grow(&mut self.qkv, plan.qkv);
         grow(&mut self.keys, plan.keys);
         grow(&mut self.values, plan.values);
         grow(&mut self.gated, plan.gated);
-        self.pooled
-            .iter_mut()
-            .for_each(|pooled| grow(pooled, plan.pooled));
-        self.inputs
-            .grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
+        self.pooled.iter_mut().for_each(|pooled| grow(pooled, plan.pooled));
+        self.inputs.grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
         while self.threads.len() < threads {
             self.threads.push(Mutex::default());
         }
         for thread in &mut self.threads {
-            let heads = &mut thread
-                .get_mut()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .heads;
+            let heads =
+                &mut thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).heads;
             grow(heads, QUERIES * spec.n_head * spec.head_dim);
         }
     }
@@ -137,16 +120,9 @@ impl Workspace {
 /// The input forms that any product of the model asks for.
 fn wanted_anywhere(spec: &Spec) -> Want {
     let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
-    let kinds = || {
-        layers
-            .clone()
-            .chain(spec.dense.iter().copied())
-            .map(|tensor| is_float(tensor.kind))
-    };
-    Want {
-        ints: kinds().any(|float| !float),
-        floats: kinds().any(|float| float),
-    }
+    let kinds =
+        || layers.clone().chain(spec.dense.iter().copied()).map(|tensor| is_float(tensor.kind));
+    Want { ints: kinds().any(|float| !float), floats: kinds().any(|float| float) }
 }
 
 fn is_float(kind: TensorType) -> bool {

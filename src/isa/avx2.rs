@@ -79,10 +79,7 @@ impl Isa for Avx2 {
     }
     #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
-        lanes!([
-            _mm256_fmadd_ps(a[0], b[0], c[0]),
-            _mm256_fmadd_ps(a[1], b[1], c[1])
-        ])
+        lanes!([_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])])
     }
     #[inline(always)]
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
@@ -188,24 +185,13 @@ pub(super) fn transpose_16x16(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) 
         let (quarter, group) = (i / 4, i % 4);
         let base = if quarter < 2 { 0 } else { 8 };
         let (x, y) = (a[base + 2 * group], a[base + 2 * group + 1]);
-        if quarter % 2 == 0 {
-            _mm256_unpacklo_epi32(x, y)
-        } else {
-            _mm256_unpackhi_epi32(x, y)
-        }
+        if quarter % 2 == 0 { _mm256_unpacklo_epi32(x, y) } else { _mm256_unpackhi_epi32(x, y) }
     });
     // Rows in eights: index = 2 * column + group of eight rows, columns 0..8 (and 8..16 in the high half).
     let c: [__m256i; 16] = std::array::from_fn(|i| {
         let (column, group) = (i / 2, i % 2);
-        let (x, y) = (
-            b[4 * (column / 2) + 2 * group],
-            b[4 * (column / 2) + 2 * group + 1],
-        );
-        if column % 2 == 0 {
-            _mm256_unpacklo_epi64(x, y)
-        } else {
-            _mm256_unpackhi_epi64(x, y)
-        }
+        let (x, y) = (b[4 * (column / 2) + 2 * group], b[4 * (column / 2) + 2 * group + 1]);
+        if column % 2 == 0 { _mm256_unpacklo_epi64(x, y) } else { _mm256_unpackhi_epi64(x, y) }
     });
     for column in 0..8 {
         let (x, y) = (c[2 * column], c[2 * column + 1]);

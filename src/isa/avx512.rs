@@ -116,16 +116,11 @@ impl Isa for Avx512 {
     }
     #[inline(always)]
     fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]) {
-        lanes!(_mm256_storeu_si256(
-            to.as_mut_ptr().cast(),
-            _mm512_cvtepi32_epi16(v)
-        ))
+        lanes!(_mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(v)))
     }
     #[inline(always)]
     fn widen(self, unit: &Unit) -> Self::Pairs {
-        lanes!(_mm512_cvtepi8_epi16(_mm256_loadu_si256(
-            unit.as_ptr().cast()
-        )))
+        lanes!(_mm512_cvtepi8_epi16(_mm256_loadu_si256(unit.as_ptr().cast())))
     }
     #[inline(always)]
     fn dot_pairs(self, acc: Self::I32, w: Self::Pairs, a: [i16; 2]) -> Self::I32 {

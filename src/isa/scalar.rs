@@ -75,9 +75,7 @@ impl Isa for Scalar {
     #[inline(always)]
     fn max_abs(self, acc: Self::F32, x: Self::F32) -> Self::F32 {
         // Not-negative floats are ordered as their bits are, with NaN above infinity.
-        zip(acc, x, |a, x| {
-            f32::from_bits(a.to_bits().max(x.abs().to_bits()))
-        })
+        zip(acc, x, |a, x| f32::from_bits(a.to_bits().max(x.abs().to_bits())))
     }
     #[inline(always)]
     fn round(self, v: Self::F32) -> Self::I32 {
@@ -106,9 +104,7 @@ impl Isa for Scalar {
     #[inline(always)]
     fn dot_pairs(self, acc: Self::I32, w: Self::Pairs, a: [i16; 2]) -> Self::I32 {
         let (a0, a1) = (i32::from(a[0]), i32::from(a[1]));
-        zip(acc, w, |acc, w| {
-            acc + i32::from(w[0]) * a0 + i32::from(w[1]) * a1
-        })
+        zip(acc, w, |acc, w| acc + i32::from(w[0]) * a0 + i32::from(w[1]) * a1)
     }
     #[inline(always)]
     fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {

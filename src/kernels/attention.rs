@@ -1,23 +1,24 @@
 //! Attention of one text as two matrix products with a softmax between them.
 //!
-//! A part is [`QUERIES`] neighbouring tokens of one text. For each key/value head, the query heads that share it
-//! are stacked, `QUERIES * n_head / n_head_kv` rows, and their whole score rows fit the L2 cache:
+//! A part is up to sixteen neighbouring tokens of one text, one a vector lane, and one query head at a time:
 //! ```text
-//! scores = q K^T        K^T in panels of 16 keys (head_dim x 16), clipped to the keys within reach
-//! softmax of each row   keys out of the row's own reach get minus infinity
-//! o = scores V / sum    V as it is, in column groups of 16
+//! scores (keys x 16)  = K q^T            a tile of key rows times the panel q^T (head_dim x 16)
+//! weights             = softmax down each column; keys out of the token's own reach weigh nothing
+//! o (16 x head_dim)   = weights^T V      a tile of tokens times column groups of V
 //! ```
-//! Keys are cut into panels from the text's first token on, so a row's sums run over the same lanes in the same order
-//! however tokens are grouped, and the padding's zero weights change no bit.
+//! 1. Keys and values are used as they lie, row by row: only sixteen queries are transposed.
+//! 2. No sum crosses lanes, and every sum runs over the keys in their order. Keys out of reach add exactly zero, so a
+//!    token's bits do not depend on which others share its part.
+//! 3. In sliding layers the keys are clipped to what the part can reach; the window's edges alone are masked.
 
-use super::softmax::softmax;
-use super::tile::{float_tile, with_rows};
+use super::softmax::softmax_columns;
+use super::tile::{float_tile, float_tile_transposed, with_rows};
 use crate::dim::Dim;
-use crate::isa::{Isa, LANES, PANEL};
+use crate::isa::{Isa, LANES};
 use std::ops::Range;
 
-/// Tokens whose queries are handled together.
-pub const QUERIES: usize = 8;
+/// Tokens that are handled together.
+pub const QUERIES: usize = LANES;
 
 /// The sizes of the attention heads.
 #[derive(Clone, Copy)]
@@ -30,21 +31,27 @@ pub struct Heads<H: Dim, G: Dim, D: Dim> {
     pub head_dim: D,
 }
 
-/// One text's keys and values.
+/// One text's keys and values, each n x (n_head_kv * head_dim).
 #[derive(Clone, Copy)]
 pub struct KeysValues<'a> {
     /// The number of keys.
     pub n: usize,
-    /// Keys, transposed in panels of 16 tokens: n / 16 (rounded up) x n_head_kv x head_dim x 16.
+    /// Keys, normalised and turned.
     pub keys: &'a [f32],
-    /// Values: n x (n_head_kv * head_dim).
+    /// Values.
     pub values: &'a [f32],
 }
 
-/// Room for the score rows of one part; grows to the longest text and stays.
-pub type Scores = Vec<f32>;
+/// Room for one part; grows to the longest text and stays.
+#[derive(Default)]
+pub struct AttentionScratch {
+    /// q^T: head_dim x 16.
+    queries: Vec<[f32; LANES]>,
+    /// Scores, then weights: keys x 16.
+    scores: Vec<[f32; LANES]>,
+}
 
-/// Attends from the tokens `tokens` of a text (at most [`QUERIES`]).
+/// Attends from the tokens `tokens` of a text (1 to [`QUERIES`]).
 ///
 /// `queries` holds their rows, `stride` apart, each beginning with n_head * head_dim floats that are normalised,
 /// turned and scaled. `radius` limits the distance between a query and its keys. `out` gets
@@ -58,73 +65,40 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     tokens: Range<usize>,
     kv: KeysValues<'_>,
     radius: Option<usize>,
-    scores: &mut Scores,
+    scratch: &mut AttentionScratch,
     out: &mut [f32],
 ) {
     isa.vectorize(
         #[inline(always)]
         || {
-            let reach = |t: usize| match radius {
-                Some(radius) => t.saturating_sub(radius)..(t + radius + 1).min(kv.n),
-                None => 0..kv.n,
-            };
-            let keys = reach(tokens.start).start..reach(tokens.end - 1).end;
-            let panels = keys.start / PANEL..keys.end.div_ceil(PANEL);
-            let width = panels.len() * PANEL;
             let d = heads.head_dim.size();
             let shared = heads.n_head.size() / heads.n_head_kv.size();
-            let rows = shared * tokens.len();
-            assert!(rows <= MAX_ROWS, "{shared} query heads share a key head");
-            if scores.len() < rows * width {
-                scores.resize(rows * width, 0.0);
+            let kv_stride = heads.n_head_kv.size() * d;
+            let reach = Reach { tokens: tokens.clone(), radius: radius.unwrap_or(kv.n), n: kv.n };
+            let keys = reach.keys();
+            scratch.queries.resize(d, [0.0; LANES]);
+            if scratch.scores.len() < keys.len() {
+                scratch.scores.resize(keys.len(), [0.0; LANES]);
             }
-            let scores = &mut scores[..rows * width];
-            for kv_head in 0..heads.n_head_kv.size() {
-                // Row i of the stack is head i / tokens.len() of token i % tokens.len().
-                let at = |i: usize| {
-                    let head = kv_head * shared + i / tokens.len();
-                    (i % tokens.len(), head * d)
-                };
-                let query = |i: usize| {
-                    let (token, column) = at(i);
-                    &queries[token * stride + column..][..d]
-                };
-                score(
-                    isa,
-                    d,
-                    heads.n_head_kv.size(),
-                    kv_head,
-                    kv.keys,
-                    panels.clone(),
-                    rows,
-                    query,
-                    scores,
-                );
-                let first = panels.start * PANEL;
-                let mut inverse_sums = [0.0; MAX_ROWS];
-                for (i, row) in scores.chunks_exact_mut(width).enumerate() {
-                    let reach = reach(tokens.start + i % tokens.len());
-                    row[..reach.start - first].fill(f32::NEG_INFINITY);
-                    row[reach.end - first..].fill(f32::NEG_INFINITY);
-                    inverse_sums[i] = 1.0 / softmax(isa, row);
-                }
-                // The last panel may reach beyond the text; there the weights are zero and no values exist.
-                let used = (panels.end * PANEL).min(kv.n) - first;
-                let value_stride = heads.n_head_kv.size() * d;
-                let values = &kv.values[first * value_stride + kv_head * d..];
-                let out_stride = heads.n_head.size() * d;
+            let scores = &mut scratch.scores[..keys.len()];
+            for head in 0..heads.n_head.size() {
+                transpose_queries(&queries[head * d..], stride, tokens.len(), &mut scratch.queries);
+                let column = head / shared * d;
+                let k = &kv.keys[keys.start * kv_stride + column..];
+                score(isa, d, k, kv_stride, &scratch.queries, scores);
+                reach.mask(scores);
+                let sums = softmax_columns(isa, scores);
+                let v = &kv.values[keys.start * kv_stride + column..];
+                let out = &mut out[head * d..];
                 weigh(
                     isa,
                     d,
-                    values,
-                    value_stride,
-                    used,
+                    v,
+                    kv_stride,
                     scores,
-                    width,
-                    |i| {
-                        let (token, column) = at(i);
-                        (token * out_stride + column, inverse_sums[i])
-                    },
+                    &sums,
+                    tokens.len(),
+                    heads.n_head.size() * d,
                     out,
                 );
             }
@@ -132,45 +106,74 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     );
 }
 
-/// The most rows of a stack: the Spec allows up to 32 query heads for each key/value head.
-const MAX_ROWS: usize = 32 * QUERIES;
+/// Which keys the tokens of a part see.
+struct Reach {
+    tokens: Range<usize>,
+    radius: usize,
+    n: usize,
+}
 
-/// `scores = q K^T` for the stacked query rows and a range of key panels.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn score<'a, I: Isa>(
-    isa: I,
-    d: usize,
-    n_head_kv: usize,
-    kv_head: usize,
-    keys: &[f32],
-    panels: Range<usize>,
-    rows: usize,
-    query: impl Fn(usize) -> &'a [f32],
-    scores: &mut [f32],
-) {
-    let width = panels.len() * PANEL;
-    for (p, panel) in panels.enumerate() {
-        let panel = &keys[(panel * n_head_kv + kv_head) * d * PANEL..][..d * PANEL];
-        let mut row = 0;
-        while row < rows {
-            let count = I::TILE_ROWS.min(rows - row);
-            with_rows!(count, R => {
-                let queries: [&[f32]; R] = std::array::from_fn(|r| query(row + r));
-                let sums = float_tile(isa, queries, panel, PANEL);
-                for r in 0..R {
-                    let to = &mut scores[(row + r) * width + p * PANEL..];
-                    if let Some(to) = to.first_chunk_mut() {
-                        isa.store(sums[r], to);
-                    }
-                }
-            });
-            row += count;
+impl Reach {
+    /// The keys that any of the tokens sees.
+    #[inline(always)]
+    fn keys(&self) -> Range<usize> {
+        let start = self.tokens.start.saturating_sub(self.radius);
+        start..(self.tokens.end + self.radius).min(self.n)
+    }
+
+    /// Gives minus infinity to the keys that a token does not see. Rows of `scores` are the keys of [`Self::keys`].
+    #[inline(always)]
+    fn mask(&self, scores: &mut [[f32; LANES]]) {
+        let first = self.keys().start;
+        for (lane, token) in self.tokens.clone().enumerate() {
+            let start = token.saturating_sub(self.radius);
+            let end = (token + self.radius + 1).min(self.n);
+            scores[..start - first].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
+            scores[end - first..].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
         }
     }
 }
 
-/// `out = weights V`, each row times its inverse sum; `place` gives a row's start in `out` and that factor.
+/// `panel = q^T`, with zeros in the lanes that have no token.
+#[inline(always)]
+fn transpose_queries(queries: &[f32], stride: usize, tokens: usize, panel: &mut [[f32; LANES]]) {
+    let d = panel.len();
+    for lane in 0..LANES {
+        if lane < tokens {
+            let query = &queries[lane * stride..][..d];
+            panel.iter_mut().zip(query).for_each(|(row, q)| row[lane] = *q);
+        } else {
+            panel.iter_mut().for_each(|row| row[lane] = 0.0);
+        }
+    }
+}
+
+/// `scores = K q^T`
+#[inline(always)]
+fn score<I: Isa>(
+    isa: I,
+    d: usize,
+    keys: &[f32],
+    stride: usize,
+    queries: &[[f32; LANES]],
+    scores: &mut [[f32; LANES]],
+) {
+    let mut key = 0;
+    while key < scores.len() {
+        let height = I::TILE_ROWS.min(scores.len() - key);
+        with_rows!(height, R => {
+            let base = &keys[key * stride..];
+            let rows: [&[f32]; R] = std::array::from_fn(|r| &base[r * stride..][..d]);
+            let sums = float_tile(isa, rows, queries.as_flattened(), LANES);
+            for r in 0..R {
+                isa.store(sums[r], &mut scores[key + r]);
+            }
+        });
+        key += height;
+    }
+}
+
+/// `out = weights^T V / sums` for the first `tokens` lanes; rows of `out` lie `out_stride` apart.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn weigh<I: Isa>(
@@ -178,30 +181,29 @@ fn weigh<I: Isa>(
     d: usize,
     values: &[f32],
     stride: usize,
-    used: usize,
-    weights: &[f32],
-    width: usize,
-    place: impl Fn(usize) -> (usize, f32),
+    weights: &[[f32; LANES]],
+    sums: &[f32; LANES],
+    tokens: usize,
+    out_stride: usize,
     out: &mut [f32],
 ) {
-    let rows = weights.len() / width;
+    // Sixteen tokens are two tiles of eight where the registers allow it: enough sums to hide their latency.
+    let tallest = I::TILE_ROWS.min(LANES / 2);
     for column in (0..d).step_by(LANES) {
         let values = &values[column..];
-        let mut row = 0;
-        while row < rows {
-            let count = I::TILE_ROWS.min(rows - row);
-            with_rows!(count, R => {
-                let weights: [&[f32]; R] =
-                    std::array::from_fn(|r| &weights[(row + r) * width..][..used]);
-                let sums = float_tile(isa, weights, values, stride);
+        let mut token = 0;
+        while token < tokens {
+            let height = tallest.min(tokens - token);
+            with_rows!(height, R => {
+                let rows = float_tile_transposed::<I, R>(isa, weights, token, values, stride);
                 for r in 0..R {
-                    let (start, factor) = place(row + r);
-                    if let Some(to) = out[start + column..].first_chunk_mut() {
-                        isa.store(isa.mul(sums[r], isa.splat(factor)), to);
+                    let scaled = isa.mul(rows[r], isa.splat(1.0 / sums[token + r]));
+                    if let Some(to) = out[(token + r) * out_stride + column..].first_chunk_mut() {
+                        isa.store(scaled, to);
                     }
                 }
             });
-            row += count;
+            token += height;
         }
     }
 }

@@ -34,24 +34,10 @@ impl Case {
         }
     }
 
-    /// Keys in panels; the places beyond the text hold NaN, which must not matter.
-    fn key_panels(&self) -> Vec<f32> {
-        let per_panel = self.n_head_kv * D * PANEL;
-        let mut panels = vec![f32::NAN; self.n.div_ceil(PANEL) * per_panel];
-        for (i, key) in self.keys.iter().enumerate() {
-            let (token, element) = (i / (self.n_head_kv * D), i % (self.n_head_kv * D));
-            panels[token / PANEL * per_panel + element * PANEL + token % PANEL] = *key;
-        }
-        panels
-    }
-
     fn reference(&self, token: usize, head: usize, radius: Option<usize>) -> Vec<f64> {
         let kv_head = head / (self.n_head / self.n_head_kv);
         let row = |m: &[f32], heads: usize, token: usize, head: usize| -> Vec<f64> {
-            m[(token * heads + head) * D..][..D]
-                .iter()
-                .map(|x| f64::from(*x))
-                .collect()
+            m[(token * heads + head) * D..][..D].iter().map(|x| f64::from(*x)).collect()
         };
         let query = row(&self.queries, self.n_head, token, head);
         let (mut out, mut sum) = (vec![0.0; D], 0.0);
@@ -60,51 +46,25 @@ impl Case {
                 continue;
             }
             let key = row(&self.keys, self.n_head_kv, other, kv_head);
-            let weight = query
-                .iter()
-                .zip(&key)
-                .map(|(q, k)| q * k)
-                .sum::<f64>()
-                .exp();
+            let weight = query.iter().zip(&key).map(|(q, k)| q * k).sum::<f64>().exp();
             let value = row(&self.values, self.n_head_kv, other, kv_head);
-            out.iter_mut()
-                .zip(value)
-                .for_each(|(o, v)| *o += weight * v);
+            out.iter_mut().zip(value).for_each(|(o, v)| *o += weight * v);
             sum += weight;
         }
         out.into_iter().map(|o| o / sum).collect()
     }
 
     fn run<I: Isa, X: Dim>(&self, isa: I, d: X, radius: Option<usize>, step: usize) -> Vec<f32> {
-        let heads = Heads {
-            n_head: Dyn(self.n_head),
-            n_head_kv: Dyn(self.n_head_kv),
-            head_dim: d,
-        };
-        let keys = self.key_panels();
-        let kv = KeysValues {
-            n: self.n,
-            keys: &keys,
-            values: &self.values,
-        };
+        let heads = Heads { n_head: Dyn(self.n_head), n_head_kv: Dyn(self.n_head_kv), head_dim: d };
+        let kv = KeysValues { n: self.n, keys: &self.keys, values: &self.values };
         let stride = self.n_head * D;
         let mut out = vec![f32::NAN; self.n * stride];
-        let mut scores = Scores::new();
+        let mut scratch = AttentionScratch::default();
         for start in (0..self.n).step_by(step) {
             let tokens = start..(start + step).min(self.n);
             let queries = &self.queries[start * stride..];
             let out = &mut out[start * stride..tokens.end * stride];
-            attention(
-                isa,
-                heads,
-                queries,
-                stride,
-                tokens,
-                kv,
-                radius,
-                &mut scores,
-                out,
-            );
+            attention(isa, heads, queries, stride, tokens, kv, radius, &mut scratch, out);
         }
         out
     }

@@ -16,14 +16,8 @@ const LOWEST: f32 = -88.0;
 /// Above this the result stays at `e^88`, so that `n` is at most 127.
 const HIGHEST: f32 = 88.0;
 /// P, highest power first.
-const POLYNOMIAL: [f32; 6] = [
-    1.987_569_2e-4,
-    1.398_2e-3,
-    8.333_452e-3,
-    4.166_579_6e-2,
-    1.666_666_5e-1,
-    0.5,
-];
+const POLYNOMIAL: [f32; 6] =
+    [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// `e^x` for each lane: zero below -87.7, limited to `e^88` above; NaN stays NaN.
 #[inline(always)]
@@ -72,16 +66,7 @@ mod tests {
     #[test]
     fn handles_the_ends() {
         for_each_isa!(|isa| {
-            let x = [
-                f32::NEG_INFINITY,
-                -1000.0,
-                f32::NAN,
-                0.0,
-                1000.0,
-                -88.0,
-                -87.0,
-                1.0,
-            ];
+            let x = [f32::NEG_INFINITY, -1000.0, f32::NAN, 0.0, 1000.0, -88.0, -87.0, 1.0];
             let y = exp_of(isa, std::array::from_fn(|i| x[i % 8]));
             assert_eq!((y[0], y[1], y[3]), (0.0, 0.0, 1.0));
             assert!(y[2].is_nan());

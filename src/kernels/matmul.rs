@@ -62,7 +62,7 @@ pub struct PanelScratch {
     floats: [Vec<FloatPanel>; 2],
 }
 
-/// A group of panels, ready to run on.
+/// A group of panels, ready to run on; more of the matrix may follow.
 enum Group<'a> {
     Ints(&'a [IntPanel]),
     Floats(&'a [FloatPanel]),
@@ -88,8 +88,8 @@ pub fn matmul<I: Isa, K: Dim>(
                 let count = GROUP.min(panels - at);
                 let group = unpack(isa, k, weights, first + at, count, ints, floats);
                 match group {
-                    Group::Ints(group) => sweep(isa, k, rows, group, at, out),
-                    Group::Floats(group) => sweep(isa, k, rows, group, at, out),
+                    Group::Ints(group) => sweep(isa, k, rows, group, count, at, out),
+                    Group::Floats(group) => sweep(isa, k, rows, group, count, at, out),
                 }
             }
         },
@@ -119,11 +119,17 @@ pub fn matmul_geglu<I: Isa, K: Dim>(
                 let gate = unpack(isa, k, gate, first + at, count, gate_ints, gate_floats);
                 let up = unpack(isa, k, up, first + at, count, up_ints, up_floats);
                 match (gate, up) {
-                    (Group::Ints(g), Group::Ints(u)) => sweep_geglu(isa, k, rows, g, u, at, out),
-                    (Group::Ints(g), Group::Floats(u)) => sweep_geglu(isa, k, rows, g, u, at, out),
-                    (Group::Floats(g), Group::Ints(u)) => sweep_geglu(isa, k, rows, g, u, at, out),
+                    (Group::Ints(g), Group::Ints(u)) => {
+                        sweep_geglu(isa, k, rows, g, u, count, at, out)
+                    }
+                    (Group::Ints(g), Group::Floats(u)) => {
+                        sweep_geglu(isa, k, rows, g, u, count, at, out)
+                    }
+                    (Group::Floats(g), Group::Ints(u)) => {
+                        sweep_geglu(isa, k, rows, g, u, count, at, out)
+                    }
                     (Group::Floats(g), Group::Floats(u)) => {
-                        sweep_geglu(isa, k, rows, g, u, at, out)
+                        sweep_geglu(isa, k, rows, g, u, count, at, out)
                     }
                 }
             }
@@ -167,56 +173,58 @@ fn tile_rows<T, const R: usize>(blocks: &[T], per_row: usize, row: usize) -> [&[
     std::array::from_fn(|r| &tile[r * per_row..(r + 1) * per_row])
 }
 
-/// All rows over one group of panels.
+/// All rows over a group of `count` panels.
 #[inline(always)]
 fn sweep<I: Isa, K: Dim, P: RowsFor>(
     isa: I,
     k: K,
     rows: Rows<'_>,
     group: &[P],
+    count: usize,
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
-        let count = I::TILE_ROWS.min(rows.m - row);
-        with_rows!(count, R => {
+        let height = I::TILE_ROWS.min(rows.m - row);
+        with_rows!(height, R => {
             let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
-            for (p, panel) in group.chunks_exact(blocks).enumerate() {
-                let sums = P::tile(isa, tile, panel);
+            for p in 0..count {
+                let sums = P::tile(isa, tile, &group[p * blocks..], blocks);
                 for r in 0..R {
                     let scaled = isa.mul(sums[r], isa.splat(P::scale(&rows, row + r)));
                     isa.store(scaled, out.panel_mut(row + r, at + p));
                 }
             }
         });
-        row += count;
+        row += height;
     }
 }
 
-/// All rows over one group of gate panels and the matching up panels.
+/// All rows over a group of `count` gate panels and the matching up panels.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn sweep_geglu<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
     isa: I,
     k: K,
     rows: Rows<'_>,
     gates: &[G],
     ups: &[U],
+    count: usize,
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
-        let count = I::TILE_ROWS.min(rows.m - row);
-        with_rows!(count, R => {
+        let height = I::TILE_ROWS.min(rows.m - row);
+        with_rows!(height, R => {
             let gate_rows = tile_rows::<_, R>(G::blocks(&rows), blocks, row);
             let up_rows = tile_rows::<_, R>(U::blocks(&rows), blocks, row);
-            let panels = gates.chunks_exact(blocks).zip(ups.chunks_exact(blocks));
-            for (p, (gate, up)) in panels.enumerate() {
-                let gate = G::tile(isa, gate_rows, gate);
-                let up = U::tile(isa, up_rows, up);
+            for p in 0..count {
+                let gate = G::tile(isa, gate_rows, &gates[p * blocks..], blocks);
+                let up = U::tile(isa, up_rows, &ups[p * blocks..], blocks);
                 for r in 0..R {
                     let gate = isa.mul(gate[r], isa.splat(G::scale(&rows, row + r)));
                     let up = isa.mul(up[r], isa.splat(U::scale(&rows, row + r)));
@@ -224,7 +232,7 @@ fn sweep_geglu<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
                 }
             }
         });
-        row += count;
+        row += height;
     }
 }
 
@@ -241,19 +249,19 @@ fn unpack<'a, I: Isa, K: Dim>(
 ) -> Group<'a> {
     let blocks = k.size() / BLOCK;
     match weights {
-        Matrix::IntPanels(all) => Group::Ints(&all[first * blocks..(first + count) * blocks]),
+        Matrix::IntPanels(all) => Group::Ints(&all[first * blocks..]),
         Matrix::Q8_0(all) => {
             Group::Ints(unpack_into::<I, Q8_0>(isa, blocks, all, first, count, ints))
         }
-        Matrix::F32(all) => Group::Floats(unpack_into::<I, F32>(
-            isa, blocks, all, first, count, floats,
-        )),
-        Matrix::F16(all) => Group::Floats(unpack_into::<I, F16>(
-            isa, blocks, all, first, count, floats,
-        )),
-        Matrix::BF16(all) => Group::Floats(unpack_into::<I, BF16>(
-            isa, blocks, all, first, count, floats,
-        )),
+        Matrix::F32(all) => {
+            Group::Floats(unpack_into::<I, F32>(isa, blocks, all, first, count, floats))
+        }
+        Matrix::F16(all) => {
+            Group::Floats(unpack_into::<I, F16>(isa, blocks, all, first, count, floats))
+        }
+        Matrix::BF16(all) => {
+            Group::Floats(unpack_into::<I, BF16>(isa, blocks, all, first, count, floats))
+        }
     }
 }
 

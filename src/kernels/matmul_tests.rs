@@ -45,11 +45,7 @@ impl Input {
         let rows = floats.chunks(K).zip(ints.chunks_mut(K));
         let scales =
             rows.map(|(x, q)| quantize(crate::isa::Scalar::detect().unwrap(), Dyn(K), x, q));
-        Input {
-            scales: scales.collect(),
-            ints,
-            floats,
-        }
+        Input { scales: scales.collect(), ints, floats }
     }
 
     fn rows(&self) -> Rows<'_> {
@@ -66,10 +62,7 @@ impl Input {
 fn reference<F: Format>(input: &Input, weights: &[F::Block], r: usize, c: usize) -> (f64, f64) {
     let mut row = [0.0; K];
     decode_row::<F>(&weights[c * K / BLOCK..(c + 1) * K / BLOCK], &mut row);
-    let terms = row
-        .iter()
-        .zip(&input.floats[r * K..])
-        .map(|(w, x)| f64::from(*w) * f64::from(*x));
+    let terms = row.iter().zip(&input.floats[r * K..]).map(|(w, x)| f64::from(*w) * f64::from(*x));
     terms.fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()))
 }
 
@@ -86,30 +79,15 @@ fn run<I: Isa, D: Dim>(isa: I, k: D, input: &Input, weights: Matrix<'_>, cut: us
 fn check<F: Format>(weights: &[F::Block], matrix: Matrix<'_>, tolerance: f64) {
     for m in [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 29] {
         let input = Input::new(m);
-        let want = run(
-            crate::isa::Scalar::detect().unwrap(),
-            Dyn(K),
-            &input,
-            matrix,
-            0,
-        );
+        let want = run(crate::isa::Scalar::detect().unwrap(), Dyn(K), &input, matrix, 0);
         for (i, got) in want.iter().enumerate() {
             let (sum, size) = reference::<F>(&input, weights, i / N, i % N);
-            assert!(
-                (f64::from(*got) - sum).abs() <= tolerance * size,
-                "{got} {sum} at {i}"
-            );
+            assert!((f64::from(*got) - sum).abs() <= tolerance * size, "{got} {sum} at {i}");
         }
         for_each_isa!(|isa| {
             for cut in [0, 1, 3, 7] {
-                assert!(
-                    run(isa, Const::<K>, &input, matrix, cut) == want,
-                    "m {m}, cut {cut}"
-                );
-                assert!(
-                    run(isa, Dyn(K), &input, matrix, cut) == want,
-                    "m {m}, cut {cut}"
-                );
+                assert!(run(isa, Const::<K>, &input, matrix, cut) == want, "m {m}, cut {cut}");
+                assert!(run(isa, Dyn(K), &input, matrix, cut) == want, "m {m}, cut {cut}");
             }
         });
     }

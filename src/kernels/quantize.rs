@@ -61,10 +61,7 @@ mod tests {
     fn zeros_tiny_and_broken_rows() {
         for_each_isa!(|isa| {
             let mut q = [1i16; 16];
-            assert_eq!(
-                isa.vectorize(|| quantize(isa, Dyn(16), &[0.0; 16], &mut q)),
-                0.0
-            );
+            assert_eq!(isa.vectorize(|| quantize(isa, Dyn(16), &[0.0; 16], &mut q)), 0.0);
             assert_eq!(q, [0; 16]);
             let tiny = isa.vectorize(|| quantize(isa, Dyn(16), &[1e-40; 16], &mut q));
             assert!(tiny < 1e-30 && q == [0; 16]);

@@ -15,10 +15,7 @@ pub fn rope<I: Isa, D: Dim>(isa: I, d: D, x: &mut [f32], cos: &[f32], sin: &[f32
     let pairs = lanes_mut(low).iter_mut().zip(lanes_mut(high));
     for ((low, high), (cos, sin)) in pairs.zip(lanes(&cos[..half]).iter().zip(lanes(&sin[..half])))
     {
-        let (a, b) = (
-            isa.mul(isa.load(low), scale),
-            isa.mul(isa.load(high), scale),
-        );
+        let (a, b) = (isa.mul(isa.load(low), scale), isa.mul(isa.load(high), scale));
         let (cos, sin) = (isa.load(cos), isa.load(sin));
         isa.store(isa.sub(isa.mul(a, cos), isa.mul(b, sin)), low);
         isa.store(isa.mul_add(b, cos, isa.mul(a, sin)), high);

@@ -1,28 +1,35 @@
-//! Softmax, without its division: `x[i] = e^(x[i] - max x)`.
+//! Softmax down columns, without its division: `x[i] = e^(x[i] - max x)`.
 //!
 //! The sum is returned instead: dividing the head's 256 outputs is cheaper than dividing every weight.
 
 use super::exp::exp;
-use super::lanes_mut;
-use crate::isa::Isa;
+use crate::isa::{Isa, LANES};
 
-/// Replaces scores by weights and returns the weights' sum. Entries of minus infinity get weight zero, so padding
-/// with them changes no bit. The length must be a multiple of 16, with at least one finite score.
+/// Replaces each column of scores by weights and returns the weights' sums. Entries of minus infinity get weight zero,
+/// so rows of them change no bit. Every column that matters needs a finite score.
 #[inline(always)]
-pub fn softmax<I: Isa>(isa: I, x: &mut [f32]) -> f32 {
-    let x = lanes_mut(x);
-    let mut max = isa.splat(f32::NEG_INFINITY);
-    for v in x.iter() {
-        max = isa.max(max, isa.load(v));
+pub fn softmax_columns<I: Isa>(isa: I, x: &mut [[f32; LANES]]) -> [f32; LANES] {
+    // Four running maxima hide the latency of one; a maximum is the same in any order.
+    let mut max = [isa.splat(f32::NEG_INFINITY); 4];
+    let (fours, rest) = x.as_chunks::<4>();
+    for four in fours {
+        for i in 0..4 {
+            max[i] = isa.max(max[i], isa.load(&four[i]));
+        }
     }
-    let max = isa.splat(isa.max_lane(max));
+    for row in rest {
+        max[0] = isa.max(max[0], isa.load(row));
+    }
+    let max = isa.max(isa.max(max[0], max[1]), isa.max(max[2], max[3]));
     let mut sum = isa.splat(0.0);
-    for v in x.iter_mut() {
-        let e = exp(isa, isa.sub(isa.load(v), max));
-        isa.store(e, v);
+    for row in x {
+        let e = exp(isa, isa.sub(isa.load(row), max));
+        isa.store(e, row);
         sum = isa.add(sum, e);
     }
-    isa.sum(sum)
+    let mut sums = [0.0; LANES];
+    isa.store(sum, &mut sums);
+    sums
 }
 
 #[cfg(test)]
@@ -30,36 +37,45 @@ mod tests {
     use super::*;
     use crate::isa::for_each_isa;
 
+    fn scores(n: usize) -> Vec<[f32; LANES]> {
+        let score = |i: usize, lane: usize| ((i * 37 + lane * 11) % 41) as f32 * 0.7 - 9.0;
+        (0..n).map(|i| std::array::from_fn(|lane| score(i, lane))).collect()
+    }
+
     #[test]
     fn equals_the_definition_and_ignores_padding() {
         for_each_isa!(|isa| {
-            for n in [1usize, 15, 16, 17, 33, 200] {
-                let scores: Vec<f32> = (0..n).map(|i| ((i * 37) % 41) as f32 * 0.7 - 9.0).collect();
+            for n in [1, 3, 4, 5, 17, 200] {
+                let scores = scores(n);
                 let mut x = scores.clone();
-                x.resize(n.next_multiple_of(16), f32::NEG_INFINITY);
-                let sum = isa.vectorize(|| softmax(isa, &mut x));
-                let mut padded = scores.clone();
-                padded.resize(n.next_multiple_of(16) + 48, f32::NEG_INFINITY);
-                assert_eq!(sum, isa.vectorize(|| softmax(isa, &mut padded)));
-
-                let max = scores.iter().cloned().fold(f32::MIN, f32::max);
-                let total: f64 = scores.iter().map(|s| f64::from(s - max).exp()).sum();
-                for (got, s) in x.iter().zip(&scores) {
-                    let want = f64::from(s - max).exp() / total;
-                    assert!((f64::from(got / sum) - want).abs() < 1e-6 * want + 1e-12);
+                let sums = isa.vectorize(|| softmax_columns(isa, &mut x));
+                let padding = vec![[f32::NEG_INFINITY; LANES]; 5];
+                let mut padded = [padding.clone(), scores.clone(), padding].concat();
+                assert_eq!(sums, isa.vectorize(|| softmax_columns(isa, &mut padded)));
+                assert_eq!(padded[5..5 + n], x[..]);
+                assert_eq!(padded[0], [0.0; LANES]);
+                for lane in 0..LANES {
+                    let max = scores.iter().map(|row| row[lane]).fold(f32::MIN, f32::max);
+                    let weight = |row: &[f32; LANES]| f64::from(row[lane] - max).exp();
+                    let total: f64 = scores.iter().map(weight).sum();
+                    for (got, row) in x.iter().zip(&scores) {
+                        let want = weight(row) / total;
+                        let got = f64::from(got[lane] / sums[lane]);
+                        assert!((got - want).abs() < 1e-6 * want + 1e-12);
+                    }
                 }
-                assert!(x[n..].iter().all(|w| *w == 0.0));
             }
         });
     }
 
     #[test]
-    fn a_nan_reaches_the_sum() {
+    fn a_nan_reaches_its_sum() {
         for_each_isa!(|isa| {
-            for at in 0..32 {
-                let mut x = [1.0; 32];
-                x[at] = f32::NAN;
-                assert!(isa.vectorize(|| softmax(isa, &mut x)).is_nan());
+            for at in 0..9 {
+                let mut x = scores(9);
+                x[at][3] = f32::NAN;
+                let sums = isa.vectorize(|| softmax_columns(isa, &mut x));
+                assert!(sums[3].is_nan() && sums[2].is_finite());
             }
         });
     }

@@ -17,11 +17,13 @@ pub trait Panel: bytemuck::Pod + Send + Sync {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
-    /// `rows` (R x k) times a panel (k x 16), before the rows' scales.
+    /// `rows` (R x k) times a panel (k x 16), before the rows' scales. The panel is the first `blocks` of `panels`;
+    /// what follows is what is read next.
     fn tile<I: Isa, const R: usize>(
         isa: I,
         rows: [&[Self::RowBlock]; R],
-        panel: &[Self],
+        panels: &[Self],
+        blocks: usize,
     ) -> [I::F32; R];
 }
 
@@ -34,12 +36,16 @@ impl Panel for IntPanel {
     fn tile<I: Isa, const R: usize>(
         isa: I,
         rows: [&[IntBlock]; R],
-        panel: &[IntPanel],
+        panels: &[IntPanel],
+        blocks: usize,
     ) -> [I::F32; R] {
-        let rows: [_; R] = from_fn(|r| &rows[r][..panel.len()]);
+        let rows: [_; R] = from_fn(|r| &rows[r][..blocks]);
         let mut sums = [isa.splat(0.0); R];
-        for (b, block) in panel.iter().enumerate() {
+        for (b, block) in panels[..blocks].iter().enumerate() {
             let rows: [_; R] = from_fn(|r| &rows[r][b]);
+            if let Some(ahead) = panels.get(b + AHEAD) {
+                prefetch_block(isa, ahead);
+            }
             let mut acc = [isa.zero(); R];
             for i in 0..BLOCK / 2 {
                 let w = isa.widen(&block.units[i]);
@@ -63,12 +69,24 @@ impl Panel for FloatPanel {
     fn tile<I: Isa, const R: usize>(
         isa: I,
         rows: [&[FloatBlock]; R],
-        panel: &[FloatPanel],
+        panels: &[FloatPanel],
+        blocks: usize,
     ) -> [I::F32; R] {
-        let rows = from_fn(|r| rows[r][..panel.len()].as_flattened());
-        let weights: &[[[f32; PANEL]; BLOCK]] = bytemuck::cast_slice(panel);
+        let rows = from_fn(|r| rows[r][..blocks].as_flattened());
+        let weights: &[[[f32; PANEL]; BLOCK]] = bytemuck::cast_slice(&panels[..blocks]);
         float_tile(isa, rows, weights.as_flattened().as_flattened(), PANEL)
     }
+}
+
+/// Blocks between the one in use and the one prefetched: 9 KB. A tile reads a dozen rows besides the panel, more
+/// streams than the CPU's own prefetcher follows: without this, 12 rows over weights in memory ran at 8 GB/s, not 19
+/// (Zen 5).
+const AHEAD: usize = 16;
+
+#[inline(always)]
+fn prefetch_block<I: Isa>(isa: I, block: &IntPanel) {
+    let lines = bytemuck::bytes_of(block).as_chunks::<64>().0;
+    lines.iter().for_each(|line| isa.prefetch(line));
 }
 
 /// `rows` (R x k) times a k x 16 matrix of floats whose rows lie `stride` apart.
@@ -87,6 +105,29 @@ pub fn float_tile<I: Isa, const R: usize>(
         let w = isa.load(w);
         for r in 0..R {
             sums[r] = isa.mul_add(isa.splat(rows[r][i]), w, sums[r]);
+        }
+    }
+    sums
+}
+
+/// The transpose of columns `first..first + R` of a k x 16 matrix, times a k x 16 matrix of floats whose rows lie
+/// `stride` apart.
+#[inline(always)]
+pub fn float_tile_transposed<I: Isa, const R: usize>(
+    isa: I,
+    columns: &[[f32; PANEL]],
+    first: usize,
+    matrix: &[f32],
+    stride: usize,
+) -> [I::F32; R] {
+    let mut sums = [isa.splat(0.0); R];
+    for (row, w) in columns.iter().zip(matrix.chunks(stride)) {
+        let (Some(row), Some(w)) = (row[first..].first_chunk::<R>(), w.first_chunk()) else {
+            break;
+        };
+        let w = isa.load(w);
+        for r in 0..R {
+            sums[r] = isa.mul_add(isa.splat(row[r]), w, sums[r]);
         }
     }
     sums

@@ -25,10 +25,7 @@ unsafe impl Send for ColumnsMut<'_> {}
 impl<'a> ColumnsMut<'a> {
     /// All columns of a matrix of rows of `stride` elements. The matrix must hold whole rows.
     pub fn new(matrix: &'a mut [f32], stride: usize) -> Self {
-        assert!(
-            stride > 0 && matrix.len().is_multiple_of(stride),
-            "a matrix of whole rows"
-        );
+        assert!(stride > 0 && matrix.len().is_multiple_of(stride), "a matrix of whole rows");
         ColumnsMut {
             start: matrix.as_mut_ptr(),
             rows: matrix.len() / stride,
@@ -45,24 +42,14 @@ impl<'a> ColumnsMut<'a> {
 
     /// The first `columns` columns, and the rest.
     pub fn split_at(self, columns: usize) -> (ColumnsMut<'a>, ColumnsMut<'a>) {
-        assert!(
-            columns <= self.width,
-            "column {columns} of a block of {}",
-            self.width
-        );
+        assert!(columns <= self.width, "column {columns} of a block of {}", self.width);
         let rest = ColumnsMut {
             // In bounds or one past the end of a row that exists; never used where there are no rows.
             start: self.start.wrapping_add(columns),
             width: self.width - columns,
             ..self
         };
-        (
-            ColumnsMut {
-                width: columns,
-                ..self
-            },
-            rest,
-        )
+        (ColumnsMut { width: columns, ..self }, rest)
     }
 
     /// The block in parts of `panels` panels (the last may be smaller), each with its first panel's number.
@@ -86,10 +73,7 @@ impl<'a> ColumnsMut<'a> {
     /// The sixteen columns of panel `panel` of this block, in row `row`.
     #[inline(always)]
     pub fn panel_mut(&mut self, row: usize, panel: usize) -> &mut [f32; PANEL] {
-        assert!(
-            row < self.rows && (panel + 1) * PANEL <= self.width,
-            "outside of the block"
-        );
+        assert!(row < self.rows && (panel + 1) * PANEL <= self.width, "outside of the block");
         // SAFETY: by the assertion the sixteen elements lie in row `row` of the matrix and within this block's
         // columns, which no other block shares; the borrow of `self` keeps them from being handed out twice.
         unsafe { &mut *self.start.add(row * self.stride + panel * PANEL).cast() }

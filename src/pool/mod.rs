@@ -147,8 +147,7 @@ impl Team {
         // SAFETY: no job is open and nobody has joined (the last `Close` waited), so no helper reads the cell.
         unsafe { *self.job.get() = Some(job) };
         let epoch = (self.state.load(Ordering::Relaxed) / EPOCH).wrapping_add(1);
-        self.state
-            .store(epoch.wrapping_mul(EPOCH) | OPEN, Ordering::Release);
+        self.state.store(epoch.wrapping_mul(EPOCH) | OPEN, Ordering::Release);
         let close = Close(self);
         job(0);
         drop(close);
@@ -186,8 +185,7 @@ impl Team {
 
     fn join(&self, state: usize) -> bool {
         let joined =
-            self.state
-                .compare_exchange(state, state + JOINED, Ordering::AcqRel, Ordering::Relaxed);
+            self.state.compare_exchange(state, state + JOINED, Ordering::AcqRel, Ordering::Relaxed);
         joined.is_ok()
     }
 }

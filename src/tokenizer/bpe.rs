@@ -51,10 +51,7 @@ impl Segment {
     pub fn push(&mut self, c: char) {
         let hash = extend(self.hash_before(self.chars.len()), c);
         self.text.push(c);
-        self.chars.push(Char {
-            end: self.text.len() as u32,
-            hash,
-        });
+        self.chars.push(Char { end: self.text.len() as u32, hash });
     }
 
     pub fn n_chars(&self) -> usize {
@@ -82,11 +79,7 @@ impl Segment {
         let mut tokens = std::mem::take(&mut self.tokens);
         for start in 0..n {
             let pair = self.pair(table, start, start + 2);
-            tokens.push(Token {
-                start: start as u32,
-                rank: NONE,
-                pair,
-            });
+            tokens.push(Token { start: start as u32, rank: NONE, pair });
         }
         // The end of the last token is the start of one behind it; what would follow that one lies outside.
         let start_of = |tokens: &[Token], i: usize| match tokens.get(i) {
@@ -119,9 +112,8 @@ impl Segment {
             let pair = self.pair(table, start, end);
             (pair != NONE).then_some(Reverse((pair, start, middle, end)))
         };
-        let mut heap: BinaryHeap<_> = (0..n)
-            .filter_map(|start| candidate(start, start + 1, start + 2))
-            .collect();
+        let mut heap: BinaryHeap<_> =
+            (0..n).filter_map(|start| candidate(start, start + 1, start + 2)).collect();
         while let Some(Reverse((pair, start, middle, end))) = heap.pop() {
             let stale = ends[start] != middle || ends[middle] != end;
             if stale || !table.is_piece(pair, self.slice(start, end)) {
@@ -162,9 +154,8 @@ impl Segment {
             return ids.push(table.id(rank));
         }
         let c = self.slice(start, start + 1);
-        if let Some(rank) = table
-            .merged_rank(self.hash(start, start + 1))
-            .filter(|&rank| table.is_piece(rank, c))
+        if let Some(rank) =
+            table.merged_rank(self.hash(start, start + 1)).filter(|&rank| table.is_piece(rank, c))
         {
             return ids.push(table.id(rank));
         }

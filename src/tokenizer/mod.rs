@@ -47,9 +47,7 @@ impl Tokenizer {
     /// # Panics
     /// If the blob was not made by this version; for a constant the compiler says so.
     pub const fn new(blob: &'static [u8]) -> Self {
-        Tokenizer {
-            table: Table::new(blob),
-        }
+        Tokenizer { table: Table::new(blob) }
     }
 
     /// The text's ids, `limit` of them at most: over it, the first `limit - 1` and the end mark in the last place.
@@ -78,11 +76,7 @@ impl Tokenizer {
         if let (true, Some(last), Some(eos)) = (dropped > 0, ids.last_mut(), eos) {
             *last = eos;
         }
-        Encoding {
-            ids,
-            dropped,
-            dropped_is_exact: complete,
-        }
+        Encoding { ids, dropped, dropped_is_exact: complete }
     }
 
     /// The piece with this id as the vocabulary writes it, with U+2581 for a space; none beyond the vocabulary.

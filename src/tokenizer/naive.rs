@@ -19,13 +19,7 @@ pub struct Naive {
 impl Naive {
     pub fn new(pieces: &[Piece<'_>], unknown: Option<u32>) -> Self {
         let (normal, cut, runs, bytes) = Default::default();
-        let mut naive = Naive {
-            normal,
-            cut,
-            runs,
-            bytes,
-            unknown,
-        };
+        let mut naive = Naive { normal, cut, runs, bytes, unknown };
         for (id, piece) in (0u32..).zip(pieces) {
             let text =
                 String::from_utf8(piece.bytes.to_vec()).expect("test vocabularies are UTF-8");
@@ -76,10 +70,7 @@ impl Naive {
         let mut at = 0;
         while at < text.len() {
             let run = text[at..].iter().take_while(|&&c| c == '\u{2581}').count();
-            let length = (2..=run)
-                .rev()
-                .find(|length| self.runs.contains_key(length))
-                .unwrap_or(1);
+            let length = (2..=run).rev().find(|length| self.runs.contains_key(length)).unwrap_or(1);
             tokens.push(text[at..at + length].iter().collect());
             at += length;
         }
@@ -116,10 +107,8 @@ impl Naive {
         {
             ids.push(id);
         } else {
-            let bytes: Option<Vec<u32>> = token
-                .bytes()
-                .map(|byte| self.bytes.get(&byte).copied())
-                .collect();
+            let bytes: Option<Vec<u32>> =
+                token.bytes().map(|byte| self.bytes.get(&byte).copied()).collect();
             ids.extend(bytes.unwrap_or_else(|| self.unknown.into_iter().collect()));
         }
     }

@@ -33,14 +33,8 @@ impl Table {
             header[i] = u32::from_le_bytes(header_words[i]);
             i += 1;
         }
-        assert!(
-            header[Field::Magic as usize] == MAGIC,
-            "not a vocabulary blob"
-        );
-        assert!(
-            header[Field::Version as usize] == VERSION,
-            "a vocabulary blob of another version"
-        );
+        assert!(header[Field::Magic as usize] == MAGIC, "not a vocabulary blob");
+        assert!(header[Field::Version as usize] == VERSION, "a vocabulary blob of another version");
         let sections = Sections::of(&header);
         let (slots, rest) = rest.split_at(sections.slots);
         let (ids, rest) = words(rest, sections.ids);
@@ -49,10 +43,7 @@ impl Table {
         let (cut_starts, rest) = words(rest, sections.cut_starts);
         let (cut_lengths, rest) = words(rest, sections.cut_lengths);
         let (pairs, bytes) = words(rest, sections.pairs);
-        assert!(
-            bytes.len() == sections.bytes,
-            "a vocabulary blob that was cut"
-        );
+        assert!(bytes.len() == sections.bytes, "a vocabulary blob that was cut");
         Table {
             header,
             slots: slots.as_chunks().0,
@@ -92,11 +83,7 @@ impl Table {
     #[inline]
     pub fn piece(&self, id: u32) -> Option<&'static [u8]> {
         let end = u32::from_le_bytes(*self.ends.get(id as usize)?);
-        let start = if id == 0 {
-            0
-        } else {
-            word(self.ends, id as usize - 1)
-        };
+        let start = if id == 0 { 0 } else { word(self.ends, id as usize - 1) };
         Some(&self.bytes[start as usize..end as usize])
     }
 
@@ -116,10 +103,7 @@ impl Table {
     #[inline]
     pub fn cut_at(&self, text: &str) -> Option<(u32, usize)> {
         let first = *text.as_bytes().first()? as usize;
-        let (start, end) = (
-            word(self.cut_starts, first),
-            word(self.cut_starts, first + 1),
-        );
+        let (start, end) = (word(self.cut_starts, first), word(self.cut_starts, first + 1));
         if start == end {
             None
         } else {
@@ -128,10 +112,8 @@ impl Table {
     }
 
     fn longest_cut(&self, text: &str, lengths: Words) -> Option<(u32, usize)> {
-        let mut lengths = lengths
-            .iter()
-            .map(|length| u32::from_le_bytes(*length) as usize)
-            .peekable();
+        let mut lengths =
+            lengths.iter().map(|length| u32::from_le_bytes(*length) as usize).peekable();
         let (mut hash, mut last, mut longest) = (0, None, None);
         for (start, c) in text.char_indices() {
             if last.is_some_and(|last| !self.may_join(last, c)) {
@@ -143,9 +125,8 @@ impl Table {
             while lengths.next_if(|&next| next < length).is_some() {}
             match lengths.peek() {
                 Some(&next) if next == length => {
-                    let rank = self
-                        .find(hash, CUT)
-                        .filter(|&rank| self.is_piece(rank, &text[..length]));
+                    let rank =
+                        self.find(hash, CUT).filter(|&rank| self.is_piece(rank, &text[..length]));
                     longest = rank.map(|rank| (self.id(rank), length)).or(longest);
                 }
                 Some(_) => {}
@@ -157,10 +138,8 @@ impl Table {
 
     #[inline]
     fn find(&self, hash: u64, flag: u32) -> Option<u32> {
-        let Place {
-            mut slot,
-            fingerprint,
-        } = Place::of(hash, self.field(Field::Seed), self.field(Field::SlotBits));
+        let Place { mut slot, fingerprint } =
+            Place::of(hash, self.field(Field::Seed), self.field(Field::SlotBits));
         loop {
             let entry = u64::from_le_bytes(self.slots[slot]);
             let (found, value) = (entry as u32, (entry >> 32) as u32);

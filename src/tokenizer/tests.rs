@@ -23,21 +23,11 @@ impl Sample {
     fn new(entries: Vec<(String, f32, PieceKind)>, special: TokenizerSpec) -> Self {
         let pieces: Vec<Piece<'static>> = entries
             .into_iter()
-            .map(|(text, score, kind)| Piece {
-                bytes: text.leak().as_bytes(),
-                score,
-                kind,
-            })
+            .map(|(text, score, kind)| Piece { bytes: text.leak().as_bytes(), score, kind })
             .collect();
-        let blob = build_from(&pieces, &special)
-            .expect("a valid vocabulary")
-            .leak();
+        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
         let naive = Naive::new(&pieces, special.unknown);
-        Sample {
-            tokenizer: Tokenizer::new(blob),
-            naive,
-            pieces,
-        }
+        Sample { tokenizer: Tokenizer::new(blob), naive, pieces }
     }
 
     /// Special pieces, bytes, runs of two to five spaces, a few of everything else.
@@ -52,9 +42,7 @@ impl Sample {
                 }
             };
             if !text.is_empty()
-                && entries
-                    .iter()
-                    .all(|(other, ..)| written(other) != written(&text))
+                && entries.iter().all(|(other, ..)| written(other) != written(&text))
             {
                 entries.push((text, -(score as f32), kind));
             }
@@ -68,18 +56,12 @@ impl Sample {
         for n in 2..=5 {
             add(" ".repeat(n), 1000, PieceKind::UserDefined);
         }
-        for cut in [
-            "\n", "\n\n", "\n\n\n", "<b>", "<bb", "a b", "▁c", "ab<", "é",
-        ] {
+        for cut in ["\n", "\n\n", "\n\n\n", "<b>", "<bb", "a b", "▁c", "ab<", "é"] {
             if rng.below(4) != 0 {
                 add(
                     cut.into(),
                     1000,
-                    rng.pick(&[
-                        PieceKind::UserDefined,
-                        PieceKind::Control,
-                        PieceKind::Unknown,
-                    ]),
+                    rng.pick(&[PieceKind::UserDefined, PieceKind::Control, PieceKind::Unknown]),
                 );
             }
         }
@@ -102,11 +84,7 @@ impl Sample {
     #[track_caller]
     fn check(&self, text: &str) {
         let full = self.tokenizer.encode(text, ALL);
-        let want: Vec<u32> = [0]
-            .into_iter()
-            .chain(self.naive.encode(text))
-            .chain([1])
-            .collect();
+        let want: Vec<u32> = [0].into_iter().chain(self.naive.encode(text)).chain([1]).collect();
         assert_eq!(full.ids, want, "{text:?} with {:?}", self.pieces);
         assert_eq!((full.dropped, full.dropped_is_exact), (0, true), "{text:?}");
     }
@@ -126,21 +104,14 @@ fn special() -> TokenizerSpec {
 /// A vocabulary of words, made by hand.
 fn words(special: TokenizerSpec) -> Sample {
     let cut = ["<bos>", "<eos>", "<unk>", "\n", "  ", "   "].map(|text| (text, PieceKind::Control));
-    let normal = [
-        "▁t", "he", "▁the", "ca", "cat", "▁cat", "▁", "a", "c", "e", "h", "t", "th", "s", "▁cats",
-    ]
-    .map(|text| (text, PieceKind::Normal));
+    let normal =
+        ["▁t", "he", "▁the", "ca", "cat", "▁cat", "▁", "a", "c", "e", "h", "t", "th", "s", "▁cats"]
+            .map(|text| (text, PieceKind::Normal));
     let bytes = (0..256).map(|byte| (format!("<0x{byte:02X}>"), PieceKind::Byte));
-    let pieces = cut
-        .into_iter()
-        .chain(normal)
-        .map(|(text, kind)| (text.to_owned(), kind))
-        .chain(bytes);
+    let pieces =
+        cut.into_iter().chain(normal).map(|(text, kind)| (text.to_owned(), kind)).chain(bytes);
     Sample::new(
-        (0..)
-            .zip(pieces)
-            .map(|(i, (text, kind))| (text, -(i as f32), kind))
-            .collect(),
+        (0..).zip(pieces).map(|(i, (text, kind))| (text, -(i as f32), kind)).collect(),
         special,
     )
 }
@@ -152,9 +123,7 @@ fn agrees_with_the_definition() {
         let sample = Sample::random(&mut rng);
         for _ in 0..60 {
             let n_parts = rng.below(12);
-            let text: String = (0..n_parts)
-                .map(|_| part(&mut rng, &sample.pieces))
-                .collect();
+            let text: String = (0..n_parts).map(|_| part(&mut rng, &sample.pieces)).collect();
             sample.check(&text);
         }
     }
@@ -198,15 +167,8 @@ fn a_string_with_the_hash_of_a_piece_is_none() {
             ["<bos>", "<eos>", "<unk>"].map(|mark| (mark.to_owned(), 0.0, PieceKind::Control));
         let mut entries = [&marks[..], &[(PIECE.to_owned(), 0.0, kind)]].concat();
         // Merging reaches all but the last character, and a segment never ends between two of these strings.
-        let starts = NO_PIECE
-            .char_indices()
-            .skip(2)
-            .map(|(end, _)| NO_PIECE[..end].to_owned());
-        entries.extend(
-            starts
-                .zip(1..)
-                .map(|(text, i)| (text, i as f32, PieceKind::Normal)),
-        );
+        let starts = NO_PIECE.char_indices().skip(2).map(|(end, _)| NO_PIECE[..end].to_owned());
+        entries.extend(starts.zip(1..).map(|(text, i)| (text, i as f32, PieceKind::Normal)));
         entries.push((NO_PIECE.repeat(2), 0.0, kind));
         let sample = Sample::new(entries, special());
         for n in 1..30 {
@@ -222,20 +184,12 @@ fn words_become_pieces() {
     let pieces = |text: &str| -> Vec<String> {
         let ids = sample.tokenizer.encode(text, ALL).ids;
         let piece = |id: u32| sample.tokenizer.piece(id).expect("an id of the vocabulary");
-        ids.into_iter()
-            .map(|id| String::from_utf8_lossy(piece(id)).into_owned())
-            .collect()
+        ids.into_iter().map(|id| String::from_utf8_lossy(piece(id)).into_owned()).collect()
     };
     assert_eq!(pieces(""), ["<bos>", "<eos>"]);
     assert_eq!(pieces("the cats"), ["<bos>", "t", "he", "▁cats", "<eos>"]);
-    assert_eq!(
-        pieces("cat   the\n"),
-        ["<bos>", "cat", "▁▁▁", "t", "he", "\n", "<eos>"]
-    );
-    assert_eq!(
-        pieces("é\0"),
-        ["<bos>", "<0xC3>", "<0xA9>", "<0x00>", "<eos>"]
-    );
+    assert_eq!(pieces("cat   the\n"), ["<bos>", "cat", "▁▁▁", "t", "he", "\n", "<eos>"]);
+    assert_eq!(pieces("é\0"), ["<bos>", "<0xC3>", "<0xA9>", "<0x00>", "<eos>"]);
     assert_eq!(pieces("a<eos>▁▁"), ["<bos>", "a", "<eos>", "▁▁", "<eos>"]);
 }
 
@@ -251,34 +205,17 @@ fn pieces_are_found_by_id() {
 
 #[test]
 fn marks_and_prefix_follow_the_model() {
-    let bare = words(TokenizerSpec {
-        add_bos: false,
-        add_eos: false,
-        ..special()
-    });
-    assert_eq!(
-        bare.tokenizer.encode("the", ALL).ids,
-        bare.naive.encode("the")
-    );
+    let bare = words(TokenizerSpec { add_bos: false, add_eos: false, ..special() });
+    assert_eq!(bare.tokenizer.encode("the", ALL).ids, bare.naive.encode("the"));
     assert_eq!(bare.tokenizer.encode("", ALL).ids, []);
-    assert_eq!(
-        bare.tokenizer.encode("the cat", 1).ids,
-        bare.naive.encode("the cat")[..1]
-    );
+    assert_eq!(bare.tokenizer.encode("the cat", 1).ids, bare.naive.encode("the cat")[..1]);
 
-    let prefixed = words(TokenizerSpec {
-        add_bos: false,
-        add_space_prefix: true,
-        ..special()
-    });
+    let prefixed = words(TokenizerSpec { add_bos: false, add_space_prefix: true, ..special() });
     let with_end = |mut ids: Vec<u32>| {
         ids.push(1);
         ids
     };
-    assert_eq!(
-        prefixed.tokenizer.encode("the", ALL).ids,
-        with_end(prefixed.naive.encode(" the"))
-    );
+    assert_eq!(prefixed.tokenizer.encode("the", ALL).ids, with_end(prefixed.naive.encode(" the")));
     assert_eq!(
         prefixed.tokenizer.encode(" the", ALL).ids,
         with_end(prefixed.naive.encode("  the"))
@@ -296,11 +233,7 @@ fn a_limit_keeps_the_first_tokens_and_the_end() {
     let text = "the cats  the cat\nhe é cat".repeat(3);
     let full = sample.tokenizer.encode(&text, ALL).ids;
     for limit in 0..full.len() + 3 {
-        let Encoding {
-            ids,
-            dropped,
-            dropped_is_exact,
-        } = sample.tokenizer.encode(&text, limit);
+        let Encoding { ids, dropped, dropped_is_exact } = sample.tokenizer.encode(&text, limit);
         if limit >= full.len() {
             assert_eq!(ids, full);
         } else if let Some(kept) = limit.checked_sub(1) {
@@ -310,11 +243,7 @@ fn a_limit_keeps_the_first_tokens_and_the_end() {
         }
         let left_out = full.len() - ids.len();
         assert!(
-            if dropped_is_exact {
-                dropped == left_out
-            } else {
-                0 < dropped && dropped <= left_out
-            },
+            if dropped_is_exact { dropped == left_out } else { 0 < dropped && dropped <= left_out },
             "limit {limit}"
         );
         assert!(dropped_is_exact || full.len() > 4 * limit, "limit {limit}");

@@ -7,19 +7,13 @@ fn tokenize_gives_ids_and_pieces() {
     let lines = run(&["tokenize", "--pieces", "Hello world", ""]).json_lines();
     assert_eq!(lines.len(), 2);
     for line in &lines {
-        assert_eq!(
-            line["ids"].as_array().unwrap().len(),
-            line["pieces"].as_array().unwrap().len()
-        );
+        assert_eq!(line["ids"].as_array().unwrap().len(), line["pieces"].as_array().unwrap().len());
     }
     let without = run(&["tokenize", "Hello world"]).json_lines();
     assert_eq!(without[0]["ids"], lines[0]["ids"]);
     assert!(without[0].get("pieces").is_none());
     let embedded = run(&["embed", "Hello world"]).json_lines();
-    assert_eq!(
-        embedded[0]["tokens"],
-        lines[0]["ids"].as_array().unwrap().len()
-    );
+    assert_eq!(embedded[0]["tokens"], lines[0]["ids"].as_array().unwrap().len());
 }
 
 #[test]
@@ -53,9 +47,7 @@ fn similarity_is_a_matrix() {
     }
     assert_eq!(rows[0][2], 1.0);
 
-    let json = run(&["similarity", "--json", "one", "two"])
-        .json_lines()
-        .remove(0);
+    let json = run(&["similarity", "--json", "one", "two"]).json_lines().remove(0);
     assert_eq!(json["texts"], serde_json::json!(["one", "two"]));
     assert!((json["matrix"][0][1].as_f64().unwrap() - rows[0][1]).abs() <= 0.5e-4);
 }
@@ -72,21 +64,14 @@ fn query_scores_documents_with_the_prompts_of_retrieval() {
     let vector =
         |prompt, text| vectors(&run(&["embed", "--prompt", prompt, text]).json_lines()).remove(0);
     let (query, document) = (vector("query", query), vector("document", document));
-    let cosine: f64 = query
-        .iter()
-        .zip(&document)
-        .map(|(&a, &b)| f64::from(a) * f64::from(b))
-        .sum();
+    let cosine: f64 = query.iter().zip(&document).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
     assert!((score.parse::<f64>().unwrap() - cosine).abs() < 1e-4);
 }
 
 #[test]
 fn bench_measures_passes() {
     let folder = Folder::new("bench");
-    let input = folder.write(
-        "in.jsonl",
-        b"{\"text\":\"one\"}\n{\"text\":\"two words\"}\n",
-    );
+    let input = folder.write("in.jsonl", b"{\"text\":\"one\"}\n{\"text\":\"two words\"}\n");
     let expected: usize = run(&["tokenize", "one", "two words"])
         .json_lines()
         .iter()
@@ -107,9 +92,7 @@ fn bench_measures_passes() {
                 "--threads",
                 "1",
             ];
-            let answer = run(&[&arguments[..], &["--json"]].concat())
-                .json_lines()
-                .remove(0);
+            let answer = run(&[&arguments[..], &["--json"]].concat()).json_lines().remove(0);
             assert_eq!(answer["texts"], 2);
             assert_eq!(answer["tokens"], expected);
             assert_eq!(answer["threads"], 1);
@@ -125,20 +108,14 @@ fn bench_measures_passes() {
         }
     }
     let empty = folder.write("empty.txt", b"");
-    assert!(
-        run(&["bench", "--input", &empty, "--mode", "batch"])
-            .failure(1)
-            .contains("no texts")
-    );
+    assert!(run(&["bench", "--input", &empty, "--mode", "batch"]).failure(1).contains("no texts"));
 }
 
 #[test]
 fn verify_knows_the_file_of_the_build() {
     let outcome = run(&["verify", "--model", monomorph::built::SOURCE]);
     assert!(
-        outcome
-            .stderr
-            .contains("is the file this binary was built from"),
+        outcome.stderr.contains("is the file this binary was built from"),
         "{}",
         outcome.stderr
     );
@@ -156,9 +133,5 @@ fn verify_reads_every_byte() {
     run(&["verify", "--model", &same]).good();
     *bytes.last_mut().unwrap() ^= 1;
     let changed = folder.write("changed.gguf", &bytes);
-    assert!(
-        run(&["verify", "--model", &changed])
-            .failure(1)
-            .contains(&changed)
-    );
+    assert!(run(&["verify", "--model", &changed]).failure(1).contains(&changed));
 }

@@ -25,29 +25,16 @@ fn texts_are_the_same_alone_and_together_on_any_number_of_threads() {
 
 #[test]
 fn odd_texts_have_vectors() {
-    for text in [
-        "",
-        " ",
-        "\u{301}\u{302}",
-        "\u{FEFF}",
-        &"\u{1F600}".repeat(300),
-    ] {
+    for text in ["", " ", "\u{301}\u{302}", "\u{FEFF}", &"\u{1F600}".repeat(300)] {
         let lines = run(&["embed", text]).json_lines();
-        assert_eq!(
-            vector(&lines[0]["embedding"]).len(),
-            dimensions(),
-            "{text:?}"
-        );
+        assert_eq!(vector(&lines[0]["embedding"]).len(), dimensions(), "{text:?}");
     }
 }
 
 #[test]
 fn prompts_are_prefixes() {
     let with = |arguments: &[&str]| run(&[&["embed"], arguments, &["Mars"]].concat()).json_lines();
-    assert_eq!(
-        with(&["--prompt", "query"]),
-        with(&["--prefix", "task: search result | query: "])
-    );
+    assert_eq!(with(&["--prompt", "query"]), with(&["--prefix", "task: search result | query: "]));
     assert_eq!(
         with(&["--prompt", "Retrieval_Document"]),
         with(&["--prefix", "title: none | text: "])
@@ -73,11 +60,7 @@ fn vectors_are_cut_and_normalised() {
     let cut =
         vectors(&run(&["embed", "--dimensions", &half.to_string(), "Mars"]).json_lines()).remove(0);
     assert_eq!(cut.len(), half);
-    let norm = raw[..half]
-        .iter()
-        .map(|&x| f64::from(x) * f64::from(x))
-        .sum::<f64>()
-        .sqrt();
+    let norm = raw[..half].iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
     for (cut, raw) in cut.iter().zip(&raw) {
         assert!((f64::from(*cut) - f64::from(*raw) / norm).abs() < 1e-6);
     }
@@ -87,28 +70,15 @@ fn vectors_are_cut_and_normalised() {
 fn long_texts_are_cut_and_reported() {
     let folder = Folder::new("long");
     let long = serde_json::json!({ "text": long_text(), "id": "x" });
-    let input = folder.write(
-        "in.jsonl",
-        format!("{{\"text\":\"short\"}}\n{long}\n").as_bytes(),
-    );
+    let input = folder.write("in.jsonl", format!("{{\"text\":\"short\"}}\n{long}\n").as_bytes());
     let outcome = run(&["embed", "--input", &input]);
-    let warning = outcome
-        .stderr
-        .lines()
-        .find(|line| line.starts_with("warning: "))
-        .unwrap()
-        .to_owned();
+    let warning =
+        outcome.stderr.lines().find(|line| line.starts_with("warning: ")).unwrap().to_owned();
     let lines = outcome.json_lines();
-    let (tokens, dropped) = (
-        lines[1]["tokens"].as_u64().unwrap(),
-        lines[1]["dropped"].as_u64().unwrap(),
-    );
+    let (tokens, dropped) =
+        (lines[1]["tokens"].as_u64().unwrap(), lines[1]["dropped"].as_u64().unwrap());
     assert_eq!(tokens, monomorph::built::SPEC.n_ctx as u64);
-    let at_least = if lines[1].get("dropped_is_exact").is_none() {
-        ""
-    } else {
-        "at least "
-    };
+    let at_least = if lines[1].get("dropped_is_exact").is_none() { "" } else { "at least " };
     assert_eq!(
         warning,
         format!("warning: text 2 (id \"x\"): cut to {tokens} tokens, {at_least}{dropped} dropped")
@@ -123,11 +93,8 @@ fn many_cuts_are_summed_up() {
     let text = long_text();
     let arguments: Vec<&str> = ["embed"].into_iter().chain([text.as_str(); 12]).collect();
     let outcome = run(&arguments);
-    let warnings: Vec<&str> = outcome
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("warning: "))
-        .collect();
+    let warnings: Vec<&str> =
+        outcome.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
     assert_eq!(warnings.len(), 11);
     assert_eq!(warnings[10], "warning: 2 more texts were cut");
 }
@@ -136,13 +103,7 @@ fn many_cuts_are_summed_up() {
 fn stats_go_to_standard_error() {
     let outcome = run(&["embed", "--stats", "one", "two"]);
     let stats = outcome.stderr.lines().last().unwrap().to_owned();
-    for part in [
-        "texts 2, tokens ",
-        "tokens/s ",
-        "isa ",
-        "threads ",
-        "path specialized",
-    ] {
+    for part in ["texts 2, tokens ", "tokens/s ", "isa ", "threads ", "path specialized"] {
         assert!(stats.contains(part), "{stats}");
     }
     assert_eq!(outcome.json_lines().len(), 2);
@@ -153,10 +114,5 @@ fn default_model_is_announced() {
     let outcome = run(&["embed", "one"]);
     let announced =
         outcome.stderr.contains("mean nothing") && outcome.stderr.contains("cargo build --release");
-    assert_eq!(
-        announced,
-        monomorph::built::IS_DEFAULT_MODEL,
-        "{}",
-        outcome.stderr
-    );
+    assert_eq!(announced, monomorph::built::IS_DEFAULT_MODEL, "{}", outcome.stderr);
 }

@@ -12,10 +12,7 @@ fn files_that_are_no_model_are_refused() {
     let model = fs::File::open(monomorph::built::SOURCE).unwrap();
     let mut half = Vec::new();
     let length = model.metadata().unwrap().len() / 2;
-    model
-        .take(length.min(16 << 20))
-        .read_to_end(&mut half)
-        .unwrap();
+    model.take(length.min(16 << 20)).read_to_end(&mut half).unwrap();
     let cut = folder.write("cut.gguf", &half);
     let text = folder.write("text.gguf", b"Hello world\n");
     let empty = folder.write("empty.gguf", b"");
@@ -28,11 +25,7 @@ fn files_that_are_no_model_are_refused() {
             &["inspect", path],
         ] {
             let outcome = run(arguments);
-            assert!(
-                outcome.failure(1).contains(path),
-                "{arguments:?}: {}",
-                outcome.stderr
-            );
+            assert!(outcome.failure(1).contains(path), "{arguments:?}: {}", outcome.stderr);
             assert!(outcome.stdout.is_empty());
         }
     }
@@ -47,19 +40,14 @@ fn input_that_cannot_be_read_is_named() {
     for path in [folder.argument("missing.txt"), folder.argument("")] {
         let outcome = run(&["embed", "--input", &path]);
         assert!(
-            outcome
-                .failure(1)
-                .starts_with(&format!("cannot read {path}: ")),
+            outcome.failure(1).starts_with(&format!("cannot read {path}: ")),
             "{}",
             outcome.stderr
         );
     }
     let bad = folder.write("bad.jsonl", b"{\"text\":\"one\"}\n{\"txt\":\"two\"}\n");
     let outcome = run(&["embed", "--input", &bad]);
-    assert_eq!(
-        outcome.failure(1),
-        format!("{bad}, line 2: column 13: missing field `text`")
-    );
+    assert_eq!(outcome.failure(1), format!("{bad}, line 2: column 13: missing field `text`"));
     assert_eq!(
         outcome.stdout.iter().filter(|&&byte| byte == b'\n').count(),
         1,
@@ -70,30 +58,17 @@ fn input_that_cannot_be_read_is_named() {
 #[test]
 fn invalid_utf8_is_named_by_its_line() {
     let outcome = run_with_input(&["embed"], b"one\ntwo \xFF\nthree\n");
-    assert_eq!(
-        outcome.failure(1),
-        "standard input, line 2: not valid UTF-8 at byte 5 (0xFF)"
-    );
-    assert_eq!(
-        outcome.stdout.iter().filter(|&&byte| byte == b'\n').count(),
-        1
-    );
+    assert_eq!(outcome.failure(1), "standard input, line 2: not valid UTF-8 at byte 5 (0xFF)");
+    assert_eq!(outcome.stdout.iter().filter(|&&byte| byte == b'\n').count(), 1);
 }
 
 #[test]
 fn long_texts_can_be_an_error() {
     let folder = Folder::new("none");
     let long = serde_json::json!({ "text": long_text(), "id": 7 });
-    let input = folder.write(
-        "in.jsonl",
-        format!("{{\"text\":\"short\"}}\n{long}\n").as_bytes(),
-    );
+    let input = folder.write("in.jsonl", format!("{{\"text\":\"short\"}}\n{long}\n").as_bytes());
     let outcome = run(&["embed", "--truncate", "none", "--input", &input]);
-    assert!(
-        outcome.failure(1).starts_with("text 2 (id 7): "),
-        "{}",
-        outcome.stderr
-    );
+    assert!(outcome.failure(1).starts_with("text 2 (id 7): "), "{}", outcome.stderr);
 }
 
 #[test]
@@ -113,15 +88,7 @@ fn usage_errors_have_their_own_exit_code() {
         &["embed", "--input", "-", "one"],
         &["embed", "--format", "xml", "one"],
         &["bench"],
-        &[
-            "bench",
-            "--input",
-            "x",
-            "--mode",
-            "single",
-            "--seconds",
-            "nan",
-        ],
+        &["bench", "--input", "x", "--mode", "single", "--seconds", "nan"],
         &["embd"],
     ] {
         let outcome = run(arguments);
@@ -160,12 +127,7 @@ fn closed_pipe_is_a_quiet_end() {
 #[cfg(target_os = "linux")]
 #[test]
 fn full_disk_is_one_line() {
-    let full = || {
-        fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap()
-    };
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let inspect = ["inspect", monomorph::built::SOURCE];
     for arguments in [
         &["embed", "one"][..],
@@ -178,20 +140,14 @@ fn full_disk_is_one_line() {
         command.stdout(full());
         let outcome = Outcome::of(command);
         assert!(
-            outcome
-                .failure(1)
-                .starts_with("cannot write standard output: "),
+            outcome.failure(1).starts_with("cannot write standard output: "),
             "{}",
             outcome.stderr
         );
     }
     for format in ["jsonl", "npy", "json", "csv"] {
         let outcome = run(&["embed", "--format", format, "--output", "/dev/full", "one"]);
-        assert!(
-            outcome.failure(1).starts_with("cannot write /dev/full: "),
-            "{}",
-            outcome.stderr
-        );
+        assert!(outcome.failure(1).starts_with("cannot write /dev/full: "), "{}", outcome.stderr);
     }
 }
 
@@ -202,18 +158,10 @@ fn failure_leaves_the_old_output() {
     let input = folder.write("in.txt", b"one\n\xFF\n");
     run(&["embed", "--input", &input, "--output", &output]).failure(1);
     assert_eq!(fs::read(&output).unwrap(), b"old");
-    assert_eq!(
-        folder.names(),
-        ["in.txt", "out.npy"],
-        "no temporary file is left"
-    );
+    assert_eq!(folder.names(), ["in.txt", "out.npy"], "no temporary file is left");
     run(&["embed", "--output", &output, "one"]).good();
     assert_ne!(fs::read(&output).unwrap(), b"old");
     assert_eq!(folder.names(), ["in.txt", "out.npy"]);
     let nowhere = folder.argument("missing/out.npy");
-    assert!(
-        run(&["embed", "--output", &nowhere, "one"])
-            .failure(1)
-            .contains(&nowhere)
-    );
+    assert!(run(&["embed", "--output", &nowhere, "one"]).failure(1).contains(&nowhere));
 }

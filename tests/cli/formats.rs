@@ -18,36 +18,24 @@ fn embed(format: &str) -> Outcome {
 fn floats(bytes: &[u8]) -> Vec<f32> {
     let (values, rest) = bytes.as_chunks();
     assert!(rest.is_empty());
-    values
-        .iter()
-        .map(|value| f32::from_le_bytes(*value))
-        .collect()
+    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
 #[test]
 fn json_is_the_list_of_openai() {
     let lines = embed("json").json_lines();
-    let [answer] = &lines[..] else {
-        panic!("one object expected")
-    };
+    let [answer] = &lines[..] else { panic!("one object expected") };
     assert_eq!(answer["object"], "list");
     assert_eq!(answer["model"], monomorph::built::NAME);
-    for (i, (item, expected)) in answer["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(expected())
-        .enumerate()
+    for (i, (item, expected)) in
+        answer["data"].as_array().unwrap().iter().zip(expected()).enumerate()
     {
         assert_eq!(item["object"], "embedding");
         assert_eq!(item["index"], i);
         assert_eq!(vector(&item["embedding"]), expected);
     }
-    let tokens: u64 = embed("jsonl")
-        .json_lines()
-        .iter()
-        .map(|line| line["tokens"].as_u64().unwrap())
-        .sum();
+    let tokens: u64 =
+        embed("jsonl").json_lines().iter().map(|line| line["tokens"].as_u64().unwrap()).sum();
     assert_eq!(answer["usage"]["prompt_tokens"], tokens);
     assert_eq!(answer["usage"]["total_tokens"], tokens);
 }
@@ -56,9 +44,7 @@ fn json_is_the_list_of_openai() {
 fn csv_and_tsv_have_an_id_and_a_column_a_value() {
     for (format, delimiter) in [("csv", b','), ("tsv", b'\t')] {
         let bytes = embed(format).good();
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(&bytes[..]);
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(&bytes[..]);
         let header = reader.headers().unwrap().clone();
         assert_eq!(header.len(), 1 + dimensions());
         assert_eq!(
@@ -67,19 +53,10 @@ fn csv_and_tsv_have_an_id_and_a_column_a_value() {
         );
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         let values = |row: &csv::StringRecord| {
-            row.iter()
-                .skip(1)
-                .map(|value| value.parse().unwrap())
-                .collect()
+            row.iter().skip(1).map(|value| value.parse().unwrap()).collect()
         };
-        assert_eq!(
-            rows.iter().map(values).collect::<Vec<Vec<f32>>>(),
-            expected()
-        );
-        assert_eq!(
-            rows.iter().map(|row| &row[0]).collect::<Vec<_>>(),
-            ["0", "1", "2"]
-        );
+        assert_eq!(rows.iter().map(values).collect::<Vec<Vec<f32>>>(), expected());
+        assert_eq!(rows.iter().map(|row| &row[0]).collect::<Vec<_>>(), ["0", "1", "2"]);
     }
 }
 
@@ -107,16 +84,9 @@ fn raw_is_little_endian_float32() {
 fn npy_is_the_same_with_a_header() {
     let folder = Folder::new("npy");
     let path = folder.argument("out.npy");
-    assert_eq!(
-        run(&[&["embed", "--output", &path][..], &TEXTS].concat()).good(),
-        b""
-    );
+    assert_eq!(run(&[&["embed", "--output", &path][..], &TEXTS].concat()).good(), b"");
     let file = fs::read(&path).unwrap();
-    assert_eq!(
-        file,
-        embed("npy").good(),
-        "a file and a pipe get the same bytes"
-    );
+    assert_eq!(file, embed("npy").good(), "a file and a pipe get the same bytes");
     assert_eq!(&file[..10], b"\x93NUMPY\x01\x00\x76\x00");
     let header = std::str::from_utf8(&file[10..128]).unwrap();
     let shape = format!("({}, {})", TEXTS.len(), dimensions());

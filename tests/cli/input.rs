@@ -12,15 +12,9 @@ fn standard_input_is_read_without_texts() {
     let expected = run(&["embed", "one", "", "two"]).json_lines();
     let input = b"\xEF\xBB\xBFone\r\n\ntwo";
     assert_eq!(run_with_input(&["embed"], input).json_lines(), expected);
-    assert_eq!(
-        run_with_input(&["embed", "--input", "-"], input).json_lines(),
-        expected
-    );
+    assert_eq!(run_with_input(&["embed", "--input", "-"], input).json_lines(), expected);
     let folder = Folder::new("lines");
-    assert_eq!(
-        run(&["embed", "--input", &folder.write("in.txt", input)]).json_lines(),
-        expected
-    );
+    assert_eq!(run(&["embed", "--input", &folder.write("in.txt", input)]).json_lines(), expected);
 }
 
 #[test]
@@ -46,10 +40,7 @@ fn jsonl_carries_ids() {
     assert_eq!(lines[0]["id"], json!("a,\"b\""));
     assert_eq!(lines[1]["id"], json!(7));
     assert!(lines[2].get("id").is_none());
-    assert_eq!(
-        vectors(&lines),
-        vectors(&run(&["embed", "one", "two", "three"]).json_lines())
-    );
+    assert_eq!(vectors(&lines), vectors(&run(&["embed", "one", "two", "three"]).json_lines()));
     let piped = run_with_input(&["embed", "--input", "-", "--input-format", "jsonl"], bytes);
     assert_eq!(piped.json_lines(), lines);
     let ids: Vec<_> = run(&["tokenize", "--input", &input])

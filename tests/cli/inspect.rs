@@ -7,13 +7,7 @@ use super::support::*;
 #[test]
 fn built_model_is_described_and_fits() {
     let text = run(&["inspect", monomorph::built::SOURCE]).text();
-    for part in [
-        "general.architecture",
-        "prompts",
-        "memory",
-        "license",
-        "binary      fits",
-    ] {
+    for part in ["general.architecture", "prompts", "memory", "license", "binary      fits"] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
     assert!(text.lines().count() < 150, "no huge array is printed");
@@ -30,16 +24,11 @@ fn built_model_is_described_and_fits() {
         .unwrap()
         .iter()
         .map(|count| count["tensors"].as_u64().unwrap());
-    assert_eq!(
-        counts.sum::<u64>() as usize,
-        report["tensors"].as_array().unwrap().len()
-    );
+    assert_eq!(counts.sum::<u64>() as usize, report["tensors"].as_array().unwrap().len());
     let tokens = &report["metadata"]["tokenizer.ggml.tokens"];
     assert!(
         tokens["len"] == spec.n_vocab
-            || tokens
-                .as_array()
-                .is_some_and(|all| all.len() == spec.n_vocab)
+            || tokens.as_array().is_some_and(|all| all.len() == spec.n_vocab)
     );
     for memory in ["mapped", "workspace", "kept_panels"] {
         assert!(report["model"]["memory_bytes"][memory].is_u64());
@@ -62,10 +51,7 @@ fn other_files_are_described_as_far_as_it_goes() {
         text.contains("none that this version runs") && text.contains("does not fit"),
         "{text}"
     );
-    assert!(
-        !text.contains('\x1b'),
-        "no control character of the file reaches the terminal"
-    );
+    assert!(!text.contains('\x1b'), "no control character of the file reaches the terminal");
     let report: Value = serde_json::from_slice(&run(&["inspect", "--json", &path]).good()).unwrap();
     assert_eq!(report["model"], Value::Null);
     assert_eq!(report["binary"]["fits"], false);

@@ -19,10 +19,7 @@ pub struct Outcome {
 /// The binary with these arguments, free of the caller's MODEL_GGUF.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_monomorph"));
-    command
-        .args(arguments)
-        .env_remove("MODEL_GGUF")
-        .stdin(Stdio::null());
+    command.args(arguments).env_remove("MODEL_GGUF").stdin(Stdio::null());
     command
 }
 
@@ -34,10 +31,7 @@ pub fn run(arguments: &[&str]) -> Outcome {
 /// Runs the binary with these bytes on standard input.
 pub fn run_with_input(arguments: &[&str], input: &[u8]) -> Outcome {
     let mut command = command(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     let input = input.to_owned();
@@ -66,10 +60,7 @@ impl Outcome {
 
     /// The same as one JSON object a line.
     pub fn json_lines(self) -> Vec<Value> {
-        self.text()
-            .lines()
-            .map(|line| serde_json::from_str(line).expect(line))
-            .collect()
+        self.text().lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
     /// The one line that a failed run must have said, without its label. Notes and warnings do not count.
@@ -86,11 +77,7 @@ impl From<std::process::Output> for Outcome {
     fn from(output: std::process::Output) -> Outcome {
         let stderr = String::from_utf8(output.stderr).expect("UTF-8 on standard error");
         assert!(!stderr.contains("panicked"), "{stderr}");
-        Outcome {
-            code: output.status.code(),
-            stdout: output.stdout,
-            stderr,
-        }
+        Outcome { code: output.status.code(), stdout: output.stdout, stderr }
     }
 }
 
@@ -106,10 +93,7 @@ pub fn vector(values: &Value) -> Vec<f32> {
 
 /// The vectors of a jsonl answer.
 pub fn vectors(lines: &[Value]) -> Vec<Vec<f32>> {
-    lines
-        .iter()
-        .map(|line| vector(&line["embedding"]))
-        .collect()
+    lines.iter().map(|line| vector(&line["embedding"])).collect()
 }
 
 /// Dimensions of the built model's vectors.
@@ -125,10 +109,8 @@ pub fn long_text() -> String {
 /// Whether to leave out a test that would take long on a real model; the tiny one's build runs it.
 pub fn skip_on_large_model() -> bool {
     const LARGE_BYTES: u64 = 16 << 20;
-    let large = fs::metadata(monomorph::built::SOURCE)
-        .expect("the model of the build")
-        .len()
-        > LARGE_BYTES;
+    let large =
+        fs::metadata(monomorph::built::SOURCE).expect("the model of the build").len() > LARGE_BYTES;
     if large {
         println!(
             "SKIPPED: takes long on a model of this size; the tiny model's build runs this test"
@@ -155,10 +137,7 @@ impl Folder {
 
     /// The path as an argument.
     pub fn argument(&self, name: &str) -> String {
-        self.path(name)
-            .into_os_string()
-            .into_string()
-            .expect("a path in UTF-8")
+        self.path(name).into_os_string().into_string().expect("a path in UTF-8")
     }
 
     /// Writes a file and gives its path as an argument.
@@ -171,9 +150,7 @@ impl Folder {
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the folder");
         let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
-        let mut names: Vec<String> = entries
-            .map(|entry| name(entry.expect("an entry")))
-            .collect();
+        let mut names: Vec<String> = entries.map(|entry| name(entry.expect("an entry"))).collect();
         names.sort();
         names
     }

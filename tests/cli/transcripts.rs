@@ -31,15 +31,7 @@ const USAGE: &[&[&str]] = &[
     &["similarity", "--query", "one"],
     &["inspect"],
     &["bench", "--input", "texts.jsonl"],
-    &[
-        "bench",
-        "--input",
-        "texts.jsonl",
-        "--mode",
-        "single",
-        "--seconds",
-        "-1",
-    ],
+    &["bench", "--input", "texts.jsonl", "--mode", "single", "--seconds", "-1"],
 ];
 
 #[test]
@@ -53,19 +45,11 @@ fn usage() {
 }
 
 fn compare(name: &str, commands: &[&[&str]]) {
-    let found: String = commands
-        .iter()
-        .map(|arguments| transcript(arguments))
-        .collect();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/cli/transcripts")
-        .join(name);
+    let found: String = commands.iter().map(|arguments| transcript(arguments)).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts").join(name);
     if fs::read_to_string(&path).unwrap_or_default() != found {
         fs::write(&path, found).unwrap();
-        panic!(
-            "{} was out of date and has been rewritten: see the difference",
-            path.display()
-        );
+        panic!("{} was out of date and has been rewritten: see the difference", path.display());
     }
 }
 

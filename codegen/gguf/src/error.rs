@@ -137,11 +137,7 @@ impl Error {
     }
 
     pub(crate) fn too_large(place: Place<'_>, found: u64, limit: Limit) -> Self {
-        Error::TooLarge {
-            place: place.to_string(),
-            found,
-            limit,
-        }
+        Error::TooLarge { place: place.to_string(), found, limit }
     }
 }
 
@@ -150,16 +146,11 @@ impl fmt::Display for Error {
         match self {
             Error::Io { path, reason } => write!(f, "cannot read {}: {reason}", path.display()),
             Error::NotAFile { path, found } => {
-                write!(
-                    f,
-                    "{} is {found}; give the path of a GGUF file",
-                    path.display()
-                )
+                write!(f, "{} is {found}; give the path of a GGUF file", path.display())
             }
-            Error::NeedMore { needed } => write!(
-                f,
-                "the header goes on: at least {needed} bytes of the file needed"
-            ),
+            Error::NeedMore { needed } => {
+                write!(f, "the header goes on: at least {needed} bytes of the file needed")
+            }
             Error::Magic { found } => {
                 write!(
                     f,
@@ -169,45 +160,23 @@ impl fmt::Display for Error {
             }
             Error::Version { found } => write_version(f, *found),
             Error::Truncated { at, place } => {
-                write!(
-                    f,
-                    "the file ends inside {place}, at byte {at}; is the download complete?"
-                )
+                write!(f, "the file ends inside {place}, at byte {at}; is the download complete?")
             }
-            Error::TooLarge {
-                place,
-                found,
-                limit: Limit::File(limit),
-            } => {
+            Error::TooLarge { place, found, limit: Limit::File(limit) } => {
                 write!(
                     f,
                     "{place} declares {found}, but at most {limit} fit in the rest of the file"
                 )
             }
-            Error::TooLarge {
-                place,
-                found,
-                limit: Limit::Fixed(limit),
-            } => {
-                write!(
-                    f,
-                    "{place} declares {found}, more than the {limit} accepted here"
-                )
+            Error::TooLarge { place, found, limit: Limit::Fixed(limit) } => {
+                write!(f, "{place} declares {found}, more than the {limit} accepted here")
             }
             Error::MissingKey { key } => write!(f, "metadata key {key} is missing"),
-            Error::Key {
-                key,
-                found,
-                expected,
-            } => {
+            Error::Key { key, found, expected } => {
                 write!(f, "metadata key {key}: found {found}, expected {expected}")
             }
             Error::MissingTensor { name } => write!(f, "tensor {name} is missing"),
-            Error::Tensor {
-                name,
-                found,
-                expected,
-            } => {
+            Error::Tensor { name, found, expected } => {
                 write!(f, "tensor {name}: found {found}, expected {expected}")
             }
             Error::Unsupported { reason } => f.write_str(reason),
@@ -220,10 +189,7 @@ impl std::error::Error for Error {}
 fn write_version(f: &mut fmt::Formatter<'_>, found: u32) -> fmt::Result {
     let swapped = found.swap_bytes();
     match found {
-        1 => write!(
-            f,
-            "GGUF version 1 is too old; convert the model again to get version 3"
-        ),
+        1 => write!(f, "GGUF version 1 is too old; convert the model again to get version 3"),
         _ if found > 0xffff && swapped <= 0xffff => {
             write!(
                 f,

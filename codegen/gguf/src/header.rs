@@ -60,21 +60,11 @@ impl<'a> Header<'a> {
         let mut tensors = parse_tensors(&mut cursor, n_tensors)?;
 
         let header_len = cursor.pos();
-        let data_offset = header_len
-            .checked_next_multiple_of(alignment)
-            .unwrap_or(u64::MAX);
+        let data_offset = header_len.checked_next_multiple_of(alignment).unwrap_or(u64::MAX);
         for tensor in &mut tensors {
             tensor.place(data_offset, alignment, file_len)?;
         }
-        Ok(Header {
-            version,
-            alignment,
-            metadata,
-            tensors,
-            header_len,
-            data_offset,
-            file_len,
-        })
+        Ok(Header { version, alignment, metadata, tensors, header_len, data_offset, file_len })
     }
 
     /// The tensor with this name.
@@ -121,11 +111,7 @@ fn parse_tensors<'a>(
     for number in 0..n_tensors {
         let tensor = TensorInfo::parse(cursor, number)?;
         if !seen.insert(tensor.name) {
-            return Err(Error::tensor(
-                printable(tensor.name),
-                "the name twice",
-                "once",
-            ));
+            return Err(Error::tensor(printable(tensor.name), "the name twice", "once"));
         }
         tensors.push(tensor);
     }
@@ -151,10 +137,7 @@ const MAX_HEADER: u64 = 1 << 28;
 ///
 /// A malformed header is an error here already.
 pub fn read_prefix(path: &Path) -> Result<Prefix, Error> {
-    let io = |error: std::io::Error| Error::Io {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
+    let io = |error: std::io::Error| Error::Io { path: path.to_owned(), reason: error.to_string() };
     // Looked at before opening: opening a pipe would wait for a writer.
     refuse_irregular(path, &std::fs::metadata(path).map_err(io)?)?;
     let mut file = File::open(path).map_err(io)?;
@@ -166,10 +149,7 @@ pub fn read_prefix(path: &Path) -> Result<Prefix, Error> {
     let mut wanted = FIRST_READ.min(file_len);
     loop {
         let more = wanted.saturating_sub(bytes.len() as u64);
-        file.by_ref()
-            .take(more)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
+        file.by_ref().take(more).read_to_end(&mut bytes).map_err(io)?;
         if (bytes.len() as u64) < wanted {
             return Err(Error::Io {
                 path: path.to_owned(),
@@ -199,8 +179,5 @@ fn refuse_irregular(path: &Path, found: &FileMetadata) -> Result<(), Error> {
         kind if kind.is_dir() => "a directory",
         _ => "not a regular file",
     };
-    Err(Error::NotAFile {
-        path: path.to_owned(),
-        found,
-    })
+    Err(Error::NotAFile { path: path.to_owned(), found })
 }

@@ -40,10 +40,7 @@ impl<'a> Metadata<'a> {
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
-        self.entries
-            .iter()
-            .find(|(k, _)| *k == key)
-            .map(|(_, value)| value)
+        self.entries.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
     /// Keys and values in file order.
@@ -74,9 +71,7 @@ impl<'a> Metadata<'a> {
 
     /// The value of `key` as a `T`; an absent key is an error.
     pub fn required<T: FromValue<'a>>(&self, key: &str) -> Result<T, Error> {
-        self.optional(key)?.ok_or_else(|| Error::MissingKey {
-            key: key.to_owned(),
-        })
+        self.optional(key)?.ok_or_else(|| Error::MissingKey { key: key.to_owned() })
     }
 
     /// A required integer of any width that fits in 32 bits unsigned.
@@ -108,11 +103,7 @@ impl<'a> Metadata<'a> {
     pub fn array_of(&self, key: &str, element: ValueType) -> Result<Array<'a>, Error> {
         let array = self.array(key)?;
         if array.element_type() != element {
-            return Err(Error::key(
-                key,
-                Value::Array(array),
-                format!("an array of {element}"),
-            ));
+            return Err(Error::key(key, Value::Array(array), format!("an array of {element}")));
         }
         Ok(array)
     }
@@ -157,33 +148,21 @@ impl<'a> FromValue<'a> for f32 {
 impl<'a> FromValue<'a> for bool {
     const EXPECTED: &'static str = "a bool";
     fn from_value(value: &Value<'a>) -> Option<Self> {
-        if let Value::Bool(b) = *value {
-            Some(b)
-        } else {
-            None
-        }
+        if let Value::Bool(b) = *value { Some(b) } else { None }
     }
 }
 
 impl<'a> FromValue<'a> for &'a str {
     const EXPECTED: &'static str = "a string";
     fn from_value(value: &Value<'a>) -> Option<Self> {
-        if let Value::Str(s) = *value {
-            Some(s)
-        } else {
-            None
-        }
+        if let Value::Str(s) = *value { Some(s) } else { None }
     }
 }
 
 impl<'a> FromValue<'a> for Array<'a> {
     const EXPECTED: &'static str = "an array";
     fn from_value(value: &Value<'a>) -> Option<Self> {
-        if let Value::Array(a) = *value {
-            Some(a)
-        } else {
-            None
-        }
+        if let Value::Array(a) = *value { Some(a) } else { None }
     }
 }
 
@@ -191,26 +170,13 @@ fn parse_key<'a>(cursor: &mut Cursor<'a>, number: u64) -> Result<&'a str, Error>
     cursor.place = Place::KeyName(number);
     let len = cursor.count(1)?;
     if len > MAX_KEY_BYTES {
-        return Err(Error::too_large(
-            cursor.place,
-            len,
-            Limit::Fixed(MAX_KEY_BYTES),
-        ));
+        return Err(Error::too_large(cursor.place, len, Limit::Fixed(MAX_KEY_BYTES)));
     }
     let bytes = cursor.take(len)?;
-    let key = std::str::from_utf8(bytes).map_err(|_| {
-        Error::key(
-            format!("number {number}"),
-            "a name that is not UTF-8",
-            "UTF-8",
-        )
-    })?;
+    let key = std::str::from_utf8(bytes)
+        .map_err(|_| Error::key(format!("number {number}"), "a name that is not UTF-8", "UTF-8"))?;
     if key.is_empty() {
-        return Err(Error::key(
-            format!("number {number}"),
-            "an empty name",
-            "at least 1 byte",
-        ));
+        return Err(Error::key(format!("number {number}"), "an empty name", "at least 1 byte"));
     }
     Ok(key)
 }

@@ -19,15 +19,8 @@ pub(crate) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     pub fn new(bytes: &'a [u8], file_len: u64, place: Place<'a>) -> Self {
         // Bytes beyond the declared end of the file are not part of it.
-        let len = usize::try_from(file_len)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        Cursor {
-            bytes: bytes.get(..len).unwrap_or(bytes),
-            file_len,
-            pos: 0,
-            place,
-        }
+        let len = usize::try_from(file_len).unwrap_or(usize::MAX).min(bytes.len());
+        Cursor { bytes: bytes.get(..len).unwrap_or(bytes), file_len, pos: 0, place }
     }
 
     /// Offset of the next byte, in bytes from the file's start.
@@ -42,33 +35,22 @@ impl<'a> Cursor<'a> {
 
     /// How many items of at least `item_bytes` to reserve room for when `declared` are promised.
     pub fn reserve(&self, declared: u64, item_bytes: usize) -> usize {
-        let at_hand = self
-            .bytes
-            .len()
-            .saturating_sub(self.pos)
-            .checked_div(item_bytes)
-            .unwrap_or(0);
+        let at_hand =
+            self.bytes.len().saturating_sub(self.pos).checked_div(item_bytes).unwrap_or(0);
         usize::try_from(declared).unwrap_or(usize::MAX).min(at_hand)
     }
 
     pub fn take(&mut self, n: u64) -> Result<&'a [u8], Error> {
         if n > self.remaining() {
-            return Err(Error::Truncated {
-                at: self.pos(),
-                place: self.place.to_string(),
-            });
+            return Err(Error::Truncated { at: self.pos(), place: self.place.to_string() });
         }
-        let end = usize::try_from(n)
-            .ok()
-            .and_then(|n| self.pos.checked_add(n));
+        let end = usize::try_from(n).ok().and_then(|n| self.pos.checked_add(n));
         match end.and_then(|end| Some((end, self.bytes.get(self.pos..end)?))) {
             Some((end, taken)) => {
                 self.pos = end;
                 Ok(taken)
             }
-            None => Err(Error::NeedMore {
-                needed: self.pos().saturating_add(n),
-            }),
+            None => Err(Error::NeedMore { needed: self.pos().saturating_add(n) }),
         }
     }
 

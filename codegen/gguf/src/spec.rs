@@ -184,13 +184,7 @@ impl Tensor {
     /// A tensor of whole blocks at an offset.
     pub const fn new(kind: TensorType, rows: usize, cols: usize, offset: u64) -> Tensor {
         let blocks = rows as u64 * (cols as u64 / kind.block_len() as u64);
-        Tensor {
-            kind,
-            rows,
-            cols,
-            offset,
-            n_bytes: blocks * kind.block_bytes() as u64,
-        }
+        Tensor { kind, rows, cols, offset, n_bytes: blocks * kind.block_bytes() as u64 }
     }
 
     const fn at(mut self, base: u64) -> Tensor {

@@ -48,34 +48,18 @@ impl<'a> TensorInfo<'a> {
         cursor.place = Place::Tensor(name);
         let n_dims = cursor.u32()?;
         if !(1..=MAX_DIMS).contains(&n_dims) {
-            return Err(Error::tensor(
-                printable(name),
-                format!("{n_dims} dimensions"),
-                "1 to 4",
-            ));
+            return Err(Error::tensor(printable(name), format!("{n_dims} dimensions"), "1 to 4"));
         }
         let mut dims = [1; 4];
         for dim in dims.iter_mut().take(n_dims as usize) {
             *dim = cursor.u64()?;
         }
         let kind = TensorType::from_id(cursor.u32()?).map_err(|found| {
-            Error::tensor(
-                printable(name),
-                found,
-                "a tensor type of this version of ggml",
-            )
+            Error::tensor(printable(name), found, "a tensor type of this version of ggml")
         })?;
         let offset = cursor.u64()?;
         let n_bytes = n_bytes(name, kind, dims, n_dims)?;
-        Ok(TensorInfo {
-            name,
-            kind,
-            dims,
-            n_dims,
-            offset,
-            absolute_offset: 0,
-            n_bytes,
-        })
+        Ok(TensorInfo { name, kind, dims, n_dims, offset, absolute_offset: 0, n_bytes })
     }
 
     /// Checks that the data lies inside the file, and notes where.
@@ -115,26 +99,14 @@ impl<'a> TensorInfo<'a> {
 fn parse_name<'a>(cursor: &mut Cursor<'a>, number: u64) -> Result<&'a str, Error> {
     let len = cursor.count(1)?;
     if len > MAX_NAME_BYTES {
-        return Err(Error::too_large(
-            cursor.place,
-            len,
-            Limit::Fixed(MAX_NAME_BYTES),
-        ));
+        return Err(Error::too_large(cursor.place, len, Limit::Fixed(MAX_NAME_BYTES)));
     }
     let bytes = cursor.take(len)?;
     let name = std::str::from_utf8(bytes).map_err(|_| {
-        Error::tensor(
-            format!("number {number}"),
-            "a name that is not UTF-8",
-            "UTF-8",
-        )
+        Error::tensor(format!("number {number}"), "a name that is not UTF-8", "UTF-8")
     })?;
     if name.is_empty() {
-        return Err(Error::tensor(
-            format!("number {number}"),
-            "an empty name",
-            "1 to 64 bytes",
-        ));
+        return Err(Error::tensor(format!("number {number}"), "an empty name", "1 to 64 bytes"));
     }
     Ok(name)
 }
@@ -153,18 +125,11 @@ fn n_bytes(name: &str, kind: TensorType, dims: [u64; 4], n_dims: u32) -> Result<
     let block_len = u64::from(kind.block_len());
     if row.checked_rem(block_len) != Some(0) {
         let expected = format!("a multiple of {block_len}, the block length of {kind}");
-        return Err(Error::tensor(
-            printable(name),
-            format!("rows of {row} values"),
-            expected,
-        ));
+        return Err(Error::tensor(printable(name), format!("rows of {row} values"), expected));
     }
     row.checked_div(block_len)
         .and_then(|blocks| blocks.checked_mul(u64::from(kind.block_bytes())))
-        .and_then(|bytes| {
-            rows.iter()
-                .try_fold(bytes, |bytes, &n| bytes.checked_mul(n))
-        })
+        .and_then(|bytes| rows.iter().try_fold(bytes, |bytes, &n| bytes.checked_mul(n)))
         .ok_or_else(|| {
             Error::tensor(
                 printable(name),

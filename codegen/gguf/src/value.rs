@@ -78,21 +78,13 @@ impl<'a> Value<'a> {
                 0 => Value::Bool(false),
                 1 => Value::Bool(true),
                 found => {
-                    return Err(Error::key(
-                        printable(key),
-                        format!("bool {found}"),
-                        "0 or 1",
-                    ));
+                    return Err(Error::key(printable(key), format!("bool {found}"), "0 or 1"));
                 }
             },
             ValueType::Str => match std::str::from_utf8(cursor.string()?) {
                 Ok(s) => Value::Str(s),
                 Err(_) => {
-                    return Err(Error::key(
-                        printable(key),
-                        "a string that is not UTF-8",
-                        "UTF-8",
-                    ));
+                    return Err(Error::key(printable(key), "a string that is not UTF-8", "UTF-8"));
                 }
             },
             ValueType::Array => Value::Array(Array::parse(cursor, key, 1)?),
@@ -158,11 +150,7 @@ impl<'a> Array<'a> {
         let len = usize::try_from(count)
             .map_err(|_| Error::too_large(cursor.place, count, Limit::Fixed(usize::MAX as u64)))?;
         if element == ValueType::Bool && raw.iter().any(|&b| b > 1) {
-            return Err(Error::key(
-                printable(key),
-                "a bool other than 0 and 1",
-                "0 or 1",
-            ));
+            return Err(Error::key(printable(key), "a bool other than 0 and 1", "0 or 1"));
         }
         Ok(Array { element, len, raw })
     }
@@ -190,11 +178,7 @@ impl<'a> Array<'a> {
     /// The elements of an array of strings, as bytes: the format says UTF-8, vocabularies do not always hold to it.
     /// Nothing for an array of another type; [`crate::Metadata::array_of`] checks the type.
     pub fn strings(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
-        let raw = if self.element == ValueType::Str {
-            self.raw
-        } else {
-            &[]
-        };
+        let raw = if self.element == ValueType::Str { self.raw } else { &[] };
         Strings { raw }
     }
 
@@ -214,11 +198,7 @@ impl<'a> Array<'a> {
     }
 
     fn words(&self, element: ValueType) -> impl Iterator<Item = [u8; 4]> + Clone + use<'a> {
-        let raw = if self.element == element {
-            self.raw
-        } else {
-            &[]
-        };
+        let raw = if self.element == element { self.raw } else { &[] };
         raw.as_chunks::<4>().0.iter().copied()
     }
 }
@@ -261,11 +241,7 @@ impl ValueType {
     pub(crate) fn from_id(id: u32, key: &str) -> Result<Self, Error> {
         let known = usize::try_from(id).ok().and_then(|id| Self::ALL.get(id));
         known.copied().ok_or_else(|| {
-            Error::key(
-                printable(key),
-                format!("value type {id}"),
-                "a type from 0 to 12",
-            )
+            Error::key(printable(key), format!("value type {id}"), "a type from 0 to 12")
         })
     }
 
@@ -282,8 +258,7 @@ impl ValueType {
 
     /// Bytes of the shortest value: a string is at least its length, an array its type and length.
     fn min_bytes(self) -> u64 {
-        self.fixed_bytes()
-            .unwrap_or(if self == ValueType::Array { 12 } else { 8 })
+        self.fixed_bytes().unwrap_or(if self == ValueType::Array { 12 } else { 8 })
     }
 }
 

@@ -152,10 +152,7 @@ impl Place {
     pub const fn of(hash: u64, seed: u32, slot_bits: u32) -> Self {
         let mixed = (hash ^ seed as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        Place {
-            slot: (mixed >> (64 - slot_bits)) as usize,
-            fingerprint: mixed as u32,
-        }
+        Place { slot: (mixed >> (64 - slot_bits)) as usize, fingerprint: mixed as u32 }
     }
 }
 

@@ -67,33 +67,17 @@ impl<'a> Vocabulary<'a> {
         for (key, array) in [(SCORES, scores), (KINDS, kinds)] {
             if array.len() != pieces.len() {
                 let expected = format!("{}, one for each of {TOKENS}", pieces.len());
-                return Err(Error::key(
-                    key,
-                    format!("{} entries", array.len()),
-                    expected,
-                ));
+                return Err(Error::key(key, format!("{} entries", array.len()), expected));
             }
         }
         if pieces.is_empty() || u32::try_from(pieces.len()).is_err() {
-            return Err(Error::key(
-                TOKENS,
-                format!("{} pieces", pieces.len()),
-                "1 to 2^32 - 1",
-            ));
+            return Err(Error::key(TOKENS, format!("{} pieces", pieces.len()), "1 to 2^32 - 1"));
         }
-        Ok(Vocabulary {
-            pieces,
-            scores,
-            kinds,
-        })
+        Ok(Vocabulary { pieces, scores, kinds })
     }
 
     fn check_pieces(&self) -> Result<(), Error> {
-        let entries = self
-            .pieces
-            .strings()
-            .zip(self.scores.f32s())
-            .zip(self.kinds.i32s());
+        let entries = self.pieces.strings().zip(self.scores.f32s()).zip(self.kinds.i32s());
         for (id, ((bytes, score), kind)) in entries.enumerate() {
             if bytes.is_empty() || bytes.len() > MAX_PIECE_BYTES {
                 let found = format!("piece {id} of {} bytes", bytes.len());
@@ -133,11 +117,7 @@ impl<'a> Vocabulary<'a> {
 
     /// The pieces in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = Piece<'a>> + Clone + use<'a> {
-        let entries = self
-            .pieces
-            .strings()
-            .zip(self.scores.f32s())
-            .zip(self.kinds.i32s());
+        let entries = self.pieces.strings().zip(self.scores.f32s()).zip(self.kinds.i32s());
         entries.map(|((bytes, score), kind)| Piece {
             bytes,
             score,
@@ -150,11 +130,7 @@ impl<'a> Vocabulary<'a> {
 impl Piece<'_> {
     /// The byte that a byte piece stands for.
     pub fn byte(&self) -> Option<u8> {
-        if self.kind == PieceKind::Byte {
-            byte_of(self.bytes)
-        } else {
-            None
-        }
+        if self.kind == PieceKind::Byte { byte_of(self.bytes) } else { None }
     }
 }
 

@@ -97,32 +97,21 @@ impl Writer {
         data: Vec<u8>,
     ) -> &mut Self {
         let (name, dims) = (name.as_bytes().to_vec(), dims.to_vec());
-        self.tensors.push(Tensor {
-            name,
-            type_id: kind as u32,
-            dims,
-            offset: None,
-            data,
-        });
+        self.tensors.push(Tensor { name, type_id: kind as u32, dims, offset: None, data });
         self
     }
 
     /// The tensor with this name, to change it.
     pub fn tensor_mut(&mut self, name: &str) -> Option<&mut Tensor> {
-        self.tensors
-            .iter_mut()
-            .find(|tensor| tensor.name == name.as_bytes())
+        self.tensors.iter_mut().find(|tensor| tensor.name == name.as_bytes())
     }
 
     /// The file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let own_alignment = u64::from(self.alignment) != DEFAULT_ALIGNMENT;
         let alignment_entry = ("general.alignment".to_owned(), Value::U32(self.alignment));
-        let entries: Vec<_> = own_alignment
-            .then_some(&alignment_entry)
-            .into_iter()
-            .chain(&self.metadata)
-            .collect();
+        let entries: Vec<_> =
+            own_alignment.then_some(&alignment_entry).into_iter().chain(&self.metadata).collect();
 
         let mut out = MAGIC.to_vec();
         out.extend(self.version.to_le_bytes());
@@ -137,10 +126,7 @@ impl Writer {
             let offset = tensor.offset.unwrap_or(next);
             put_string(&mut out, &tensor.name);
             out.extend((tensor.dims.len() as u32).to_le_bytes());
-            tensor
-                .dims
-                .iter()
-                .for_each(|dim| out.extend(dim.to_le_bytes()));
+            tensor.dims.iter().for_each(|dim| out.extend(dim.to_le_bytes()));
             out.extend(tensor.type_id.to_le_bytes());
             out.extend(offset.to_le_bytes());
             next += (tensor.data.len() as u64).next_multiple_of(self.padding() as u64);

@@ -19,28 +19,18 @@ fn differences_are_named() {
         "{found:?}"
     );
     assert_eq!(found.len(), 9, "eight and a count: {found:?}");
-    assert!(
-        found[8].starts_with("and ") && found[8].ends_with(" more"),
-        "{found:?}"
-    );
+    assert!(found[8].starts_with("and ") && found[8].ends_with(" more"), "{found:?}");
 
-    let ollama = Options {
-        shape: FileShape::Ollama,
-        ..Options::default()
-    };
+    let ollama = Options { shape: FileShape::Ollama, ..Options::default() };
     let other = judge(&tiny::tiny_with(ollama)).unwrap();
     let found = other.differences(&build).join("\n");
-    for words in [
-        "architecture: \"gemma3\" here, \"gemma-embedding\" in the build",
-        "shape of the file",
-    ] {
+    for words in
+        ["architecture: \"gemma3\" here, \"gemma-embedding\" in the build", "shape of the file"]
+    {
         assert!(found.contains(words), "{found}");
     }
     let mut narrower = tiny::writer(Options::default());
     narrower.set("gemma-embedding.attention.sliding_window", 12);
     let narrower = judge(&narrower.to_bytes()).unwrap();
-    assert_eq!(
-        narrower.differences(&build),
-        ["attention radius: 6 here, 8 in the build"]
-    );
+    assert_eq!(narrower.differences(&build), ["attention radius: 6 here, 8 in the build"]);
 }

@@ -19,12 +19,8 @@ const FILES: [(&str, TensorType, FileShape); 6] = [
 
 /// The file, or `None` with a line that cannot be overlooked.
 fn find(variant: &str) -> Option<PathBuf> {
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let path = home.join(format!(
-        ".cache/embedding-models/embeddinggemma-300m-{variant}.gguf"
-    ));
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let path = home.join(format!(".cache/embedding-models/embeddinggemma-300m-{variant}.gguf"));
     if !path.is_file() {
         eprintln!("SKIPPED, NOT TESTED: {} is absent", path.display());
         return None;
@@ -45,53 +41,25 @@ fn every_published_shape_is_understood() {
         let spec = Spec::from_header(&header).unwrap();
         assert_eq!(spec.shape, shape, "{variant}");
         assert_eq!(
-            (
-                spec.n_embd,
-                spec.n_ff,
-                spec.n_head,
-                spec.n_head_kv,
-                spec.head_dim
-            ),
+            (spec.n_embd, spec.n_ff, spec.n_head, spec.n_head_kv, spec.head_dim),
             (768, 1152, 3, 1, 256)
         );
         assert_eq!(
-            (
-                spec.n_layer(),
-                spec.n_vocab,
-                spec.n_ctx,
-                spec.attention_radius
-            ),
+            (spec.n_layer(), spec.n_vocab, spec.n_ctx, spec.attention_radius),
             (24, 262_144, 2048, 256)
         );
-        assert_eq!(
-            (spec.rms_eps, spec.rope_base_full, spec.rope_base_sliding),
-            (1e-6, 1e6, 1e4)
-        );
+        assert_eq!((spec.rms_eps, spec.rope_base_full, spec.rope_base_sliding), (1e-6, 1e6, 1e4));
         assert_eq!(spec.pooling, Pooling::Mean);
         let full = (0..24).filter(|&i| spec.layers[i].attention == Attention::Full);
         assert!(full.eq([5, 11, 17, 23]));
         for (name, tensor) in spec.tensors() {
-            let expected = if name.contains("norm") {
-                TensorType::F32
-            } else {
-                kind
-            };
+            let expected = if name.contains("norm") { TensorType::F32 } else { kind };
             assert_eq!(tensor.kind, expected, "{variant} {name}");
         }
-        let dense: Vec<(usize, usize)> = spec
-            .dense
-            .iter()
-            .map(|tensor| (tensor.rows, tensor.cols))
-            .collect();
+        let dense: Vec<(usize, usize)> =
+            spec.dense.iter().map(|tensor| (tensor.rows, tensor.cols)).collect();
         let heads = [(3072, 768), (768, 3072)];
-        assert_eq!(
-            dense,
-            if shape == FileShape::WithoutDense {
-                &heads[..0]
-            } else {
-                &heads[..]
-            }
-        );
+        assert_eq!(dense, if shape == FileShape::WithoutDense { &heads[..0] } else { &heads[..] });
     }
 }
 
@@ -107,10 +75,7 @@ fn the_published_vocabulary_is_consistent() {
     assert_eq!(count(PieceKind::UserDefined), 163);
     assert_eq!(count(PieceKind::Byte), 256);
     let piece = vocabulary.iter().nth(506).unwrap();
-    assert_eq!(
-        (piece.bytes, piece.score),
-        ("\u{2581}the".as_bytes(), -12.0)
-    );
+    assert_eq!((piece.bytes, piece.score), ("\u{2581}the".as_bytes(), -12.0));
 }
 
 /// Cut anywhere, a real header asks for more, and a real file says that it is cut.
@@ -118,18 +83,13 @@ fn the_published_vocabulary_is_consistent() {
 fn published_headers_cut_short() {
     let Some(path) = find("Q8_0") else { return };
     let prefix = read_prefix(&path).unwrap();
-    let header_len = Header::parse(&prefix.bytes, prefix.file_len)
-        .unwrap()
-        .header_len as usize;
+    let header_len = Header::parse(&prefix.bytes, prefix.file_len).unwrap().header_len as usize;
     for len in (0..header_len).step_by(header_len / 97) {
         let found = Header::parse(&prefix.bytes[..len], prefix.file_len);
         assert!(
             matches!(found, Err(monomorph_gguf::Error::NeedMore { needed }) if needed > len as u64)
         );
-        support::refused(
-            Header::parse(&prefix.bytes[..len], len as u64),
-            &["the file"],
-        );
+        support::refused(Header::parse(&prefix.bytes[..len], len as u64), &["the file"]);
     }
     support::refused(
         Header::parse(&prefix.bytes, prefix.file_len - 33),

@@ -11,10 +11,7 @@ fn every_kind_of_value_is_read() {
     let bytes = small().to_bytes();
     let header = parse(&bytes).unwrap();
     let metadata = &header.metadata;
-    assert_eq!(
-        (header.version, header.alignment, metadata.len()),
-        (3, 32, 16)
-    );
+    assert_eq!((header.version, header.alignment, metadata.len()), (3, 32, 16));
     assert_eq!(metadata.str("general.architecture"), Ok("test"));
     assert_eq!(metadata.u32("test.u32"), Ok(24));
     assert_eq!(metadata.u32("test.u8"), Ok(8));
@@ -23,19 +20,11 @@ fn every_kind_of_value_is_read() {
     assert_eq!(metadata.f32("test.f32"), Ok(1e-6));
     assert_eq!(metadata.f32("test.f64"), Ok(0.5));
     assert_eq!(metadata.bool("test.bool"), Ok(true));
-    for (key, expected) in [
-        ("test.i8", -1),
-        ("test.i16", -2),
-        ("test.i32", -3),
-        ("test.i64", -4),
-    ] {
+    for (key, expected) in [("test.i8", -1), ("test.i16", -2), ("test.i32", -3), ("test.i64", -4)] {
         assert_eq!(metadata.get(key).and_then(Value::integer), Some(expected));
         refused(metadata.u32(key), &[key, "-", "a non-negative integer"]);
     }
-    refused(
-        metadata.u32("test.u64"),
-        &["test.u64", "9223372036854775808", "below 2^32"],
-    );
+    refused(metadata.u32("test.u64"), &["test.u64", "9223372036854775808", "below 2^32"]);
     refused(metadata.u32("test.absent"), &["test.absent", "missing"]);
     assert_eq!(metadata.optional::<u32>("test.absent"), Ok(None));
 
@@ -43,10 +32,7 @@ fn every_kind_of_value_is_read() {
     assert_eq!(strings, [&b"a"[..], b"", "\u{2581}the".as_bytes()]);
     assert!(metadata.array("test.f32s").unwrap().f32s().eq([0.0, -1.0]));
     assert!(metadata.array("test.i32s").unwrap().i32s().eq([1, -6]));
-    assert_eq!(
-        metadata.array("test.nested").unwrap().element_type(),
-        ValueType::Array
-    );
+    assert_eq!(metadata.array("test.nested").unwrap().element_type(), ValueType::Array);
     // An array asked for as another type yields nothing rather than nonsense.
     assert_eq!(metadata.array("test.i32s").unwrap().f32s().count(), 0);
     refused(
@@ -63,10 +49,7 @@ fn tensors_lie_where_they_were_written() {
             (file.alignment, file.version) = (alignment, version);
             let bytes = file.to_bytes();
             let header = parse(&bytes).unwrap();
-            assert_eq!(
-                (header.version, header.alignment),
-                (version, alignment.into())
-            );
+            assert_eq!((header.version, header.alignment), (version, alignment.into()));
             assert!(header.data_offset.is_multiple_of(alignment.into()));
             let second = header.tensor("second").unwrap();
             assert_eq!(
@@ -74,10 +57,7 @@ fn tensors_lie_where_they_were_written() {
                 (TensorType::Q8_0, &[64, 16][..], 1088)
             );
             let at = second.absolute_offset as usize;
-            assert!(
-                bytes[at..at + 1088].iter().all(|&b| b == 2),
-                "alignment {alignment}"
-            );
+            assert!(bytes[at..at + 1088].iter().all(|&b| b == 2), "alignment {alignment}");
             assert_ne!(bytes[at - 1], 2, "alignment {alignment}");
         }
     }
@@ -89,10 +69,7 @@ fn every_truncation_is_an_error() {
     file.alignment = 8;
     let bytes = file.to_bytes();
     for len in 0..bytes.len() {
-        refused(
-            parse(&bytes[..len]),
-            &[if len < 4 { "magic" } else { "the file" }],
-        );
+        refused(parse(&bytes[..len]), &[if len < 4 { "magic" } else { "the file" }]);
     }
     parse(&bytes).unwrap();
 }
@@ -144,9 +121,8 @@ fn tensor_types_are_those_of_ggml() {
         ("IQ1_M", 29, 256, 56), ("BF16", 30, 1, 2), ("TQ1_0", 34, 256, 54), ("TQ2_0", 35, 256, 66),
         ("MXFP4", 39, 32, 17), ("NVFP4", 40, 64, 36), ("Q1_0", 41, 128, 18),
     ];
-    let ours = TensorType::ALL
-        .iter()
-        .map(|t| (t.name(), *t as u32, t.block_len(), t.block_bytes()));
+    let ours =
+        TensorType::ALL.iter().map(|t| (t.name(), *t as u32, t.block_len(), t.block_bytes()));
     assert!(ours.eq(table));
     for id in 0..64 {
         let known = table.iter().any(|row| row.1 == id);
@@ -171,17 +147,11 @@ fn read_prefix_reads_files_and_nothing_else() {
     assert_eq!(header.metadata.str("test.long"), Ok(long.as_str()));
 
     refused(read_prefix(&folder), &["read_prefix", "is a directory"]);
-    refused(
-        read_prefix(&folder.join("absent.gguf")),
-        &["cannot read", "absent.gguf"],
-    );
+    refused(read_prefix(&folder.join("absent.gguf")), &["cannot read", "absent.gguf"]);
     std::fs::write(&path, b"").unwrap();
     refused(read_prefix(&path), &["ends inside the magic number"]);
     #[cfg(unix)]
-    refused(
-        read_prefix("/dev/null".as_ref()),
-        &["/dev/null", "not a regular file"],
-    );
+    refused(read_prefix("/dev/null".as_ref()), &["/dev/null", "not a regular file"]);
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -41,32 +41,16 @@ fn vocabularies_that_disagree() {
         &["tokenizer.ggml.scores", &fewer, &format!("expected {n}")],
     );
     let kinds = Value::I32s(vec![1; n - 1]);
-    refused(
-        with("tokenizer.ggml.token_type", kinds),
-        &["tokenizer.ggml.token_type", &fewer],
-    );
+    refused(with("tokenizer.ggml.token_type", kinds), &["tokenizer.ggml.token_type", &fewer]);
     let found = with_tensor("token_embd.weight", |tensor| tensor.dims[1] -= 1);
-    refused(
-        found,
-        &[
-            "token_embd.weight",
-            &format!("[128, {}]", n - 1),
-            &format!("[128, {n}]"),
-        ],
-    );
+    refused(found, &["token_embd.weight", &format!("[128, {}]", n - 1), &format!("[128, {n}]")]);
     for key in ["bos", "eos", "unknown", "padding"] {
         let key = format!("tokenizer.ggml.{key}_token_id");
         for id in [n as u32, u32::MAX] {
-            refused(
-                with(&key, id),
-                &[&key, &id.to_string(), &format!("{n} pieces")],
-            );
+            refused(with(&key, id), &[&key, &id.to_string(), &format!("{n} pieces")]);
         }
     }
-    refused(
-        with("tokenizer.ggml.model", "gpt2"),
-        &["tokenizer.ggml.model", "gpt2", "llama"],
-    );
+    refused(with("tokenizer.ggml.model", "gpt2"), &["tokenizer.ggml.model", "gpt2", "llama"]);
 }
 
 /// CVE-2025-49847 among them.
@@ -74,10 +58,8 @@ fn vocabularies_that_disagree() {
 fn vocabularies_with_impossible_entries() {
     let change = |id: usize, text: &[u8], score: f32, kind: i32| {
         let pieces = tiny::vocabulary();
-        let mut texts: Vec<Vec<u8>> = pieces
-            .iter()
-            .map(|piece| piece.text.clone().into_bytes())
-            .collect();
+        let mut texts: Vec<Vec<u8>> =
+            pieces.iter().map(|piece| piece.text.clone().into_bytes()).collect();
         let mut scores: Vec<f32> = pieces.iter().map(|piece| piece.score).collect();
         let mut kinds: Vec<i32> = pieces.iter().map(|piece| piece.kind as i32).collect();
         (texts[id], scores[id], kinds[id]) = (text.to_vec(), score, kind);
@@ -88,10 +70,7 @@ fn vocabularies_with_impossible_entries() {
         judge(&file.to_bytes())
     };
     change(700, b"x", 0.0, 5).unwrap();
-    refused(
-        change(700, b"", 0.0, 1),
-        &["tokenizer.ggml.tokens", "piece 700 of 0 bytes"],
-    );
+    refused(change(700, b"", 0.0, 1), &["tokenizer.ggml.tokens", "piece 700 of 0 bytes"]);
     refused(
         change(700, &[b'x'; 65_537], 0.0, 1),
         &["tokenizer.ggml.tokens", "piece 700 of 65537 bytes"],
@@ -124,16 +103,10 @@ fn vocabulary_yields_what_was_written() {
     let written = tiny::vocabulary();
     assert_eq!(vocabulary.len(), written.len());
     for (piece, expected) in vocabulary.iter().zip(&written) {
-        assert_eq!(
-            (piece.bytes, piece.score),
-            (expected.text.as_bytes(), expected.score)
-        );
+        assert_eq!((piece.bytes, piece.score), (expected.text.as_bytes(), expected.score));
         assert_eq!(piece.kind, expected.kind);
     }
     let bytes: Vec<u8> = vocabulary.iter().filter_map(|piece| piece.byte()).collect();
     assert!(bytes.iter().copied().eq(0..=255));
-    assert_eq!(
-        vocabulary.iter().nth(2).map(|piece| piece.kind),
-        Some(PieceKind::Control)
-    );
+    assert_eq!(vocabulary.iter().nth(2).map(|piece| piece.kind), Some(PieceKind::Control));
 }

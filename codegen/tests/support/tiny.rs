@@ -13,6 +13,7 @@ use monomorph_gguf::{FileShape, PieceKind, TensorType};
 
 pub const N_EMBD: u64 = 128;
 pub const N_HEAD: u64 = 3;
+pub const N_HEAD_KV: u64 = 1;
 pub const HEAD_DIM: u64 = 32;
 pub const N_FF: u64 = 160;
 pub const N_DENSE: u64 = 256;
@@ -25,10 +26,15 @@ pub const SLIDING_WINDOW: u64 = 16;
 pub struct Options {
     /// Type of the matrices: Q8_0, F32, F16 or BF16.
     pub weights: TensorType,
+    /// Matrices of another type, by the end of their name without `.weight`: `ffn_down` is one matrix of every layer,
+    /// `2.ffn_down` that of one layer.
+    pub odd: &'static [(&'static str, TensorType)],
     /// Which of the model's files to imitate.
     pub shape: FileShape,
     /// 1 mean, 2 cls, 3 last.
     pub pooling: u32,
+    /// Key/value heads: 1, or 3 for one with each query head.
+    pub n_head_kv: u64,
     /// Another seed gives another model of the same shape.
     pub seed: u64,
 }
@@ -37,19 +43,27 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             weights: TensorType::Q8_0,
+            odd: &[],
             shape: FileShape::WithDense,
             pooling: 1,
+            n_head_kv: N_HEAD_KV,
             seed: 1,
         }
     }
 }
 
+impl Options {
+    /// The type of the matrix with this name.
+    fn kind_of(&self, name: &str) -> TensorType {
+        let name = name.trim_end_matches(".weight");
+        let odd = self.odd.iter().find(|(end, _)| name.ends_with(end));
+        odd.map_or(self.weights, |&(_, kind)| kind)
+    }
+}
+
 /// The tiny model with matrices of this type.
 pub fn tiny(weights: TensorType) -> Vec<u8> {
-    tiny_with(Options {
-        weights,
-        ..Options::default()
-    })
+    tiny_with(Options { weights, ..Options::default() })
 }
 
 /// The tiny model with these options.
@@ -68,11 +82,8 @@ pub fn writer(options: Options) -> Writer {
 }
 
 fn set_hyper_parameters(file: &mut Writer, options: &Options) {
-    let architecture = if options.shape == FileShape::Ollama {
-        "gemma3"
-    } else {
-        "gemma-embedding"
-    };
+    let architecture =
+        if options.shape == FileShape::Ollama { "gemma3" } else { "gemma-embedding" };
     file.set("general.architecture", architecture)
         .set("general.type", "model")
         .set("general.name", "Monomorph Tiny")
@@ -83,7 +94,7 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
         ("embedding_length", N_EMBD),
         ("feed_forward_length", N_FF),
         ("attention.head_count", N_HEAD),
-        ("attention.head_count_kv", 1),
+        ("attention.head_count_kv", options.n_head_kv),
         ("attention.key_length", HEAD_DIM),
         ("attention.value_length", HEAD_DIM),
         ("attention.sliding_window", SLIDING_WINDOW),
@@ -100,10 +111,7 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
     for (key, size) in sizes {
         file.set(&format!("{architecture}.{key}"), size as u32);
     }
-    file.set(
-        &format!("{architecture}.attention.layer_norm_rms_epsilon"),
-        1e-6,
-    );
+    file.set(&format!("{architecture}.attention.layer_norm_rms_epsilon"), 1e-6);
     file.set(&format!("{architecture}.rope.freq_base"), 1_000_000.0);
     if options.shape != FileShape::Ollama {
         file.set(&format!("{architecture}.rope.freq_base_swa"), 10_000.0);
@@ -117,10 +125,7 @@ fn set_tokenizer(file: &mut Writer, pieces: &[Piece]) {
             "tokenizer.ggml.tokens",
             Value::Strings(pieces.iter().map(|p| p.text.clone().into_bytes()).collect()),
         )
-        .set(
-            "tokenizer.ggml.scores",
-            Value::F32s(pieces.iter().map(|p| p.score).collect()),
-        )
+        .set("tokenizer.ggml.scores", Value::F32s(pieces.iter().map(|p| p.score).collect()))
         .set(
             "tokenizer.ggml.token_type",
             Value::I32s(pieces.iter().map(|p| p.kind as i32).collect()),
@@ -137,20 +142,15 @@ fn set_tokenizer(file: &mut Writer, pieces: &[Piece]) {
 /// Adds the tensors in the order of the real files.
 fn add_tensors(file: &mut Writer, options: &Options, n_vocab: u64) {
     let mut random = Random(options.seed);
-    let kind = options.weights;
     let mut matrix = |file: &mut Writer, name: &str, cols: u64, rows: u64| {
+        let kind = options.kind_of(name);
         let values: Vec<f32> = (0..rows).flat_map(|_| random.row(cols)).collect();
         file.tensor(name, kind, &[cols, rows], encode(kind, &values));
     };
     let mut norms = Random(!options.seed);
     let mut norm = |file: &mut Writer, name: &str, len: u64| {
         let values: Vec<f32> = (0..len).map(|_| 1.0 + 0.25 * norms.signed()).collect();
-        file.tensor(
-            name,
-            TensorType::F32,
-            &[len],
-            encode(TensorType::F32, &values),
-        );
+        file.tensor(name, TensorType::F32, &[len], encode(TensorType::F32, &values));
     };
 
     matrix(file, "token_embd.weight", N_EMBD, n_vocab);
@@ -164,11 +164,11 @@ fn add_tensors(file: &mut Writer, options: &Options, n_vocab: u64) {
         norm(file, &name("post_ffw_norm"), N_EMBD);
         norm(file, &name("ffn_norm"), N_EMBD);
         norm(file, &name("attn_k_norm"), HEAD_DIM);
-        matrix(file, &name("attn_k"), N_EMBD, HEAD_DIM);
+        matrix(file, &name("attn_k"), N_EMBD, options.n_head_kv * HEAD_DIM);
         matrix(file, &name("attn_output"), N_HEAD * HEAD_DIM, N_EMBD);
         norm(file, &name("attn_q_norm"), HEAD_DIM);
         matrix(file, &name("attn_q"), N_EMBD, N_HEAD * HEAD_DIM);
-        matrix(file, &name("attn_v"), N_EMBD, HEAD_DIM);
+        matrix(file, &name("attn_v"), N_EMBD, options.n_head_kv * HEAD_DIM);
     }
     norm(file, options.shape.output_norm_name(), N_EMBD);
     if options.shape != FileShape::WithoutDense {
@@ -205,14 +205,8 @@ impl Random {
 fn encode(kind: TensorType, values: &[f32]) -> Vec<u8> {
     match kind {
         TensorType::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        TensorType::F16 => values
-            .iter()
-            .flat_map(|&x| f16_bits(x).to_le_bytes())
-            .collect(),
-        TensorType::BF16 => values
-            .iter()
-            .flat_map(|&x| bf16_bits(x).to_le_bytes())
-            .collect(),
+        TensorType::F16 => values.iter().flat_map(|&x| f16_bits(x).to_le_bytes()).collect(),
+        TensorType::BF16 => values.iter().flat_map(|&x| bf16_bits(x).to_le_bytes()).collect(),
         TensorType::Q8_0 => values.chunks(32).flat_map(q8_0_block).collect(),
         other => panic!("the tiny model is not written in {other}"),
     }
@@ -223,19 +217,12 @@ fn q8_0_block(values: &[f32]) -> Vec<u8> {
     let largest = values.iter().fold(0.0f32, |max, x| max.max(x.abs()));
     let scale = largest / 127.0;
     let quantized = values.iter().map(|x| (x / scale).round() as i8 as u8);
-    f16_bits(scale)
-        .to_le_bytes()
-        .into_iter()
-        .chain(quantized)
-        .collect()
+    f16_bits(scale).to_le_bytes().into_iter().chain(quantized).collect()
 }
 
 /// Round to nearest, ties to even. Values are below 65504.
 fn f16_bits(x: f32) -> u16 {
-    let (sign, magnitude) = (
-        (x.to_bits() >> 16) as u16 & 0x8000,
-        x.to_bits() & 0x7fff_ffff,
-    );
+    let (sign, magnitude) = ((x.to_bits() >> 16) as u16 & 0x8000, x.to_bits() & 0x7fff_ffff);
     let rebased = magnitude.saturating_sub((127 - 15) << 23);
     if rebased < 1 << 23 {
         // Below the smallest normal number. One step of float32 at 0.5 is one step of float16 here, so the addition
@@ -260,13 +247,8 @@ pub struct Piece {
 /// The vocabulary, about 700 pieces in the order of the real one: marks, cut-out pieces, bytes, merges, characters.
 pub fn vocabulary() -> Vec<Piece> {
     let mut out = Vec::new();
-    let mut add = |kind, score: f32, text: &str| {
-        out.push(Piece {
-            text: text.to_owned(),
-            score,
-            kind,
-        })
-    };
+    let mut add =
+        |kind, score: f32, text: &str| out.push(Piece { text: text.to_owned(), score, kind });
     for mark in ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"] {
         add(PieceKind::Control, -1000.0, mark);
     }
@@ -277,9 +259,7 @@ pub fn vocabulary() -> Vec<Piece> {
     (1..=8).for_each(|n| add(PieceKind::UserDefined, -1000.0, &"\n".repeat(n)));
     (2..=31).for_each(|n| add(PieceKind::UserDefined, -1000.0, &" ".repeat(n)));
     (1..=6).for_each(|n| add(PieceKind::UserDefined, -1000.0, &"\t".repeat(n)));
-    for tag in [
-        "<table>", "</table>", "<tr>", "</tr>", "<b>", "</b>", "<strong>",
-    ] {
+    for tag in ["<table>", "</table>", "<tr>", "</tr>", "<b>", "</b>", "<strong>"] {
         add(PieceKind::UserDefined, -1000.0, tag);
     }
     (0..=255).for_each(|byte| add(PieceKind::Byte, 0.0, &format!("<0x{byte:02X}>")));
@@ -316,14 +296,9 @@ const WITHOUT_PIECE: [char; 3] = ['^', '`', '~'];
 
 /// Byte-pair encoding learned from [`CORPUS`]: merges in the order they were learned, then single characters.
 fn train() -> (Vec<String>, Vec<String>) {
-    let mut characters: Vec<char> = (' '..='~')
-        .chain(CORPUS.chars())
-        .filter(|c| !WITHOUT_PIECE.contains(c))
-        .collect();
-    characters
-        .iter_mut()
-        .filter(|c| **c == ' ')
-        .for_each(|c| *c = '\u{2581}');
+    let mut characters: Vec<char> =
+        (' '..='~').chain(CORPUS.chars()).filter(|c| !WITHOUT_PIECE.contains(c)).collect();
+    characters.iter_mut().filter(|c| **c == ' ').for_each(|c| *c = '\u{2581}');
     characters.sort_unstable();
     characters.dedup();
 
@@ -348,10 +323,7 @@ fn train() -> (Vec<String>, Vec<String>) {
 
 /// A word with the space before it, as characters.
 fn spell(word: &str) -> Vec<String> {
-    std::iter::once('\u{2581}')
-        .chain(word.chars())
-        .map(String::from)
-        .collect()
+    std::iter::once('\u{2581}').chain(word.chars()).map(String::from).collect()
 }
 
 /// Joins every adjacent pair that spells `merged`, leftmost first.

@@ -106,11 +106,7 @@ impl Source {
     /// Opens a file, or standard input if the path is `-`.
     pub fn open(path: &Path, format: Option<InputFormat>) -> Result<Source, Failure> {
         let stdin = path == Path::new("-");
-        let name = if stdin {
-            "standard input".to_owned()
-        } else {
-            path.display().to_string()
-        };
+        let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
         let reader: Box<dyn Read> = if stdin {
             Box::new(io::stdin())
         } else {
@@ -125,12 +121,7 @@ impl Source {
         chunk.clear();
         match self {
             Source::Arguments(texts) => {
-                chunk.extend(
-                    texts
-                        .by_ref()
-                        .take(CHUNK_TEXTS)
-                        .map(|text| Text { text, id: None }),
-                );
+                chunk.extend(texts.by_ref().take(CHUNK_TEXTS).map(|text| Text { text, id: None }));
                 Ok(())
             }
             Source::Stream(stream) => stream.next_chunk(chunk),
@@ -152,14 +143,9 @@ impl Source {
 
 impl InputFormat {
     fn of(path: &Path) -> InputFormat {
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or_default();
-        if ["jsonl", "ndjson"]
-            .iter()
-            .any(|jsonl| extension.eq_ignore_ascii_case(jsonl))
-        {
+        let extension =
+            path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if ["jsonl", "ndjson"].iter().any(|jsonl| extension.eq_ignore_ascii_case(jsonl)) {
             InputFormat::Jsonl
         } else {
             InputFormat::Lines

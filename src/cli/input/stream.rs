@@ -23,13 +23,7 @@ pub struct Stream {
 impl Stream {
     pub fn new(reader: Box<dyn Read>, name: String, format: InputFormat) -> Stream {
         let reader = BufReader::with_capacity(64 << 10, reader);
-        Stream {
-            reader,
-            name,
-            format,
-            line: 0,
-            failure: None,
-        }
+        Stream { reader, name, format, line: 0, failure: None }
     }
 
     /// A chunk ends early where the reader would have to wait for more, so that a program that sends
@@ -63,10 +57,7 @@ impl Stream {
         while let Some(line) = self.next_line()? {
             match self.format {
                 InputFormat::Lines => {
-                    return Ok(Some(Text {
-                        text: line,
-                        id: None,
-                    }));
+                    return Ok(Some(Text { text: line, id: None }));
                 }
                 InputFormat::Jsonl if line.trim_ascii().is_empty() => {}
                 InputFormat::Jsonl => return self.parse(&line).map(Some),
@@ -108,9 +99,8 @@ impl Stream {
         serde_json::from_str(line).map_err(|error| {
             let message = error.to_string();
             // serde_json counts lines within what it was given, which is one line here.
-            let reason = message
-                .rsplit_once(" at line ")
-                .map_or(message.as_str(), |(reason, _)| reason);
+            let reason =
+                message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
             self.failure(format_args!("column {}: {reason}", error.column()))
         })
     }
@@ -124,11 +114,7 @@ impl Stream {
             }
             _ => "",
         };
-        self.failure(format_args!(
-            "not valid UTF-8 at byte {} (0x{:02X}){hint}",
-            at + 1,
-            bytes[at]
-        ))
+        self.failure(format_args!("not valid UTF-8 at byte {} (0x{:02X}){hint}", at + 1, bytes[at]))
     }
 
     fn failure(&self, what: fmt::Arguments<'_>) -> Failure {
@@ -143,17 +129,11 @@ mod tests {
 
     fn read(bytes: &'static [u8], format: InputFormat) -> Result<Vec<Text>, String> {
         let stream = Stream::new(Box::new(bytes), "here".into(), format);
-        Source::Stream(stream)
-            .read_all()
-            .map_err(|failure| format!("{failure:?}"))
+        Source::Stream(stream).read_all().map_err(|failure| format!("{failure:?}"))
     }
 
     fn lines(bytes: &'static [u8]) -> Vec<String> {
-        read(bytes, InputFormat::Lines)
-            .unwrap()
-            .into_iter()
-            .map(|text| text.text)
-            .collect()
+        read(bytes, InputFormat::Lines).unwrap().into_iter().map(|text| text.text).collect()
     }
 
     #[test]
@@ -175,10 +155,7 @@ mod tests {
     #[test]
     fn invalid_utf8_is_named_by_line_and_byte() {
         let failure = read(b"fine\nb\xFFd\n", InputFormat::Lines).unwrap_err();
-        assert!(
-            failure.contains("here, line 2: not valid UTF-8 at byte 2 (0xFF)"),
-            "{failure}"
-        );
+        assert!(failure.contains("here, line 2: not valid UTF-8 at byte 2 (0xFF)"), "{failure}");
         let failure = read(b"\xFF\xFEa\0", InputFormat::Lines).unwrap_err();
         assert!(failure.contains("UTF-16"), "{failure}");
     }
@@ -193,13 +170,7 @@ mod tests {
         let ids: Vec<_> = texts.iter().map(|text| text.id.clone()).collect();
         assert_eq!(
             ids,
-            [
-                None,
-                Some(Id::String("x".into())),
-                Some(Id::Unsigned(7)),
-                Some(Id::Signed(-7)),
-                None
-            ]
+            [None, Some(Id::String("x".into())), Some(Id::Unsigned(7)), Some(Id::Signed(-7)), None]
         );
         assert_eq!(
             texts.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
@@ -210,32 +181,21 @@ mod tests {
     #[test]
     fn jsonl_faults_are_named_by_line_and_column() {
         for (bytes, message) in [
-            (
-                &b"{\"text\":\"a\"}\n{\"id\":1}\n"[..],
-                "line 2: column 8: missing field `text`",
-            ),
+            (&b"{\"text\":\"a\"}\n{\"id\":1}\n"[..], "line 2: column 8: missing field `text`"),
             (b"{\"text\":1}", "line 1: column 9: invalid type"),
-            (
-                b"{\"text\":\"a\",\"id\":1.5}",
-                "id must be a string or an integer",
-            ),
+            (b"{\"text\":\"a\",\"id\":1.5}", "id must be a string or an integer"),
             (b"{\"text\":\"\\ud800\"}", "line 1: column"),
             (b"plain", "line 1: column 1: expected value"),
         ] {
             let failure = read(bytes, InputFormat::Jsonl).unwrap_err();
-            assert!(
-                failure.contains(message) && !failure.contains("at line"),
-                "{failure}"
-            );
+            assert!(failure.contains(message) && !failure.contains("at line"), "{failure}");
         }
     }
 
     #[test]
     fn chunks_are_bounded() {
         let many = "x\n".repeat(3 * CHUNK_TEXTS).into_bytes();
-        let long = format!("{}\n", "y".repeat(CHUNK_BYTES))
-            .repeat(3)
-            .into_bytes();
+        let long = format!("{}\n", "y".repeat(CHUNK_BYTES)).repeat(3).into_bytes();
         for (bytes, sizes) in [(many, vec![CHUNK_TEXTS; 3]), (long, vec![1; 3])] {
             let mut stream = Stream::new(
                 Box::new(std::io::Cursor::new(bytes)),

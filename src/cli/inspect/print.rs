@@ -17,17 +17,9 @@ pub fn for_people(report: &Report) -> String {
 }
 
 fn write_report(out: &mut String, report: &Report) -> fmt::Result {
-    let (version, keys, tensors) = (
-        report.gguf_version,
-        report.metadata.len(),
-        report.tensors.len(),
-    );
-    writeln!(
-        out,
-        "file        {} ({})",
-        without_controls(&report.file),
-        bytes(report.file_bytes)
-    )?;
+    let (version, keys, tensors) =
+        (report.gguf_version, report.metadata.len(), report.tensors.len());
+    writeln!(out, "file        {} ({})", without_controls(&report.file), bytes(report.file_bytes))?;
     writeln!(
         out,
         "format      GGUF version {version}, alignment {}, {keys} keys, {tensors} tensors",
@@ -45,41 +37,20 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     }
     write_binary(out, report)?;
     writeln!(out, "\nmetadata")?;
-    let width = report
-        .metadata
-        .iter()
-        .map(|(key, _)| key.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(48);
+    let width =
+        report.metadata.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0).min(48);
     for (key, value) in &report.metadata {
-        writeln!(
-            out,
-            "  {:width$}  {}",
-            one_line(key),
-            one_line(&shown(value))
-        )?;
+        writeln!(out, "  {:width$}  {}", one_line(key), one_line(&shown(value)))?;
     }
     writeln!(out, "\ntensors")?;
     for count in &report.tensor_types {
-        writeln!(
-            out,
-            "  {:8} {:5}  {}",
-            count.r#type,
-            count.tensors,
-            bytes(count.bytes)
-        )?;
+        writeln!(out, "  {:8} {:5}  {}", count.r#type, count.tensors, bytes(count.bytes))?;
     }
     Ok(())
 }
 
 fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
-    writeln!(
-        out,
-        "model       {} ({})",
-        one_line(&model.name),
-        one_line(&model.architecture)
-    )?;
+    writeln!(out, "model       {} ({})", one_line(&model.name), one_line(&model.architecture))?;
     writeln!(out, "shape       {}", shape(model.file_shape))?;
     writeln!(
         out,
@@ -100,17 +71,10 @@ fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
     writeln!(
         out,
         "license     {}",
-        model
-            .license
-            .as_deref()
-            .map_or("not stated".into(), one_line)
+        model.license.as_deref().map_or("not stated".into(), one_line)
     )?;
     let memory = &model.memory_bytes;
-    writeln!(
-        out,
-        "memory      {} mapped from the file",
-        bytes(memory.mapped)
-    )?;
+    writeln!(out, "memory      {} mapped from the file", bytes(memory.mapped))?;
     writeln!(
         out,
         "            {} private for a text that fills the window",
@@ -123,12 +87,7 @@ fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
     )?;
     for (i, prompt) in model.prompts.iter().enumerate() {
         let label = if i == 0 { "prompts" } else { "" };
-        writeln!(
-            out,
-            "{label:11} {:?} {}",
-            prompt.prefix,
-            prompt.names.join(", ")
-        )?;
+        writeln!(out, "{label:11} {:?} {}", prompt.prefix, prompt.names.join(", "))?;
     }
     Ok(())
 }
@@ -140,22 +99,10 @@ fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
             out,
             "binary      fits: it was built for such a file (verify compares every byte)"
         )?,
-        Some(misfit) => writeln!(
-            out,
-            "binary      does not fit: {}",
-            without_controls(misfit)
-        )?,
+        Some(misfit) => writeln!(out, "binary      does not fit: {}", without_controls(misfit))?,
     }
-    writeln!(
-        out,
-        "            built for {} from {}",
-        binary.built_for, binary.source
-    )?;
-    writeln!(
-        out,
-        "            instruction sets here: {}",
-        binary.isa.join(", ")
-    )
+    writeln!(out, "            built for {} from {}", binary.built_for, binary.source)?;
+    writeln!(out, "            instruction sets here: {}", binary.isa.join(", "))
 }
 
 fn shape(shape: FileShape) -> &'static str {
@@ -173,11 +120,9 @@ fn shape(shape: FileShape) -> &'static str {
 fn shown(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Object(array) => format!(
-            "[{} of {}]",
-            array["len"],
-            array["array_of"].as_str().unwrap_or("")
-        ),
+        serde_json::Value::Object(array) => {
+            format!("[{} of {}]", array["len"], array["array_of"].as_str().unwrap_or(""))
+        }
         other => other.to_string(),
     }
 }

@@ -167,11 +167,7 @@ impl PromptReport {
 impl BinaryReport {
     /// The gate that every command opens a file through is the judge.
     fn new(path: &Path) -> BinaryReport {
-        let misfit = Embedder::options()
-            .threads(1)
-            .open(path)
-            .err()
-            .map(|error| error.to_string());
+        let misfit = Embedder::options().threads(1).open(path).err().map(|error| error.to_string());
         BinaryReport {
             built_for: built::NAME,
             source: built::SOURCE,
@@ -204,11 +200,7 @@ fn count_types(tensors: &[TensorInfo<'_>]) -> Vec<TypeCount> {
     }
     let mut counts: Vec<TypeCount> = counts
         .into_iter()
-        .map(|(r#type, (tensors, bytes))| TypeCount {
-            r#type,
-            tensors,
-            bytes,
-        })
+        .map(|(r#type, (tensors, bytes))| TypeCount { r#type, tensors, bytes })
         .collect();
     counts.sort_by_key(|count| std::cmp::Reverse(count.bytes));
     counts
@@ -224,10 +216,7 @@ fn to_json(value: &Value<'_>) -> serde_json::Value {
             let shown: Option<Vec<serde_json::Value>> = match array.element_type() {
                 _ if array.len() > MAX_SHOWN => None,
                 ValueType::Str => Some(
-                    array
-                        .strings()
-                        .map(|bytes| json!(String::from_utf8_lossy(bytes)))
-                        .collect(),
+                    array.strings().map(|bytes| json!(String::from_utf8_lossy(bytes))).collect(),
                 ),
                 ValueType::I32 => Some(array.i32s().map(|number| json!(number)).collect()),
                 ValueType::U32 => Some(array.u32s().map(|number| json!(number)).collect()),
@@ -240,10 +229,7 @@ fn to_json(value: &Value<'_>) -> serde_json::Value {
             }
         }
         // Every integer of the format fits one of the two.
-        _ => match value
-            .integer()
-            .map(|number| (i64::try_from(number), number as u64))
-        {
+        _ => match value.integer().map(|number| (i64::try_from(number), number as u64)) {
             Some((Ok(number), _)) => json!(number),
             Some((Err(_), number)) => json!(number),
             None => serde_json::Value::Null,
@@ -253,13 +239,7 @@ fn to_json(value: &Value<'_>) -> serde_json::Value {
 
 /// With as many digits as a float32 has: widened as it is, 1e-6 would become 9.999999974752427e-7.
 fn float(number: f32) -> serde_json::Value {
-    json!(
-        number
-            .to_string()
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite())
-    )
+    json!(number.to_string().parse::<f64>().ok().filter(|number| number.is_finite()))
 }
 
 fn in_order<S: Serializer>(

@@ -13,9 +13,7 @@ pub struct Csv {
 impl Encoder for Csv {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
         let columns = (0..summary.dimensions).map(|i| format!("v{i}"));
-        self.line(out, |line| {
-            line.write_record(std::iter::once("id".to_owned()).chain(columns))
-        })
+        self.line(out, |line| line.write_record(std::iter::once("id".to_owned()).chain(columns)))
     }
 
     fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {

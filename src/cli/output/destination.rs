@@ -25,10 +25,7 @@ enum Place {
 impl Destination {
     pub fn stdout() -> Destination {
         let place = Place::Stdout(BufWriter::with_capacity(64 << 10, io::stdout().lock()));
-        Destination {
-            place,
-            name: "standard output".into(),
-        }
+        Destination { place, name: "standard output".into() }
     }
 
     /// The file is written under another name beside `path` and renamed by [`Destination::finish`].
@@ -114,18 +111,15 @@ impl Place {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         match fs::metadata(&target) {
             Ok(old) if old.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(old) if !old.is_file() => Ok(Place::Device(BufWriter::new(
-                OpenOptions::new().write(true).open(&target)?,
-            ))),
+            Ok(old) if !old.is_file() => {
+                Ok(Place::Device(BufWriter::new(OpenOptions::new().write(true).open(&target)?)))
+            }
             old => {
                 let (file, unfinished) = Unfinished::create(target)?;
                 if let Ok(old) = old {
                     file.set_permissions(old.permissions())?;
                 }
-                Ok(Place::Replacement(
-                    BufWriter::with_capacity(64 << 10, file),
-                    unfinished,
-                ))
+                Ok(Place::Replacement(BufWriter::with_capacity(64 << 10, file), unfinished))
             }
         }
     }
@@ -146,11 +140,7 @@ impl Unfinished {
             hidden.push(name);
             hidden.push(format!(".{}-{attempt}.part", process::id()));
             let temporary = target.with_file_name(hidden);
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&temporary)
-            {
+            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
                 Ok(file) => return Ok((file, Unfinished { temporary, target })),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
                 Err(error) => return Err(error),
@@ -195,11 +185,7 @@ mod tests {
         finished.write_all(b"!").unwrap();
         finished.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new and more!");
-        assert_eq!(
-            fs::read_dir(&folder).unwrap().count(),
-            1,
-            "nothing is left beside it"
-        );
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

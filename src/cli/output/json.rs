@@ -32,11 +32,7 @@ impl Encoder for Json {
         if record.index > 0 {
             out.write_all(b",")?;
         }
-        let item = Item {
-            object: "embedding",
-            index: record.index,
-            embedding: record.vector,
-        };
+        let item = Item { object: "embedding", index: record.index, embedding: record.vector };
         serde_json::to_writer(out, &item).map_err(io::Error::from)
     }
 
@@ -46,10 +42,7 @@ impl Encoder for Json {
         out.write_all(b",\"usage\":")?;
         serde_json::to_writer(
             &mut *out,
-            &Usage {
-                prompt_tokens: summary.tokens,
-                total_tokens: summary.tokens,
-            },
+            &Usage { prompt_tokens: summary.tokens, total_tokens: summary.tokens },
         )?;
         out.write_all(b"}\n")
     }

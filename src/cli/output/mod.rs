@@ -84,9 +84,7 @@ pub struct Output {
 impl OutputArgs {
     /// Opens the output and writes what comes before the first vector.
     pub fn open(&self, model: &'static str, dimensions: usize) -> Result<Output, Failure> {
-        let format = self
-            .format
-            .unwrap_or_else(|| Format::of(self.output.as_deref()));
+        let format = self.format.unwrap_or_else(|| Format::of(self.output.as_deref()));
         let mut destination = match &self.output {
             Some(path) => Destination::file(path)?,
             None => Destination::stdout(),
@@ -97,20 +95,9 @@ impl OutputArgs {
             ));
         }
         let mut encoder = format.encoder();
-        let summary = Summary {
-            model,
-            dimensions,
-            texts: 0,
-            tokens: 0,
-        };
-        encoder
-            .begin(&mut destination, &summary)
-            .map_err(|error| destination.failure(&error))?;
-        Ok(Output {
-            encoder,
-            destination,
-            summary,
-        })
+        let summary = Summary { model, dimensions, texts: 0, tokens: 0 };
+        encoder.begin(&mut destination, &summary).map_err(|error| destination.failure(&error))?;
+        Ok(Output { encoder, destination, summary })
     }
 }
 
@@ -126,9 +113,7 @@ impl Output {
 
     /// Hands what has been written to a waiting reader.
     pub fn flush(&mut self) -> Result<(), Failure> {
-        self.destination
-            .flush_to_reader()
-            .map_err(|error| self.destination.failure(&error))
+        self.destination.flush_to_reader().map_err(|error| self.destination.failure(&error))
     }
 
     /// Writes what comes after the last vector, and puts the file in its place.
@@ -143,9 +128,7 @@ impl Output {
 
 impl Format {
     fn of(output: Option<&Path>) -> Format {
-        let extension = output
-            .and_then(Path::extension)
-            .and_then(|extension| extension.to_str());
+        let extension = output.and_then(Path::extension).and_then(|extension| extension.to_str());
         extension
             .and_then(|extension| Format::from_str(extension, true).ok())
             .unwrap_or(Format::Jsonl)

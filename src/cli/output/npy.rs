@@ -19,11 +19,7 @@ pub struct Npy {
 
 impl Encoder for Npy {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
-        if out.can_overwrite() {
-            out.write_all(&header(summary))
-        } else {
-            Ok(())
-        }
+        if out.can_overwrite() { out.write_all(&header(summary)) } else { Ok(()) }
     }
 
     fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
@@ -72,17 +68,9 @@ mod tests {
     #[test]
     fn header_holds_any_lengths() {
         for (texts, dimensions) in [(0, 1), (3, 768), (usize::MAX, usize::MAX)] {
-            let header = header(&Summary {
-                model: "",
-                dimensions,
-                texts,
-                tokens: 0,
-            });
+            let header = header(&Summary { model: "", dimensions, texts, tokens: 0 });
             let text = String::from_utf8_lossy(&header[10..]);
-            assert!(
-                text.contains(&format!("({texts}, {dimensions}), }}")),
-                "{text}"
-            );
+            assert!(text.contains(&format!("({texts}, {dimensions}), }}")), "{text}");
             assert!(text.ends_with(" \n"));
         }
     }

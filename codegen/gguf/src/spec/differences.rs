@@ -50,11 +50,7 @@ fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
         "add_space_prefix": tokenizer.add_space_prefix;
     );
     if here.n_layer() != build.n_layer() {
-        out.push(format!(
-            "n_layer: {} here, {} in the build",
-            here.n_layer(),
-            build.n_layer()
-        ));
+        out.push(format!("n_layer: {} here, {} in the build", here.n_layer(), build.n_layer()));
     }
 }
 
@@ -79,12 +75,8 @@ fn tensor(a: Tensor, b: Tensor) -> Option<(String, String)> {
         let shape = |t: Tensor| format!("{} x {}", t.rows, t.cols);
         return Some((shape(a), shape(b)));
     }
-    (a.offset != b.offset).then(|| {
-        (
-            format!("at byte {}", a.offset),
-            format!("at byte {}", b.offset),
-        )
-    })
+    (a.offset != b.offset)
+        .then(|| (format!("at byte {}", a.offset), format!("at byte {}", b.offset)))
 }
 
 fn show(value: &impl std::fmt::Debug) -> String {

@@ -32,10 +32,7 @@ pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
     let metadata = &header.metadata;
     let architecture = metadata.str("general.architecture")?;
     let shape = file_shape(header, architecture)?;
-    let keys = Keys {
-        metadata,
-        architecture,
-    };
+    let keys = Keys { metadata, architecture };
     refuse_rope_scaling(&keys)?;
 
     let n_layer = keys.size("block_count", MAX_LAYERS)?;
@@ -47,9 +44,7 @@ pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
     let spec = Spec {
         name: printable(metadata.optional("general.name")?.unwrap_or("unnamed")).into(),
         architecture: architecture.to_owned().into(),
-        license: metadata
-            .optional("general.license")?
-            .map(|license| printable(license).into()),
+        license: metadata.optional("general.license")?.map(|license| printable(license).into()),
         shape,
         n_embd,
         n_ff: sizes.n_ff,
@@ -135,21 +130,10 @@ fn file_shape(header: &Header<'_>, architecture: &str) -> Result<FileShape, Erro
 }
 
 fn layer(tensors: &mut Tensors<'_, '_>, i: usize, sizes: &Sizes) -> Result<Layer, Error> {
-    let &Sizes {
-        n_embd,
-        n_ff,
-        head_dim,
-        n_q,
-        n_kv,
-        ..
-    } = sizes;
+    let &Sizes { n_embd, n_ff, head_dim, n_q, n_kv, .. } = sizes;
     let name = |tensor: &str| format!("blk.{i}.{tensor}.weight");
     Ok(Layer {
-        attention: if is_full(i) {
-            Attention::Full
-        } else {
-            Attention::Sliding
-        },
+        attention: if is_full(i) { Attention::Full } else { Attention::Sliding },
         attn_norm: tensors.norm(&name("attn_norm"), n_embd)?,
         attn_q: tensors.matrix(&name("attn_q"), n_q, n_embd)?,
         attn_k: tensors.matrix(&name("attn_k"), n_kv, n_embd)?,
@@ -179,9 +163,8 @@ fn dense(
     let [first, second] = shape.dense_names();
     let info = tensors.find(first)?;
     let [_, width, ..] = info.dims;
-    let width = usize::try_from(width)
-        .ok()
-        .filter(|&n| n <= MAX_WIDTH && n.is_multiple_of(WIDTH_MULTIPLE));
+    let width =
+        usize::try_from(width).ok().filter(|&n| n <= MAX_WIDTH && n.is_multiple_of(WIDTH_MULTIPLE));
     let Some(width) = width else {
         let expected = format!("a multiple of {WIDTH_MULTIPLE} up to {MAX_WIDTH} outputs");
         return Err(Error::tensor(first, dimensions(info.shape()), expected));
@@ -197,10 +180,7 @@ fn dense(
             return Err(keys.error(key, found, format!("{expected}, as the tensors say")));
         }
     }
-    Ok(vec![
-        tensors.matrix(first, width, n_embd)?,
-        tensors.matrix(second, n_embd, width)?,
-    ])
+    Ok(vec![tensors.matrix(first, width, n_embd)?, tensors.matrix(second, n_embd, width)?])
 }
 
 fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, Error> {
@@ -216,11 +196,9 @@ fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, E
     let id = |name: &str| {
         let key = format!("tokenizer.ggml.{name}_token_id");
         match metadata.optional::<u32>(&key)? {
-            Some(id) if id as usize >= n_vocab => Err(Error::key(
-                &key,
-                id,
-                format!("an id of the vocabulary's {n_vocab} pieces"),
-            )),
+            Some(id) if id as usize >= n_vocab => {
+                Err(Error::key(&key, id, format!("an id of the vocabulary's {n_vocab} pieces")))
+            }
             Some(id) => Ok(Ok(id)),
             None => Ok(Err(Error::MissingKey { key })),
         }
@@ -230,15 +208,11 @@ fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, E
         bos: id("bos")??,
         eos: id("eos")??,
         unknown: id("unknown")?.ok(),
-        add_bos: metadata
-            .optional("tokenizer.ggml.add_bos_token")?
-            .unwrap_or(true),
+        add_bos: metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true),
         // Readers disagree about the default, and a vector without <eos> is a wrong one: the file has to say.
         add_eos: metadata.required("tokenizer.ggml.add_eos_token")?,
         // Gemma's tokenizers put no space before the text; files that leave the key out mean that.
-        add_space_prefix: metadata
-            .optional("tokenizer.ggml.add_space_prefix")?
-            .unwrap_or(false),
+        add_space_prefix: metadata.optional("tokenizer.ggml.add_space_prefix")?.unwrap_or(false),
     })
 }
 
@@ -272,10 +246,7 @@ fn attention_width(
     heads: usize,
     head_dim: usize,
 ) -> Result<usize, Error> {
-    match heads
-        .checked_mul(head_dim)
-        .filter(|&width| width <= MAX_WIDTH)
-    {
+    match heads.checked_mul(head_dim).filter(|&width| width <= MAX_WIDTH) {
         Some(width) => Ok(width),
         None => Err(keys.error(
             key,
@@ -310,11 +281,7 @@ fn check_pattern(keys: &Keys<'_, '_>, n_layer: usize) -> Result<(), Error> {
         _ => found.integer() == Some(FULL_EVERY as i128),
     };
     let expected = format!("{FULL_EVERY}: every sixth layer full");
-    if agrees {
-        Ok(())
-    } else {
-        Err(keys.error(key, found, expected))
-    }
+    if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
 }
 
 fn is_full(layer: usize) -> bool {
@@ -327,17 +294,10 @@ fn refuse_unknown_tensors(header: &Header<'_>, spec: &Spec, used: usize) -> Resu
         return Ok(());
     }
     let known: HashSet<String> = spec.tensors().map(|(name, _)| name).collect();
-    let unknown = header
-        .tensors
-        .iter()
-        .find(|tensor| !known.contains(tensor.name));
+    let unknown = header.tensors.iter().find(|tensor| !known.contains(tensor.name));
     let name = unknown.map_or("of the file", |tensor| tensor.name);
     let expected = format!("only the tensors of {} {}", spec.architecture, spec.shape);
-    Err(Error::tensor(
-        printable(name),
-        "a tensor that this version does not know",
-        expected,
-    ))
+    Err(Error::tensor(printable(name), "a tensor that this version does not know", expected))
 }
 
 /// So do tensors that share bytes, and bytes behind the last of them.
@@ -347,24 +307,12 @@ fn check_data(header: &Header<'_>) -> Result<(), Error> {
     in_order.sort_unstable_by_key(|tensor| tensor.absolute_offset);
     for (before, after) in in_order.iter().zip(in_order.iter().skip(1)) {
         if end(before) > after.absolute_offset {
-            let found = format!(
-                "data offset {}, inside {}",
-                after.offset,
-                printable(before.name)
-            );
-            return Err(Error::tensor(
-                printable(after.name),
-                found,
-                "bytes of its own",
-            ));
+            let found = format!("data offset {}, inside {}", after.offset, printable(before.name));
+            return Err(Error::tensor(printable(after.name), found, "bytes of its own"));
         }
     }
-    let last = in_order
-        .last()
-        .map_or(header.data_offset, |tensor| end(tensor));
-    let padded = last
-        .checked_next_multiple_of(header.alignment)
-        .unwrap_or(last);
+    let last = in_order.last().map_or(header.data_offset, |tensor| end(tensor));
+    let padded = last.checked_next_multiple_of(header.alignment).unwrap_or(last);
     if header.file_len > padded {
         let more = header.file_len.saturating_sub(padded);
         let reason = format!(

@@ -55,10 +55,6 @@ impl<'a> Keys<'_, 'a> {
 
     fn check_positive(&self, key: &str, found: f32) -> Result<f32, Error> {
         let usable = found.is_finite() && found > 0.0;
-        if usable {
-            Ok(found)
-        } else {
-            Err(self.error(key, found, "a finite number above 0"))
-        }
+        if usable { Ok(found) } else { Err(self.error(key, found, "a finite number above 0")) }
     }
 }

@@ -8,12 +8,8 @@ use crate::header::Header;
 use crate::tensor::{TensorInfo, TensorType};
 
 /// Types of the matrices that this version's kernels read.
-const MATRIX_KINDS: [TensorType; 4] = [
-    TensorType::Q8_0,
-    TensorType::F32,
-    TensorType::F16,
-    TensorType::BF16,
-];
+const MATRIX_KINDS: [TensorType; 4] =
+    [TensorType::Q8_0, TensorType::F32, TensorType::F16, TensorType::BF16];
 
 /// The tensors of a header, counted as they are used.
 pub(super) struct Tensors<'h, 'a> {
@@ -23,11 +19,7 @@ pub(super) struct Tensors<'h, 'a> {
 
 impl<'h, 'a> Tensors<'h, 'a> {
     pub fn find(&self, name: &str) -> Result<&'h TensorInfo<'a>, Error> {
-        self.header
-            .tensor(name)
-            .ok_or_else(|| Error::MissingTensor {
-                name: name.to_owned(),
-            })
+        self.header.tensor(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })
     }
 
     /// A matrix of `rows` outputs and `cols` inputs, in a type that the kernels read.

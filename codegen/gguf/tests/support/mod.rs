@@ -20,20 +20,12 @@ pub fn small() -> Writer {
         .set("test.u16", Value::Raw(2, vec![16, 1]))
         .set("test.i16", Value::Raw(3, vec![0xfe, 0xff]))
         .set("test.i32", Value::Raw(5, vec![0xfd, 0xff, 0xff, 0xff]))
-        .set(
-            "test.u64",
-            Value::Raw(10, 1u64.rotate_right(1).to_le_bytes().to_vec()),
-        )
+        .set("test.u64", Value::Raw(10, 1u64.rotate_right(1).to_le_bytes().to_vec()))
         .set("test.i64", Value::Raw(11, (-4i64).to_le_bytes().to_vec()))
         .set("test.f64", Value::Raw(12, 0.5f64.to_le_bytes().to_vec()))
         .set("test.nested", nested(3));
     file.tensor("first", TensorType::F32, &[3, 2], vec![1; 24]);
-    file.tensor(
-        "second",
-        TensorType::Q8_0,
-        &[64, 16],
-        vec![2; 64 / 32 * 34 * 16],
-    );
+    file.tensor("second", TensorType::Q8_0, &[64, 16], vec![2; 64 / 32 * 34 * 16]);
     file
 }
 
@@ -73,10 +65,7 @@ pub fn refused<T>(result: Result<T, Error>, words: &[&str]) {
         Err(error) => error.to_string(),
     };
     for word in words {
-        assert!(
-            message.contains(word),
-            "\"{message}\" does not say \"{word}\""
-        );
+        assert!(message.contains(word), "\"{message}\" does not say \"{word}\"");
     }
     assert!(!message.contains('\n'), "more than one line: {message:?}");
     assert!(message.len() < 400, "too long: {message}");

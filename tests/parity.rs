@@ -1,0 +1,278 @@
+//! The encoder against the plain float32 reference, element by element, layer by layer; and against itself.
+//!
+//! Tolerances are measured in the size of a normalised activation, which is about one. The reference's sums are exact
+//! to float32, so what remains is the encoder's own rounding:
+//!
+//! - Float weights: sums of up to 160 terms in float32 and the kernels' exponential, some 1e-6 a product, and seven
+//!   products a layer that mostly add up as a random walk.
+//! - Integer weights: activations are int16 with one scale a row. A row's largest value is three to ten times its
+//!   root mean square, so rounding adds noise of up to 10 / 32767 / sqrt(12) = 9e-5 to each value (one standard
+//!   deviation; 3e-5 for an ordinary row), which a product passes on as it is. Four such steps a layer make at most
+//!   1e-4, and the worst of thousands of values lies four deviations out.
+
+mod reference;
+mod support;
+
+use monomorph::encoder::{Forward, Workspace};
+use monomorph::model::Runtime;
+use monomorph::pool::{Pool, Team};
+use monomorph_gguf::{FileShape, Pooling, Spec, TensorType};
+use reference::{Reference, Rows};
+use std::sync::atomic::AtomicBool;
+use support::{Random, TinyModel, bits, forward, random_ids, tiny};
+
+const LENGTHS: [usize; 6] = [1, 2, 9, 17, 40, 256];
+
+/// Largest error of a value behind `layers` layers, for weights that multiply int16 activations or floats.
+fn tolerance(ints: bool, layers: usize) -> f32 {
+    let (rounding, a_layer) = if ints { (2e-6, 4e-4) } else { (2e-6, 4e-6) };
+    rounding + a_layer * (layers as f32).sqrt()
+}
+
+/// A model, its reference and the reference's states for a few texts.
+struct Case {
+    model: TinyModel,
+    reference: Reference,
+    texts: Vec<Vec<u32>>,
+    states: Vec<Vec<Rows>>,
+}
+
+impl Case {
+    fn new(name: &str, options: tiny::Options) -> Case {
+        let model = TinyModel::new(&format!("parity-{name}"), options);
+        let reference = Reference::read(&model.bytes);
+        let mut random = Random(7);
+        let texts: Vec<Vec<u32>> =
+            LENGTHS.iter().map(|len| random_ids(&mut random, model.spec.n_vocab, *len)).collect();
+        let states = texts.iter().map(|ids| reference.states(ids)).collect();
+        Case { model, reference, texts, states }
+    }
+
+    fn ids(&self) -> Vec<&[u32]> {
+        self.texts.iter().map(Vec::as_slice).collect()
+    }
+
+    /// The file's spec, cut to its first layers.
+    fn spec(&self, layers: usize, pooling: Pooling, dense: bool) -> Spec {
+        let mut spec = self.model.spec.clone();
+        spec.layers = spec.layers[..layers].to_vec().into();
+        spec.pooling = pooling;
+        if !dense {
+            spec.dense = Vec::new().into();
+        }
+        spec
+    }
+
+    /// Whether any product so far ran on int16 activations.
+    fn ints(&self, spec: &Spec) -> bool {
+        let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
+        let mut kinds = layers.chain(spec.dense.iter().copied());
+        kinds.any(|tensor| tensor.kind == TensorType::Q8_0)
+    }
+
+    /// Largest difference of any value of any text to the reference.
+    fn worst(&self, encoder: &dyn Forward, layers: usize, pooling: Pooling, dense: bool) -> f32 {
+        let mut worst = 0.0f32;
+        for (ids, states) in self.texts.iter().zip(&self.states) {
+            let n_embd = self.reference.n_embd;
+            let got = &forward(encoder, &Team::solo(), n_embd, &[ids])[0];
+            let want = self.reference.vector(&states[layers], plain(pooling), dense);
+            for (got, want) in got.iter().zip(&want) {
+                assert!(got.is_finite() && want.is_finite(), "{got} for {want}");
+                worst = worst.max((got - want).abs());
+            }
+        }
+        worst
+    }
+
+    /// Compares every value on every instruction set, for these cuts of the model.
+    fn check(&self, name: &str, layers: impl Iterator<Item = usize>, poolings: &[Pooling]) {
+        let mut ran = Vec::new();
+        for layers in layers {
+            let mut line = format!("{name}, {layers} layers:");
+            for pooling in poolings {
+                for dense in [false, true] {
+                    let spec = self.spec(layers, *pooling, dense);
+                    let steps = layers + usize::from(dense);
+                    let limit = tolerance(self.ints(&spec), steps);
+                    let encoders = self.model.encoders(&spec);
+                    ran = encoders.iter().map(|(isa, _)| *isa).collect();
+                    for (isa, encoder) in encoders {
+                        let worst = self.worst(&*encoder, layers, *pooling, dense);
+                        line += &format!(" {worst:.1e}");
+                        assert!(
+                            worst <= limit,
+                            "{name} on {isa}, {layers} layers, {pooling}, dense {dense}: off by {worst:e}, \
+                             tolerance {limit:e}"
+                        );
+                    }
+                }
+            }
+            println!("{line}");
+        }
+        println!("instruction sets tested: {}", ran.join(", "));
+    }
+}
+
+/// The reference's own word for a pooling.
+fn plain(pooling: Pooling) -> reference::Pooling {
+    match pooling {
+        Pooling::Mean => reference::Pooling::Mean,
+        Pooling::Cls => reference::Pooling::Cls,
+        Pooling::Last => reference::Pooling::Last,
+    }
+}
+
+const POOLINGS: [Pooling; 3] = [Pooling::Mean, Pooling::Cls, Pooling::Last];
+
+/// Matrices of one kind in another type than the rest: products that read both forms of activations.
+const MIXED: [&[(&str, TensorType)]; 7] = [
+    &[("ffn_down", TensorType::BF16)],
+    &[("ffn_up", TensorType::F16)],
+    &[("ffn_gate", TensorType::F32), ("2.ffn_up", TensorType::BF16)],
+    &[("attn_q", TensorType::F16), ("attn_v", TensorType::F32)],
+    &[("attn_k", TensorType::BF16), ("attn_output", TensorType::F16)],
+    &[("token_embd", TensorType::F16), ("4.attn_output", TensorType::F32)],
+    &[("dense_2", TensorType::BF16), ("5.ffn_down", TensorType::F16)],
+];
+
+fn options(weights: TensorType) -> tiny::Options {
+    tiny::Options { weights, ..Default::default() }
+}
+
+#[test]
+fn q8_0_equals_the_reference_behind_every_layer() {
+    Case::new("Q8_0", options(TensorType::Q8_0)).check("Q8_0", 0..=6, &POOLINGS);
+}
+
+#[test]
+fn float_types_equal_the_reference() {
+    for kind in [TensorType::F32, TensorType::F16, TensorType::BF16] {
+        let name = kind.name();
+        Case::new(name, options(kind)).check(name, 0..=6, &[Pooling::Mean, Pooling::Last]);
+    }
+}
+
+#[test]
+fn files_of_mixed_types_equal_the_reference() {
+    for (i, odd) in MIXED.into_iter().enumerate() {
+        let mixed = tiny::Options { odd, ..Default::default() };
+        Case::new(&format!("mixed-{i}"), mixed).check(&format!("{odd:?}"), 1..=6, &[Pooling::Mean]);
+    }
+    let ints_among_floats = tiny::Options {
+        odd: &[("attn_q", TensorType::Q8_0), ("ffn_up", TensorType::Q8_0)],
+        ..options(TensorType::F32)
+    };
+    Case::new("mixed-F32", ints_among_floats).check("F32 with Q8_0", 1..=6, &[Pooling::Mean]);
+}
+
+#[test]
+fn other_shapes_equal_the_reference() {
+    let ollama = tiny::Options { shape: FileShape::Ollama, ..Default::default() };
+    Case::new("ollama", ollama).check("Ollama's names", 6..=6, &POOLINGS);
+    let many_heads = tiny::Options { n_head_kv: 3, ..Default::default() };
+    Case::new("kv-heads", many_heads).check("three key/value heads", 1..=6, &POOLINGS);
+}
+
+/// A test of the tolerance: it must notice the mistakes that this code could make.
+#[test]
+fn the_tolerance_notices_mistakes() {
+    let case = Case::new("mistakes", options(TensorType::Q8_0));
+    let changes: [(&str, fn(&mut Spec)); 7] = [
+        ("a wider window", |spec| spec.attention_radius += 1),
+        ("a narrower window", |spec| spec.attention_radius -= 1),
+        ("a full layer that slides", |spec| {
+            let sliding = spec.layers[0].attention;
+            spec.layers.to_mut()[5].attention = sliding;
+        }),
+        ("another epsilon", |spec| spec.rms_eps = 1e-3),
+        ("gate and up swapped", |spec| {
+            let layer = &mut spec.layers.to_mut()[3];
+            std::mem::swap(&mut layer.ffn_gate, &mut layer.ffn_up);
+        }),
+        ("norms swapped", |spec| {
+            let layer = &mut spec.layers.to_mut()[3];
+            std::mem::swap(&mut layer.attn_q_norm, &mut layer.attn_k_norm);
+        }),
+        ("a layer forgotten", |spec| {
+            spec.layers.to_mut().remove(2);
+        }),
+    ];
+    for (name, change) in changes {
+        let mut spec = case.spec(6, Pooling::Last, false);
+        change(&mut spec);
+        let (_, encoder) = case.model.encoders(&spec).pop().expect("an encoder");
+        let worst = case.worst(&*encoder, 6, Pooling::Last, false);
+        println!("{name}: off by {worst:.1e}");
+        assert!(worst > 3.0 * tolerance(true, 6), "{name}: only {worst:e}");
+    }
+}
+
+/// A text's bits do not depend on what shares its pass, nor on how many threads run it.
+#[test]
+fn company_and_threads_change_no_bit() {
+    let pools: Vec<Pool> = [2, 4].map(|n| Pool::new(n).expect("threads")).into();
+    let mixed = |i: usize| tiny::Options { odd: MIXED[i], ..Default::default() };
+    for (name, options) in [
+        ("together-Q8_0", options(TensorType::Q8_0)),
+        ("together-BF16", options(TensorType::BF16)),
+        ("together-mixed", mixed(1)),
+        ("together-dense", mixed(6)),
+    ] {
+        let case = Case::new(name, options);
+        let (texts, n) = (case.ids(), case.reference.n_embd);
+        let mut first: Option<Vec<Vec<u32>>> = None;
+        for (isa, encoder) in case.model.encoders(&case.model.spec) {
+            let solo = |texts: &[&[u32]]| forward(&*encoder, &Team::solo(), n, texts);
+            let alone: Vec<_> = texts.iter().flat_map(|ids| solo(&[*ids])).collect();
+            let alone = bits(&alone);
+            assert_eq!(first.get_or_insert_with(|| alone.clone()), &alone, "{name} on {isa}");
+            assert_eq!(bits(&solo(&texts)), alone, "{name} on {isa}, together");
+            for pool in &pools {
+                let run = |texts: &[&[u32]]| pool.enter(|team| forward(&*encoder, team, n, texts));
+                let threads = pool.threads();
+                assert_eq!(bits(&run(&texts)), alone, "{name} on {isa}, {threads} threads");
+                let each: Vec<_> = texts.iter().flat_map(|ids| run(&[*ids])).collect();
+                assert_eq!(bits(&each), alone, "{name} on {isa}, alone on {threads} threads");
+            }
+        }
+    }
+}
+
+/// A workspace that other passes have used gives the bits of a fresh one.
+#[test]
+fn a_used_workspace_changes_no_bit() {
+    let case = Case::new("workspace", options(TensorType::Q8_0));
+    let n = case.reference.n_embd;
+    let cancel = AtomicBool::new(false);
+    for (isa, encoder) in case.model.encoders(&case.model.spec) {
+        let mut workspace = Workspace::default();
+        // From the longest to the shortest and back, so that every buffer holds another pass's rest.
+        for ids in case.texts.iter().rev().chain(&case.texts) {
+            let mut out = vec![f32::NAN; n];
+            encoder
+                .forward(&Team::solo(), &[ids], &mut workspace, &cancel, &mut out)
+                .expect("nobody cancels");
+            let fresh = forward(&*encoder, &Team::solo(), n, &[ids]);
+            assert_eq!(bits(&[out]), bits(&fresh), "{isa}, {} tokens", ids.len());
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_pass_says_so() {
+    let case = Case::new("cancel", options(TensorType::Q8_0));
+    let model = Runtime(case.model.spec.clone());
+    let spec = model.0;
+    for (_, encoder) in case.model.encoders(&spec) {
+        let mut out = vec![0.0; case.reference.n_embd];
+        let result = encoder.forward(
+            &Team::solo(),
+            &[&case.texts[2]],
+            &mut Workspace::default(),
+            &AtomicBool::new(true),
+            &mut out,
+        );
+        assert!(result.is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Tiny models in files of their own, and encoders over them for every instruction set of this CPU.
+
+#![allow(dead_code)] // Each test crate uses some of it.
+
+#[path = "../../codegen/tests/support/tiny.rs"]
+pub mod tiny;
+
+use monomorph::encoder::{Encoder, Forward, RopeTables, Workspace};
+use monomorph::isa::{Isa, Scalar};
+use monomorph::model::{Model, Runtime};
+use monomorph::pool::Team;
+use monomorph::weights::Weights;
+use monomorph_codegen::rope;
+use monomorph_gguf::{Header, Spec};
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+/// A model file.
+pub struct TinyModel {
+    pub bytes: Vec<u8>,
+    pub path: PathBuf,
+    pub spec: Spec,
+}
+
+/// An encoder and the name of its instruction set.
+pub type Named = (&'static str, Box<dyn Forward>);
+
+impl TinyModel {
+    /// The tiny model with these options, written to a file for this test alone.
+    pub fn new(test: &str, options: tiny::Options) -> TinyModel {
+        TinyModel::from_bytes(test, tiny::tiny_with(options))
+    }
+
+    /// A model file with this content.
+    pub fn from_bytes(test: &str, bytes: Vec<u8>) -> TinyModel {
+        let header = Header::parse(&bytes, bytes.len() as u64).expect("a header");
+        let spec = Spec::from_header(&header).expect("a model");
+        let path = scratch_file(&format!("{test}.gguf"));
+        fs::write(&path, &bytes).expect("the folder is writable");
+        TinyModel { bytes, path, spec }
+    }
+
+    /// A generic encoder for each instruction set; `spec` is the file's own with whatever the test leaves out.
+    pub fn encoders(&self, spec: &Spec) -> Vec<Named> {
+        self.encoders_of(|| Runtime(spec.clone()))
+    }
+
+    /// An encoder of a model for each instruction set.
+    pub fn encoders_of<M: Model>(&self, model: impl Fn() -> M) -> Vec<Named> {
+        let mut all = vec![self.encoder::<Scalar, M>(model())];
+        #[cfg(target_arch = "x86_64")]
+        all.extend([
+            self.encoder::<monomorph::isa::Avx2, M>(model()),
+            self.encoder::<monomorph::isa::Avx512, M>(model()),
+        ]);
+        all.into_iter().flatten().collect()
+    }
+
+    fn encoder<I: Isa, M: Model>(&self, model: M) -> Option<Named> {
+        let weights = Weights::map(&File::open(&self.path).expect("the file")).expect("a mapping");
+        let encoder = Encoder::new(I::detect()?, model, weights, rope_tables(&self.spec));
+        Some((I::NAME, Box::new(encoder)))
+    }
+}
+
+/// The tables that a build for this model would hold.
+pub fn rope_tables(spec: &Spec) -> RopeTables {
+    let table = |base| rope::table(spec.n_ctx, spec.head_dim, base);
+    RopeTables::new(table(spec.rope_base_sliding), table(spec.rope_base_full), spec.head_dim / 2)
+}
+
+/// A path in the folder that cargo keeps for the tests of this package.
+pub fn scratch_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Vectors of texts that share one pass.
+pub fn forward(
+    encoder: &dyn Forward,
+    team: &Team,
+    n_embd: usize,
+    texts: &[&[u32]],
+) -> Vec<Vec<f32>> {
+    // What an earlier pass leaves behind must not matter; NaN would show it.
+    let mut out = vec![f32::NAN; texts.len() * n_embd];
+    let cancel = AtomicBool::new(false);
+    encoder
+        .forward(team, texts, &mut Workspace::default(), &cancel, &mut out)
+        .expect("nobody cancels");
+    out.chunks(n_embd).map(<[f32]>::to_vec).collect()
+}
+
+/// The bits of vectors, to compare them exactly.
+pub fn bits(vectors: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    let bits = |vector: &Vec<f32>| vector.iter().map(|x| x.to_bits()).collect();
+    vectors.iter().map(bits).collect()
+}
+
+/// A text of `len` random ids between the marks for begin and end.
+pub fn random_ids(random: &mut Random, n_vocab: usize, len: usize) -> Vec<u32> {
+    let mut ids: Vec<u32> = (0..len).map(|_| random.below(n_vocab) as u32).collect();
+    if let [first, .., last] = ids.as_mut_slice() {
+        (*first, *last) = (2, 1);
+    }
+    ids
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// Brings items into a random order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
