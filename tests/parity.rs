@@ -157,13 +157,21 @@ fn float_types_equal_the_reference() {
 fn files_of_mixed_types_equal_the_reference() {
     for (i, odd) in MIXED.into_iter().enumerate() {
         let mixed = tiny::Options { odd, ..Default::default() };
-        Case::new(&format!("mixed-{i}"), mixed).check(&format!("{odd:?}"), 1..=6, &[Pooling::Mean]);
+        Case::new(&format!("mixed-{i}"), mixed).check(
+            &format!("{odd:?}"),
+            [1, 3, 6].into_iter(),
+            &[Pooling::Mean],
+        );
     }
     let ints_among_floats = tiny::Options {
         odd: &[("attn_q", TensorType::Q8_0), ("ffn_up", TensorType::Q8_0)],
         ..options(TensorType::F32)
     };
-    Case::new("mixed-F32", ints_among_floats).check("F32 with Q8_0", 1..=6, &[Pooling::Mean]);
+    Case::new("mixed-F32", ints_among_floats).check(
+        "F32 with Q8_0",
+        [1, 3, 6].into_iter(),
+        &[Pooling::Mean],
+    );
 }
 
 #[test]

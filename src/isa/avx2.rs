@@ -27,7 +27,8 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 impl Isa for Avx2 {
     const NAME: &'static str = "avx2";
-    const TILE_ROWS: usize = 6;
+    const INT_ROWS: usize = 6;
+    const FLOAT_ROWS: usize = 6;
     type F32 = [__m256; 2];
     type I32 = [__m256i; 2];
     type Pairs = [__m256i; 2];

@@ -1,6 +1,6 @@
 //! AVX-512 with VNNI: one 512-bit register is sixteen lanes, and `vpdpwssd` does a pair product and its sum at once.
 //!
-//! Thirty-two registers hold a 12 x 16 tile twice: 12 integer and 12 float accumulators, with weights to spare.
+//! Thirty-two registers hold 12 integer and 12 float sums of an int8 tile, or 16 sums of a float tile.
 
 #![allow(unsafe_code)]
 
@@ -28,7 +28,8 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 impl Isa for Avx512 {
     const NAME: &'static str = "avx512";
-    const TILE_ROWS: usize = 12;
+    const INT_ROWS: usize = 12;
+    const FLOAT_ROWS: usize = 16;
     type F32 = __m512;
     type I32 = __m512i;
     type Pairs = __m512i;

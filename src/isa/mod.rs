@@ -37,8 +37,10 @@ pub type Unit = [i8; 2 * PANEL];
 pub trait Isa: Copy + Send + Sync + 'static {
     /// The name that `MONOMORPH_ISA` and `inspect` use.
     const NAME: &'static str;
-    /// Rows of a matmul tile, chosen so that the accumulators fill the register file.
-    const TILE_ROWS: usize;
+    /// Rows of an int8 tile, at most 16: as many as keep an integer and a float sum each in registers.
+    const INT_ROWS: usize;
+    /// Rows of a float tile, at most 16: as many sums as leave registers for what is multiplied.
+    const FLOAT_ROWS: usize;
     /// Sixteen float32 lanes.
     type F32: Copy;
     /// Sixteen int32 lanes.

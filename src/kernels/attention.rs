@@ -12,9 +12,10 @@
 //! 3. In sliding layers the keys are clipped to what the part can reach; the window's edges alone are masked.
 
 use super::softmax::softmax_columns;
-use super::tile::{float_tile, float_tile_transposed, with_rows};
+use super::tile::{Panel, float_tile_transposed, with_rows};
 use crate::dim::Dim;
 use crate::isa::{Isa, LANES};
+use crate::quant::{BLOCK, FloatPanel};
 use std::ops::Range;
 
 /// Tokens that are handled together.
@@ -46,7 +47,7 @@ pub struct KeysValues<'a> {
 #[derive(Default)]
 pub struct AttentionScratch {
     /// q^T: head_dim x 16.
-    queries: Vec<[f32; LANES]>,
+    queries: Vec<FloatPanel>,
     /// Scores, then weights: keys x 16.
     scores: Vec<[f32; LANES]>,
 }
@@ -76,7 +77,7 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
             let kv_stride = heads.n_head_kv.size() * d;
             let reach = Reach { tokens: tokens.clone(), radius: radius.unwrap_or(kv.n), n: kv.n };
             let keys = reach.keys();
-            scratch.queries.resize(d, [0.0; LANES]);
+            scratch.queries.resize(d / BLOCK, bytemuck::Zeroable::zeroed());
             if scratch.scores.len() < keys.len() {
                 scratch.scores.resize(keys.len(), [0.0; LANES]);
             }
@@ -136,14 +137,15 @@ impl Reach {
 
 /// `panel = q^T`, with zeros in the lanes that have no token.
 #[inline(always)]
-fn transpose_queries(queries: &[f32], stride: usize, tokens: usize, panel: &mut [[f32; LANES]]) {
-    let d = panel.len();
+fn transpose_queries(queries: &[f32], stride: usize, tokens: usize, panel: &mut [FloatPanel]) {
+    let d = panel.len() * BLOCK;
     for lane in 0..LANES {
+        let rows = panel.iter_mut().flat_map(|block| &mut block.weights);
         if lane < tokens {
             let query = &queries[lane * stride..][..d];
-            panel.iter_mut().zip(query).for_each(|(row, q)| row[lane] = *q);
+            rows.zip(query).for_each(|(row, q)| row[lane] = *q);
         } else {
-            panel.iter_mut().for_each(|row| row[lane] = 0.0);
+            rows.for_each(|row| row[lane] = 0.0);
         }
     }
 }
@@ -155,16 +157,16 @@ fn score<I: Isa>(
     d: usize,
     keys: &[f32],
     stride: usize,
-    queries: &[[f32; LANES]],
+    queries: &[FloatPanel],
     scores: &mut [[f32; LANES]],
 ) {
     let mut key = 0;
     while key < scores.len() {
-        let height = I::TILE_ROWS.min(scores.len() - key);
-        with_rows!(height, R => {
+        let height = I::FLOAT_ROWS.min(scores.len() - key);
+        with_rows!(height, I::FLOAT_ROWS, R => {
             let base = &keys[key * stride..];
-            let rows: [&[f32]; R] = std::array::from_fn(|r| &base[r * stride..][..d]);
-            let sums = float_tile(isa, rows, queries.as_flattened(), LANES);
+            let rows = std::array::from_fn(|r| base[r * stride..][..d].as_chunks().0);
+            let sums = FloatPanel::tile::<I, R>(isa, rows, queries, d / BLOCK);
             for r in 0..R {
                 isa.store(sums[r], &mut scores[key + r]);
             }
@@ -187,14 +189,12 @@ fn weigh<I: Isa>(
     out_stride: usize,
     out: &mut [f32],
 ) {
-    // Sixteen tokens are two tiles of eight where the registers allow it: enough sums to hide their latency.
-    let tallest = I::TILE_ROWS.min(LANES / 2);
     for column in (0..d).step_by(LANES) {
         let values = &values[column..];
         let mut token = 0;
         while token < tokens {
-            let height = tallest.min(tokens - token);
-            with_rows!(height, R => {
+            let height = I::FLOAT_ROWS.min(tokens - token);
+            with_rows!(height, I::FLOAT_ROWS, R => {
                 let rows = float_tile_transposed::<I, R>(isa, weights, token, values, stride);
                 for r in 0..R {
                     let scaled = isa.mul(rows[r], isa.splat(1.0 / sums[token + r]));

@@ -187,8 +187,8 @@ fn sweep<I: Isa, K: Dim, P: RowsFor>(
     let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
-        let height = I::TILE_ROWS.min(rows.m - row);
-        with_rows!(height, R => {
+        let height = P::max_rows::<I>().min(rows.m - row);
+        with_rows!(height, P::max_rows::<I>(), R => {
             let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
             for p in 0..count {
                 let sums = P::tile(isa, tile, &group[p * blocks..], blocks);
@@ -216,10 +216,11 @@ fn sweep_geglu<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
     out: &mut ColumnsMut<'_>,
 ) {
     let blocks = k.size() / BLOCK;
+    let most = G::max_rows::<I>().min(U::max_rows::<I>());
     let mut row = 0;
     while row < rows.m {
-        let height = I::TILE_ROWS.min(rows.m - row);
-        with_rows!(height, R => {
+        let height = most.min(rows.m - row);
+        with_rows!(height, most, R => {
             let gate_rows = tile_rows::<_, R>(G::blocks(&rows), blocks, row);
             let up_rows = tile_rows::<_, R>(U::blocks(&rows), blocks, row);
             for p in 0..count {

@@ -17,6 +17,9 @@ pub trait Panel: bytemuck::Pod + Send + Sync {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
+    /// The tallest tile of this kind.
+    fn max_rows<I: Isa>() -> usize;
+
     /// `rows` (R x k) times a panel (k x 16), before the rows' scales. The panel is the first `blocks` of `panels`;
     /// what follows is what is read next.
     fn tile<I: Isa, const R: usize>(
@@ -29,6 +32,11 @@ pub trait Panel: bytemuck::Pod + Send + Sync {
 
 impl Panel for IntPanel {
     type RowBlock = IntBlock;
+
+    #[inline(always)]
+    fn max_rows<I: Isa>() -> usize {
+        I::INT_ROWS
+    }
 
     /// Within a block the products are summed in int32, exactly: 32 * 127 * 32767 < 2^31. Then one fused
     /// multiply-add with the column's scale adds the block to the float sum.
@@ -66,15 +74,29 @@ impl Panel for FloatPanel {
     type RowBlock = FloatBlock;
 
     #[inline(always)]
+    fn max_rows<I: Isa>() -> usize {
+        I::FLOAT_ROWS
+    }
+
+    #[inline(always)]
     fn tile<I: Isa, const R: usize>(
         isa: I,
         rows: [&[FloatBlock]; R],
         panels: &[FloatPanel],
         blocks: usize,
     ) -> [I::F32; R] {
-        let rows = from_fn(|r| rows[r][..blocks].as_flattened());
-        let weights: &[[[f32; PANEL]; BLOCK]] = bytemuck::cast_slice(&panels[..blocks]);
-        float_tile(isa, rows, weights.as_flattened().as_flattened(), PANEL)
+        let rows: [_; R] = from_fn(|r| &rows[r][..blocks]);
+        let mut sums = [isa.splat(0.0); R];
+        for (b, block) in panels[..blocks].iter().enumerate() {
+            let rows: [_; R] = from_fn(|r| &rows[r][b]);
+            for i in 0..BLOCK {
+                let w = isa.load(&block.weights[i]);
+                for r in 0..R {
+                    sums[r] = isa.mul_add(isa.splat(rows[r][i]), w, sums[r]);
+                }
+            }
+        }
+        sums
     }
 }
 
@@ -87,27 +109,6 @@ const AHEAD: usize = 16;
 fn prefetch_block<I: Isa>(isa: I, block: &IntPanel) {
     let lines = bytemuck::bytes_of(block).as_chunks::<64>().0;
     lines.iter().for_each(|line| isa.prefetch(line));
-}
-
-/// `rows` (R x k) times a k x 16 matrix of floats whose rows lie `stride` apart.
-#[inline(always)]
-pub fn float_tile<I: Isa, const R: usize>(
-    isa: I,
-    rows: [&[f32]; R],
-    matrix: &[f32],
-    stride: usize,
-) -> [I::F32; R] {
-    let k = rows[0].len();
-    let rows: [_; R] = from_fn(|r| &rows[r][..k]);
-    let mut sums = [isa.splat(0.0); R];
-    for (i, w) in matrix.chunks(stride).enumerate().take(k) {
-        let Some(w) = w.first_chunk() else { break };
-        let w = isa.load(w);
-        for r in 0..R {
-            sums[r] = isa.mul_add(isa.splat(rows[r][i]), w, sums[r]);
-        }
-    }
-    sums
 }
 
 /// The transpose of columns `first..first + R` of a k x 16 matrix, times a k x 16 matrix of floats whose rows lie
@@ -133,15 +134,15 @@ pub fn float_tile_transposed<I: Isa, const R: usize>(
     sums
 }
 
-/// Runs `$body` with the constant `$R` set to `$rows`, a run-time count of 1 to 12.
+/// Runs `$body` with the constant `$R` set to `$rows`, a run-time count of 1 to `$most`.
 macro_rules! with_rows {
-    ($rows:expr, $R:ident => $body:expr) => {
-        with_rows!(@ $rows, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12)
+    ($rows:expr, $most:expr, $R:ident => $body:expr) => {
+        with_rows!(@ $rows, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
     };
-    (@ $rows:expr, $R:ident, $body:expr, $($n:literal)*) => {
+    (@ $rows:expr, $most:expr, $R:ident, $body:expr, $($n:literal)*) => {
         match $rows {
             // The comparison is between constants: an instruction set with small tiles compiles no large ones.
-            $($n if $n <= I::TILE_ROWS => {
+            $($n if $n <= $most => {
                 const $R: usize = $n;
                 $body
             })*
