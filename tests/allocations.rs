@@ -4,7 +4,7 @@
 
 mod support;
 
-use monomorph::encoder::{Forward, Workspace};
+use monomorph::encoder::Workspace;
 use monomorph::pool::Team;
 use monomorph_gguf::TensorType;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -90,8 +90,10 @@ fn a_second_pass_allocates_nothing() {
             let mut out = vec![0.0; texts.len() * model.spec.n_embd];
             let mut pass = |texts: &[&[u32]]| {
                 let out = &mut out[..texts.len() * model.spec.n_embd];
-                let run = || encoder.forward(&team, texts, &mut workspace, &cancel, out);
-                allocations(|| run().expect("nobody cancels"))
+                allocations(|| {
+                    let result = encoder.forward(&team, texts, &mut workspace, &cancel, out);
+                    result.expect("nobody cancels");
+                })
             };
             let first = pass(&texts);
             assert!(first > 0, "the buffers have to come from somewhere");
