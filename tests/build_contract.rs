@@ -62,7 +62,7 @@ fn what_is_no_file_is_named() {
 #[test]
 fn what_is_no_model_is_explained() {
     let path = folder("no model").join("model.gguf");
-    let mut with = |bytes: &[u8]| {
+    let with = |bytes: &[u8]| {
         fs::write(&path, bytes).expect("a file for the test");
         refusal(&path)
     };
@@ -87,14 +87,14 @@ fn a_truncated_model_is_refused() {
         fs::write(&path, &whole[..len]).expect("a file for the test");
         refusal(&path)
     };
-    for len in [4, 20, 1000, 30_000] {
+    for len in [4, 20, 1000] {
         let reason = by_length(len);
         assert!(
             reason.contains("ends inside") || reason.contains("fit in the rest"),
             "{len}: {reason}"
         );
     }
-    for len in [whole.len() / 2, whole.len() - 33] {
+    for len in [30_000, whole.len() / 2, whole.len() - 33] {
         let reason = by_length(len);
         assert!(reason.starts_with("tensor "), "{len}: {reason}");
     }

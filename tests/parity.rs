@@ -186,7 +186,8 @@ fn other_shapes_equal_the_reference() {
 #[test]
 fn the_tolerance_notices_mistakes() {
     let case = Case::new("mistakes", options(TensorType::Q8_0));
-    let changes: [(&str, fn(&mut Spec)); 7] = [
+    type Change = (&'static str, fn(&mut Spec));
+    let changes: [Change; 7] = [
         ("a wider window", |spec| spec.attention_radius += 1),
         ("a narrower window", |spec| spec.attention_radius -= 1),
         ("a full layer that slides", |spec| {

@@ -84,12 +84,10 @@ impl Naive {
         loop {
             let mut best: Option<(f32, usize)> = None;
             for i in 1..tokens.len() {
-                if let Some(&(_, score)) =
-                    self.normal.get(&format!("{}{}", tokens[i - 1], tokens[i]))
-                {
-                    if best.is_none_or(|(highest, _)| score > highest) {
-                        best = Some((score, i));
-                    }
+                let merged = format!("{}{}", tokens[i - 1], tokens[i]);
+                let score = self.normal.get(&merged).map(|&(_, score)| score);
+                if score > best.map(|(highest, _)| highest) {
+                    best = score.map(|score| (score, i));
                 }
             }
             let Some((_, i)) = best else { return };

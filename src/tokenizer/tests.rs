@@ -1,14 +1,9 @@
+use monomorph_codegen::vocab::{build, build_from};
 use monomorph_gguf::vocab_layout::hash;
-use monomorph_gguf::{Piece, PieceKind, TokenizerSpec};
+use monomorph_gguf::{Header, Piece, PieceKind, Spec, TokenizerSpec, Vocabulary, read_prefix};
 
 use super::naive::Naive;
 use super::{Encoding, Tokenizer};
-
-/// What the build script builds vocabularies with.
-#[path = "../../codegen/src/vocab.rs"]
-#[allow(dead_code)]
-mod vocab;
-use vocab::build_from;
 
 const ALL: usize = usize::MAX;
 
@@ -126,6 +121,26 @@ fn agrees_with_the_definition() {
             let text: String = (0..n_parts).map(|_| part(&mut rng, &sample.pieces)).collect();
             sample.check(&text);
         }
+    }
+}
+
+/// The default model's file, read and built as a build does.
+#[test]
+fn agrees_with_the_definition_on_the_default_model() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/tiny.gguf");
+    let prefix = read_prefix(path.as_ref()).expect("the default model");
+    let header = Header::parse(&prefix.bytes, prefix.file_len).expect("the default model");
+    let special = Spec::from_header(&header).expect("a valid model").tokenizer;
+    let pieces: Vec<Piece<'_>> =
+        Vocabulary::from_header(&header).expect("a vocabulary").iter().collect();
+    let tokenizer = Tokenizer::new(build(&header).expect("a vocabulary").leak());
+    let naive = Naive::new(&pieces, special.unknown);
+    let mut rng = Rng(3);
+    for _ in 0..2000 {
+        let text: String = (0..rng.below(20)).map(|_| part(&mut rng, &pieces)).collect();
+        let got = tokenizer.encode(&text, ALL);
+        let inner = &got.ids[special.add_bos.into()..got.ids.len() - usize::from(special.add_eos)];
+        assert_eq!(inner, naive.encode(&text), "{text:?}");
     }
 }
 

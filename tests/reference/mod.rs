@@ -287,7 +287,7 @@ impl File<'_> {
         let values = |name: &str| self.values(&format!("blk.{i}.{name}")).expect("a norm");
         let matrix = |name: &str| self.matrix(&format!("blk.{i}.{name}")).expect("a matrix");
         Layer {
-            full: (i + 1) % 6 == 0,
+            full: (i + 1).is_multiple_of(6),
             attn_norm: values("attn_norm"),
             attn_q: matrix("attn_q"),
             attn_k: matrix("attn_k"),
