@@ -1,25 +1,19 @@
 //! The library's front: text in, vectors out.
 
 use crate::built::{self, Built, FINGERPRINT, SPEC};
-use crate::encoder::{Batch, Encoder, Forward, workspace_bytes};
+use crate::encoder::{Batch, Forward, select, select_generic, workspace_bytes};
 use crate::error::Error;
 use crate::gate;
-use crate::isa::{Isa, Scalar};
-use crate::model::{Model, Runtime};
 use crate::pool::Pool;
 use crate::prompt::Prompt;
 use crate::tokenizer::Tokenizer;
 use crate::unicode::Unicode;
 use crate::vector;
-use crate::weights::Weights;
 use monomorph_gguf::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-#[cfg(target_arch = "x86_64")]
-use crate::isa::{Avx2, Avx512};
 
 /// The built model, opened: embeds texts on any thread. Requests run one after another, each on all threads.
 ///
@@ -291,49 +285,24 @@ impl OpenOptions {
             || std::env::var("MONOMORPH_ISA").ok().filter(|name| !name.is_empty());
         let best = || crate::isa::available()[0].to_owned();
         let name = self.isa.clone().or_else(from_environment).unwrap_or_else(best);
-        let unknown = || Error::Isa { name: name.clone() };
-        let opened = match name.as_str() {
-            Scalar::NAME => self.with_isa::<Scalar>(weights, pool),
-            #[cfg(target_arch = "x86_64")]
-            Avx2::NAME => self.with_isa::<Avx2>(weights, pool),
-            #[cfg(target_arch = "x86_64")]
-            Avx512::NAME => self.with_isa::<Avx512>(weights, pool),
-            _ => None,
+        let rope = built::rope_tables();
+        let (path, encoder) = match self.kernels {
+            Kernels::Specialized => ("specialized", select(&name, Built, weights, rope)),
+            Kernels::Generic => ("generic", select_generic(&name, SPEC.clone(), weights, rope)),
         };
-        opened.ok_or_else(unknown)
-    }
-
-    fn with_isa<I: Isa>(self, weights: Weights, pool: Pool) -> Option<Embedder> {
-        let isa = I::detect()?;
-        Some(match self.kernels {
-            Kernels::Specialized => self.with_model(isa, Built, "specialized", weights, pool),
-            Kernels::Generic => {
-                self.with_model(isa, Runtime(SPEC.clone()), "generic", weights, pool)
-            }
-        })
-    }
-
-    fn with_model<I: Isa, M: Model>(
-        self,
-        isa: I,
-        model: M,
-        path: &'static str,
-        mut weights: Weights,
-        pool: Pool,
-    ) -> Embedder {
+        let mut encoder = encoder.ok_or(Error::Isa { name })?;
         if self.keep_panels {
-            weights.keep_panels(isa, &SPEC, &pool);
+            encoder.keep_panels(&pool);
         }
         let info = Info {
-            isa: I::NAME,
+            isa: encoder.isa(),
             path,
             threads: pool.threads(),
             dimensions: SPEC.n_embd,
             n_ctx: SPEC.n_ctx,
-            kept_bytes: weights.kept_bytes(),
+            kept_bytes: encoder.kept_bytes(),
         };
-        let encoder = Box::new(Encoder::new(isa, model, weights, built::rope_tables()));
-        Embedder { pool, encoder, batch: Batch::default(), info }
+        Ok(Embedder { pool, encoder, batch: Batch::default(), info })
     }
 }
 

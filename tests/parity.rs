@@ -14,7 +14,6 @@ mod reference;
 mod support;
 
 use monomorph::encoder::{Forward, Workspace};
-use monomorph::model::Runtime;
 use monomorph::pool::{Pool, Team};
 use monomorph_gguf::{FileShape, Pooling, Spec, TensorType};
 use reference::{Reference, Rows};
@@ -271,9 +270,7 @@ fn a_used_workspace_changes_no_bit() {
 #[test]
 fn a_cancelled_pass_says_so() {
     let case = Case::new("cancel", options(TensorType::Q8_0));
-    let model = Runtime(case.model.spec.clone());
-    let spec = model.0;
-    for (_, encoder) in case.model.encoders(&spec) {
+    for (_, encoder) in case.model.encoders(&case.model.spec) {
         let mut out = vec![0.0; case.reference.n_embd];
         let result = encoder.forward(
             &Team::solo(),

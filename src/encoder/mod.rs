@@ -12,15 +12,17 @@ mod inputs;
 mod layer;
 mod pooling;
 mod rope;
+mod select;
 mod workspace;
 
 pub use batch::{Batch, Cancelled};
 pub use rope::RopeTables;
+pub use select::{select, select_generic};
 pub use workspace::{Workspace, bytes_for as workspace_bytes};
 
 use crate::isa::Isa;
 use crate::model::Model;
-use crate::pool::Team;
+use crate::pool::{Pool, Team};
 use crate::weights::Weights;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,8 +45,12 @@ pub trait Forward: Send + Sync {
         cancel: &AtomicBool,
         out: &mut [f32],
     ) -> Result<(), Cancelled>;
-    /// The weights.
-    fn weights(&self) -> &Weights;
+    /// The instruction set's name.
+    fn isa(&self) -> &'static str;
+    /// See [`Weights::keep_panels`].
+    fn keep_panels(&mut self, pool: &Pool);
+    /// Private memory of the kept panels, in bytes.
+    fn kept_bytes(&self) -> usize;
     /// Multiply-adds of a text of `tokens` tokens, to balance work.
     fn cost(&self, tokens: usize) -> u64;
 }
@@ -109,8 +115,16 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         Ok(())
     }
 
-    fn weights(&self) -> &Weights {
-        &self.weights
+    fn isa(&self) -> &'static str {
+        I::NAME
+    }
+
+    fn keep_panels(&mut self, pool: &Pool) {
+        self.weights.keep_panels(self.isa, self.model.spec(), pool);
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.weights.kept_bytes()
     }
 
     fn cost(&self, tokens: usize) -> u64 {

@@ -27,8 +27,9 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 impl Isa for Avx2 {
     const NAME: &'static str = "avx2";
-    const INT_ROWS: usize = 6;
-    const FLOAT_ROWS: usize = 6;
+    const INT_SUMS: usize = 6;
+    const FLOAT_SUMS: usize = 6;
+    const WIDE: bool = false;
     type F32 = [__m256; 2];
     type I32 = [__m256i; 2];
     type Pairs = [__m256i; 2];

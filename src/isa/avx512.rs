@@ -28,8 +28,9 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 impl Isa for Avx512 {
     const NAME: &'static str = "avx512";
-    const INT_ROWS: usize = 12;
-    const FLOAT_ROWS: usize = 16;
+    const INT_SUMS: usize = 12;
+    const FLOAT_SUMS: usize = 16;
+    const WIDE: bool = true;
     type F32 = __m512;
     type I32 = __m512i;
     type Pairs = __m512i;

@@ -37,10 +37,12 @@ pub type Unit = [i8; 2 * PANEL];
 pub trait Isa: Copy + Send + Sync + 'static {
     /// The name that `MONOMORPH_ISA` and `inspect` use.
     const NAME: &'static str;
-    /// Rows of an int8 tile, at most 16: as many as keep an integer and a float sum each in registers.
-    const INT_ROWS: usize;
-    /// Rows of a float tile, at most 16: as many sums as leave registers for what is multiplied.
-    const FLOAT_ROWS: usize;
+    /// Sums of an int8 tile, at most 16: as many as keep an integer and a float sum each in registers.
+    const INT_SUMS: usize;
+    /// Sums of a float tile, at most 16: as many as leave registers for what is multiplied.
+    const FLOAT_SUMS: usize;
+    /// Whether tiles of two panels are faster than tall ones: they are where a broadcast costs a load.
+    const WIDE: bool;
     /// Sixteen float32 lanes.
     type F32: Copy;
     /// Sixteen int32 lanes.

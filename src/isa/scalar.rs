@@ -18,8 +18,9 @@ fn zip<A: Copy, B: Copy, C>(a: [A; LANES], b: [B; LANES], f: impl Fn(A, B) -> C)
 
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";
-    const INT_ROWS: usize = 4;
-    const FLOAT_ROWS: usize = 4;
+    const INT_SUMS: usize = 4;
+    const FLOAT_SUMS: usize = 4;
+    const WIDE: bool = false;
     type F32 = [f32; LANES];
     type I32 = [i32; LANES];
     type Pairs = [[i16; 2]; LANES];

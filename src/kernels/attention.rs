@@ -1,18 +1,21 @@
 //! Attention of one text as two matrix products with a softmax between them.
 //!
-//! A part is up to sixteen neighbouring tokens of one text, one a vector lane, and one query head at a time:
+//! A part is up to sixteen neighbouring tokens of one text, one a vector lane, and for each query head:
 //! ```text
 //! scores (keys x 16)  = K q^T            a tile of key rows times the panel q^T (head_dim x 16)
 //! weights             = softmax down each column; keys out of the token's own reach weigh nothing
 //! o (16 x head_dim)   = weights^T V      a tile of tokens times column groups of V
 //! ```
+//! Three query heads that share their keys are scored together where there are registers for it: a key is then read
+//! once for three.
+//!
 //! 1. Keys and values are used as they lie, row by row: only sixteen queries are transposed.
 //! 2. No sum crosses lanes, and every sum runs over the keys in their order. Keys out of reach add exactly zero, so a
 //!    token's bits do not depend on which others share its part.
 //! 3. In sliding layers the keys are clipped to what the part can reach; the window's edges alone are masked.
 
 use super::softmax::softmax_columns;
-use super::tile::{Panel, float_tile_transposed, with_rows};
+use super::tile::{Panel, float_tile_transposed};
 use crate::dim::Dim;
 use crate::isa::{Isa, LANES};
 use crate::quant::{BLOCK, FloatPanel};
@@ -46,9 +49,9 @@ pub struct KeysValues<'a> {
 /// Room for one part; grows to the longest text and stays.
 #[derive(Default)]
 pub struct AttentionScratch {
-    /// q^T: head_dim x 16.
+    /// q^T: head_dim x 16 for each head.
     queries: Vec<FloatPanel>,
-    /// Scores, then weights: keys x 16.
+    /// Scores, then weights: keys x 16 for each head.
     scores: Vec<[f32; LANES]>,
 }
 
@@ -72,39 +75,79 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     isa.vectorize(
         #[inline(always)]
         || {
-            let d = heads.head_dim.size();
-            let shared = heads.n_head.size() / heads.n_head_kv.size();
-            let kv_stride = heads.n_head_kv.size() * d;
-            let reach = Reach { tokens: tokens.clone(), radius: radius.unwrap_or(kv.n), n: kv.n };
-            let keys = reach.keys();
-            scratch.queries.resize(d / BLOCK, bytemuck::Zeroable::zeroed());
-            if scratch.scores.len() < keys.len() {
-                scratch.scores.resize(keys.len(), [0.0; LANES]);
-            }
-            let scores = &mut scratch.scores[..keys.len()];
-            for head in 0..heads.n_head.size() {
-                transpose_queries(&queries[head * d..], stride, tokens.len(), &mut scratch.queries);
-                let column = head / shared * d;
-                let k = &kv.keys[keys.start * kv_stride + column..];
-                score(isa, d, k, kv_stride, &scratch.queries, scores);
-                reach.mask(scores);
-                let sums = softmax_columns(isa, scores);
-                let v = &kv.values[keys.start * kv_stride + column..];
-                let out = &mut out[head * d..];
-                weigh(
-                    isa,
-                    d,
-                    v,
-                    kv_stride,
-                    scores,
-                    &sums,
-                    tokens.len(),
-                    heads.n_head.size() * d,
-                    out,
-                );
+            let part = Part { heads, queries, stride, tokens, kv, radius };
+            if I::WIDE && part.shared() % 3 == 0 {
+                part.attend::<I, 3, 8, 8, 2>(isa, scratch, out);
+            } else if I::WIDE {
+                part.attend::<I, 1, 16, 8, 2>(isa, scratch, out);
+            } else {
+                part.attend::<I, 1, 6, 4, 1>(isa, scratch, out);
             }
         },
     );
+}
+
+/// The arguments of [`attention`] that are only read.
+struct Part<'a, H: Dim, G: Dim, D: Dim> {
+    heads: Heads<H, G, D>,
+    queries: &'a [f32],
+    stride: usize,
+    tokens: Range<usize>,
+    kv: KeysValues<'a>,
+    radius: Option<usize>,
+}
+
+impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
+    /// Query heads for each key/value head.
+    #[inline(always)]
+    fn shared(&self) -> usize {
+        self.heads.n_head.size() / self.heads.n_head_kv.size()
+    }
+
+    /// `TOGETHER` heads at a time; tiles of `KEYS` keys by `TOGETHER` heads, then of `TOKENS` tokens by `GROUPS`
+    /// groups of sixteen columns.
+    #[inline(always)]
+    fn attend<
+        I: Isa,
+        const TOGETHER: usize,
+        const KEYS: usize,
+        const TOKENS: usize,
+        const GROUPS: usize,
+    >(
+        &self,
+        isa: I,
+        scratch: &mut AttentionScratch,
+        out: &mut [f32],
+    ) {
+        let (n_head, d) = (self.heads.n_head.size(), self.heads.head_dim.size());
+        let kv_stride = self.heads.n_head_kv.size() * d;
+        let radius = self.radius.unwrap_or(self.kv.n);
+        let reach = Reach { tokens: self.tokens.clone(), radius, n: self.kv.n };
+        let (first_key, n_keys) = (reach.keys().start, reach.keys().len());
+        let blocks = d / BLOCK;
+        scratch.queries.resize(TOGETHER * blocks, bytemuck::Zeroable::zeroed());
+        if scratch.scores.len() < TOGETHER * n_keys {
+            scratch.scores.resize(TOGETHER * n_keys, [0.0; LANES]);
+        }
+        let scores = &mut scratch.scores[..TOGETHER * n_keys];
+        for head in (0..n_head).step_by(TOGETHER) {
+            let panels = scratch.queries.chunks_exact_mut(blocks);
+            for (h, panel) in (head..head + TOGETHER).zip(panels) {
+                let queries = &self.queries[h * d..];
+                transpose_queries(queries, self.stride, self.tokens.len(), panel);
+            }
+            let column = first_key * kv_stride + head / self.shared() * d;
+            let (keys, values) = (&self.kv.keys[column..], &self.kv.values[column..]);
+            score::<I, KEYS, TOGETHER>(isa, d, keys, kv_stride, &scratch.queries, scores);
+            for (h, scores) in (head..).zip(scores.chunks_exact_mut(n_keys)) {
+                reach.mask(scores);
+                let sums = softmax_columns(isa, scores);
+                let out = &mut out[h * d..];
+                let rows = Weighted { values, stride: kv_stride, weights: scores, sums: &sums };
+                rows.write::<I, TOKENS, GROUPS>(isa, d, self.tokens.len(), n_head * d, out);
+            }
+        }
+    }
 }
 
 /// Which keys the tokens of a part see.
@@ -138,21 +181,22 @@ impl Reach {
 /// `panel = q^T`, with zeros in the lanes that have no token.
 #[inline(always)]
 fn transpose_queries(queries: &[f32], stride: usize, tokens: usize, panel: &mut [FloatPanel]) {
-    let d = panel.len() * BLOCK;
+    let panel: &mut [[[f32; LANES]; LANES]] = bytemuck::cast_slice_mut(panel);
     for lane in 0..LANES {
-        let rows = panel.iter_mut().flat_map(|block| &mut block.weights);
-        if lane < tokens {
-            let query = &queries[lane * stride..][..d];
-            rows.zip(query).for_each(|(row, q)| row[lane] = *q);
-        } else {
-            rows.for_each(|row| row[lane] = 0.0);
+        let query = if lane < tokens { &queries[lane * stride..] } else { &[] };
+        let query = query.as_chunks::<LANES>().0;
+        for (i, rows) in panel.iter_mut().enumerate() {
+            let values = query.get(i).unwrap_or(&[0.0; LANES]);
+            for k in 0..LANES {
+                rows[k][lane] = values[k];
+            }
         }
     }
 }
 
-/// `scores = K q^T`
+/// `scores = K q^T`, R keys at a time for each of C heads.
 #[inline(always)]
-fn score<I: Isa>(
+fn score<I: Isa, const R: usize, const C: usize>(
     isa: I,
     d: usize,
     keys: &[f32],
@@ -160,50 +204,61 @@ fn score<I: Isa>(
     queries: &[FloatPanel],
     scores: &mut [[f32; LANES]],
 ) {
-    let mut key = 0;
-    while key < scores.len() {
-        let height = I::FLOAT_ROWS.min(scores.len() - key);
-        with_rows!(height, I::FLOAT_ROWS, R => {
-            let base = &keys[key * stride..];
-            let rows = std::array::from_fn(|r| base[r * stride..][..d].as_chunks().0);
-            let sums = FloatPanel::tile::<I, R>(isa, rows, queries, d / BLOCK);
-            for r in 0..R {
-                isa.store(sums[r], &mut scores[key + r]);
+    let (n, blocks) = (scores.len() / C, d / BLOCK);
+    let mut panels = [queries; C];
+    for c in 0..C {
+        panels[c] = &queries[c * blocks..];
+    }
+    for key in (0..n).step_by(R) {
+        let mut rows = [&keys.as_chunks().0[..0]; R];
+        for r in 0..R {
+            // The last tile repeats the last key.
+            rows[r] = keys[(key + r).min(n - 1) * stride..][..d].as_chunks().0;
+        }
+        let sums = FloatPanel::tile::<I, R, C>(isa, rows, panels, blocks);
+        for r in 0..R.min(n - key) {
+            for c in 0..C {
+                isa.store(sums[r][c], &mut scores[c * n + key + r]);
             }
-        });
-        key += height;
+        }
     }
 }
 
-/// `out = weights^T V / sums` for the first `tokens` lanes; rows of `out` lie `out_stride` apart.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn weigh<I: Isa>(
-    isa: I,
-    d: usize,
-    values: &[f32],
+/// `weights^T V / sums`
+struct Weighted<'a> {
+    /// V, its rows `stride` apart.
+    values: &'a [f32],
     stride: usize,
-    weights: &[[f32; LANES]],
-    sums: &[f32; LANES],
-    tokens: usize,
-    out_stride: usize,
-    out: &mut [f32],
-) {
-    for column in (0..d).step_by(LANES) {
-        let values = &values[column..];
-        let mut token = 0;
-        while token < tokens {
-            let height = I::FLOAT_ROWS.min(tokens - token);
-            with_rows!(height, I::FLOAT_ROWS, R => {
-                let rows = float_tile_transposed::<I, R>(isa, weights, token, values, stride);
-                for r in 0..R {
-                    let scaled = isa.mul(rows[r], isa.splat(1.0 / sums[token + r]));
-                    if let Some(to) = out[(token + r) * out_stride + column..].first_chunk_mut() {
-                        isa.store(scaled, to);
+    /// Keys x 16 tokens.
+    weights: &'a [[f32; LANES]],
+    sums: &'a [f32; LANES],
+}
+
+impl Weighted<'_> {
+    /// Writes the first `tokens` rows of `d` columns, R rows by C groups of columns at a time; rows of `out` lie
+    /// `out_stride` apart.
+    #[inline(always)]
+    fn write<I: Isa, const R: usize, const C: usize>(
+        &self,
+        isa: I,
+        d: usize,
+        tokens: usize,
+        out_stride: usize,
+        out: &mut [f32],
+    ) {
+        for column in (0..d).step_by(C * LANES) {
+            let values = &self.values[column..];
+            for first in (0..tokens).step_by(R) {
+                let tile =
+                    float_tile_transposed::<I, R, C>(isa, self.weights, first, values, self.stride);
+                for r in 0..R.min(tokens - first) {
+                    let inverse = isa.splat(1.0 / self.sums[first + r]);
+                    let to = &mut out[(first + r) * out_stride + column..].as_chunks_mut().0[..C];
+                    for c in 0..C {
+                        isa.store(isa.mul(tile[r][c], inverse), &mut to[c]);
                     }
                 }
-            });
-            token += height;
+            }
         }
     }
 }

@@ -11,7 +11,7 @@
 //! 3. While a panel is unpacked, the next one's blocks (contiguous in the file) are prefetched.
 
 use super::geglu::geglu;
-use super::tile::{FloatBlock, IntBlock, Panel, with_rows};
+use super::tile::{FloatBlock, IntBlock, Panel, each, most_sums, with_rows};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
 use crate::pool::ColumnsMut;
@@ -122,14 +122,14 @@ pub fn matmul_geglu<I: Isa, K: Dim>(
                     (Group::Ints(g), Group::Ints(u)) => {
                         sweep_geglu(isa, k, rows, g, u, count, at, out)
                     }
-                    (Group::Ints(g), Group::Floats(u)) => {
-                        sweep_geglu(isa, k, rows, g, u, count, at, out)
-                    }
-                    (Group::Floats(g), Group::Ints(u)) => {
-                        sweep_geglu(isa, k, rows, g, u, count, at, out)
-                    }
                     (Group::Floats(g), Group::Floats(u)) => {
                         sweep_geglu(isa, k, rows, g, u, count, at, out)
+                    }
+                    (Group::Ints(g), Group::Floats(u)) => {
+                        sweep_geglu_mixed(isa, k, rows, g, u, count, at, out)
+                    }
+                    (Group::Floats(g), Group::Ints(u)) => {
+                        sweep_geglu_mixed(isa, k, rows, g, u, count, at, out)
                     }
                 }
             }
@@ -170,7 +170,11 @@ impl RowsFor for FloatPanel {
 #[inline(always)]
 fn tile_rows<T, const R: usize>(blocks: &[T], per_row: usize, row: usize) -> [&[T]; R] {
     let tile = &blocks[row * per_row..(row + R) * per_row];
-    std::array::from_fn(|r| &tile[r * per_row..(r + 1) * per_row])
+    let mut rows = [tile; R];
+    for r in 0..R {
+        rows[r] = &tile[r * per_row..(r + 1) * per_row];
+    }
+    rows
 }
 
 /// All rows over a group of `count` panels.
@@ -184,17 +188,106 @@ fn sweep<I: Isa, K: Dim, P: RowsFor>(
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
+    if I::WIDE && rows.m > most_sums::<I, P>() {
+        sweep_by::<I, K, P, 2>(isa, k, rows, group, count, at, out);
+    } else {
+        sweep_by::<I, K, P, 1>(isa, k, rows, group, count, at, out);
+    }
+}
+
+/// As [`sweep`], `C` (1 or 2) panels at a time.
+#[inline(always)]
+fn sweep_by<I: Isa, K: Dim, P: RowsFor, const C: usize>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    group: &[P],
+    count: usize,
+    at: usize,
+    out: &mut ColumnsMut<'_>,
+) {
     let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
-        let height = P::max_rows::<I>().min(rows.m - row);
-        with_rows!(height, P::max_rows::<I>(), R => {
+        let height = (most_sums::<I, P>() / C).min(rows.m - row);
+        with_rows!(height, most_sums::<I, P>() / C, R => {
+            let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
+            let mut p = 0;
+            while p + C <= count {
+                multiply::<I, P, R, C>(isa, &rows, row, tile, &group[p * blocks..], blocks, at + p, out);
+                p += C;
+            }
+            if C > 1 && p < count {
+                multiply::<I, P, R, 1>(isa, &rows, row, tile, &group[p * blocks..], blocks, at + p, out);
+            }
+        });
+        row += height;
+    }
+}
+
+/// The rows `tile`, which begin at row `row`, times `C` neighbouring panels, into the columns from panel `at` on.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
+    isa: I,
+    rows: &Rows<'_>,
+    row: usize,
+    tile: [&[P::RowBlock]; R],
+    panels: &[P],
+    blocks: usize,
+    at: usize,
+    out: &mut ColumnsMut<'_>,
+) {
+    let mut each_panel = [panels; C];
+    for c in 0..C {
+        each_panel[c] = &panels[c * blocks..];
+    }
+    let products = P::tile::<I, R, C>(isa, tile, each_panel, blocks);
+    for r in 0..R {
+        let scale = isa.splat(P::scale(rows, row + r));
+        for c in 0..C {
+            isa.store(isa.mul(products[r][c], scale), out.panel_mut(row + r, at + c));
+        }
+    }
+}
+
+/// All rows over a group of `count` gate panels and the matching up panels of the same kind.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn sweep_geglu<I: Isa, K: Dim, P: RowsFor>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    gates: &[P],
+    ups: &[P],
+    count: usize,
+    at: usize,
+    out: &mut ColumnsMut<'_>,
+) {
+    let wide = I::WIDE && rows.m > most_sums::<I, P>();
+    let most = most_sums::<I, P>() / if wide { 2 } else { 1 };
+    let blocks = k.size() / BLOCK;
+    let mut row = 0;
+    while row < rows.m {
+        let height = most.min(rows.m - row);
+        with_rows!(height, most_sums::<I, P>(), R => {
             let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
             for p in 0..count {
-                let sums = P::tile(isa, tile, &group[p * blocks..], blocks);
+                let [g, u] = [&gates[p * blocks..], &ups[p * blocks..]];
+                let mut products = [[isa.splat(0.0); 2]; R];
+                if const { I::WIDE && R <= most_sums::<I, P>() / 2 } {
+                    products = P::tile::<I, R, 2>(isa, tile, [g, u], blocks);
+                } else {
+                    let gate = P::tile::<I, R, 1>(isa, tile, [g], blocks);
+                    let up = P::tile::<I, R, 1>(isa, tile, [u], blocks);
+                    for r in 0..R {
+                        products[r] = [gate[r][0], up[r][0]];
+                    }
+                }
                 for r in 0..R {
-                    let scaled = isa.mul(sums[r], isa.splat(P::scale(&rows, row + r)));
-                    isa.store(scaled, out.panel_mut(row + r, at + p));
+                    let scale = isa.splat(P::scale(&rows, row + r));
+                    let [gate, up] = each(products[r], |product| isa.mul(product, scale));
+                    isa.store(geglu(isa, gate, up), out.panel_mut(row + r, at + p));
                 }
             }
         });
@@ -202,10 +295,11 @@ fn sweep<I: Isa, K: Dim, P: RowsFor>(
     }
 }
 
-/// All rows over a group of `count` gate panels and the matching up panels.
+/// As [`sweep_geglu`] for a gate and an up matrix of different kinds, which few files have: products first, then
+/// the gate.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn sweep_geglu<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
+fn sweep_geglu_mixed<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
     isa: I,
     k: K,
     rows: Rows<'_>,
@@ -216,24 +310,16 @@ fn sweep_geglu<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
     out: &mut ColumnsMut<'_>,
 ) {
     let blocks = k.size() / BLOCK;
-    let most = G::max_rows::<I>().min(U::max_rows::<I>());
-    let mut row = 0;
-    while row < rows.m {
-        let height = most.min(rows.m - row);
-        with_rows!(height, most, R => {
-            let gate_rows = tile_rows::<_, R>(G::blocks(&rows), blocks, row);
-            let up_rows = tile_rows::<_, R>(U::blocks(&rows), blocks, row);
-            for p in 0..count {
-                let gate = G::tile(isa, gate_rows, &gates[p * blocks..], blocks);
-                let up = U::tile(isa, up_rows, &ups[p * blocks..], blocks);
-                for r in 0..R {
-                    let gate = isa.mul(gate[r], isa.splat(G::scale(&rows, row + r)));
-                    let up = isa.mul(up[r], isa.splat(U::scale(&rows, row + r)));
-                    isa.store(geglu(isa, gate, up), out.panel_mut(row + r, at + p));
-                }
-            }
-        });
-        row += height;
+    for row in 0..rows.m {
+        let gate_row = tile_rows::<_, 1>(G::blocks(&rows), blocks, row);
+        let up_row = tile_rows::<_, 1>(U::blocks(&rows), blocks, row);
+        for p in 0..count {
+            let [[gate]] = G::tile::<I, 1, 1>(isa, gate_row, [&gates[p * blocks..]], blocks);
+            let [[up]] = U::tile::<I, 1, 1>(isa, up_row, [&ups[p * blocks..]], blocks);
+            let gate = isa.mul(gate, isa.splat(G::scale(&rows, row)));
+            let up = isa.mul(up, isa.splat(U::scale(&rows, row)));
+            isa.store(geglu(isa, gate, up), out.panel_mut(row, at + p));
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 
 use crate::isa::{Isa, PANEL};
 use crate::quant::{BLOCK, FloatPanel, IntPanel};
-use std::array::from_fn;
 
 /// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
 pub type IntBlock = [[i16; 2]; BLOCK / 2];
@@ -17,53 +16,57 @@ pub trait Panel: bytemuck::Pod + Send + Sync {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
-    /// The tallest tile of this kind.
-    fn max_rows<I: Isa>() -> usize;
+    /// Whether the panel multiplies quantised rows.
+    const INTS: bool;
 
-    /// `rows` (R x k) times a panel (k x 16), before the rows' scales. The panel is the first `blocks` of `panels`;
-    /// what follows is what is read next.
-    fn tile<I: Isa, const R: usize>(
+    /// `rows` (R x k) times C panels (k x 16 each), before the rows' scales. Each panel is the first `blocks` of its
+    /// slice; what follows is what is read next.
+    fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: [&[Self::RowBlock]; R],
-        panels: &[Self],
+        panels: [&[Self]; C],
         blocks: usize,
-    ) -> [I::F32; R];
+    ) -> [[I::F32; C]; R];
 }
 
 impl Panel for IntPanel {
     type RowBlock = IntBlock;
 
-    #[inline(always)]
-    fn max_rows<I: Isa>() -> usize {
-        I::INT_ROWS
-    }
+    const INTS: bool = true;
 
     /// Within a block the products are summed in int32, exactly: 32 * 127 * 32767 < 2^31. Then one fused
     /// multiply-add with the column's scale adds the block to the float sum.
     #[inline(always)]
-    fn tile<I: Isa, const R: usize>(
+    fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: [&[IntBlock]; R],
-        panels: &[IntPanel],
+        panels: [&[IntPanel]; C],
         blocks: usize,
-    ) -> [I::F32; R] {
-        let rows: [_; R] = from_fn(|r| &rows[r][..blocks]);
-        let mut sums = [isa.splat(0.0); R];
-        for (b, block) in panels[..blocks].iter().enumerate() {
-            let rows: [_; R] = from_fn(|r| &rows[r][b]);
-            if let Some(ahead) = panels.get(b + AHEAD) {
-                prefetch_block(isa, ahead);
-            }
-            let mut acc = [isa.zero(); R];
-            for i in 0..BLOCK / 2 {
-                let w = isa.widen(&block.units[i]);
-                for r in 0..R {
-                    acc[r] = isa.dot_pairs(acc[r], w, rows[r][i]);
+    ) -> [[I::F32; C]; R] {
+        let rows = each(rows, |row| &row[..blocks]);
+        let current = each(panels, |panel| &panel[..blocks]);
+        let mut sums = [[isa.splat(0.0); C]; R];
+        for b in 0..blocks {
+            for panel in panels {
+                if let Some(ahead) = panel.get(b + AHEAD) {
+                    prefetch_block(isa, ahead);
                 }
             }
-            let scales = isa.load(&block.scales);
-            for r in 0..R {
-                sums[r] = isa.mul_add(isa.to_f32(acc[r]), scales, sums[r]);
+            let mut acc = [[isa.zero(); C]; R];
+            for i in 0..BLOCK / 2 {
+                let w = each(current, |panel| isa.widen(&panel[b].units[i]));
+                for r in 0..R {
+                    let a = rows[r][b][i];
+                    for c in 0..C {
+                        acc[r][c] = isa.dot_pairs(acc[r][c], w[c], a);
+                    }
+                }
+            }
+            for c in 0..C {
+                let scales = isa.load(&current[c][b].scales);
+                for r in 0..R {
+                    sums[r][c] = isa.mul_add(isa.to_f32(acc[r][c]), scales, sums[r][c]);
+                }
             }
         }
         sums
@@ -73,31 +76,47 @@ impl Panel for IntPanel {
 impl Panel for FloatPanel {
     type RowBlock = FloatBlock;
 
-    #[inline(always)]
-    fn max_rows<I: Isa>() -> usize {
-        I::FLOAT_ROWS
-    }
+    const INTS: bool = false;
 
     #[inline(always)]
-    fn tile<I: Isa, const R: usize>(
+    fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: [&[FloatBlock]; R],
-        panels: &[FloatPanel],
+        panels: [&[FloatPanel]; C],
         blocks: usize,
-    ) -> [I::F32; R] {
-        let rows: [_; R] = from_fn(|r| &rows[r][..blocks]);
-        let mut sums = [isa.splat(0.0); R];
-        for (b, block) in panels[..blocks].iter().enumerate() {
-            let rows: [_; R] = from_fn(|r| &rows[r][b]);
+    ) -> [[I::F32; C]; R] {
+        let rows = each(rows, |row| &row[..blocks]);
+        let panels = each(panels, |panel| &panel[..blocks]);
+        let mut sums = [[isa.splat(0.0); C]; R];
+        for b in 0..blocks {
             for i in 0..BLOCK {
-                let w = isa.load(&block.weights[i]);
+                let w = each(panels, |panel| isa.load(&panel[b].weights[i]));
                 for r in 0..R {
-                    sums[r] = isa.mul_add(isa.splat(rows[r][i]), w, sums[r]);
+                    let a = isa.splat(rows[r][b][i]);
+                    for c in 0..C {
+                        sums[r][c] = isa.mul_add(a, w[c], sums[r][c]);
+                    }
                 }
             }
         }
         sums
     }
+}
+
+/// Sums of sixteen lanes that stay in registers: the rows of a tile times its panels.
+pub const fn most_sums<I: Isa, P: Panel>() -> usize {
+    if P::INTS { I::INT_SUMS } else { I::FLOAT_SUMS }
+}
+
+/// `array::map`, but always inlined: the standard library's is a call in the innermost loops.
+#[inline(always)]
+pub fn each<T: Copy, U: Copy, const N: usize>(from: [T; N], f: impl Fn(T) -> U) -> [U; N] {
+    const { assert!(N > 0) };
+    let mut to = [f(from[0]); N];
+    for i in 1..N {
+        to[i] = f(from[i]);
+    }
+    to
 }
 
 /// Blocks between the one in use and the one prefetched: 9 KB. A tile reads a dozen rows besides the panel, more
@@ -111,38 +130,43 @@ fn prefetch_block<I: Isa>(isa: I, block: &IntPanel) {
     lines.iter().for_each(|line| isa.prefetch(line));
 }
 
-/// The transpose of columns `first..first + R` of a k x 16 matrix, times a k x 16 matrix of floats whose rows lie
-/// `stride` apart.
+/// R rows times C groups of sixteen columns, both of matrices that lie k-major: the transpose of columns
+/// `first..first + R` of `rows` (k x 16) times the first 16 C columns of `matrix`, whose rows lie `stride` apart.
 #[inline(always)]
-pub fn float_tile_transposed<I: Isa, const R: usize>(
+pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     isa: I,
-    columns: &[[f32; PANEL]],
+    rows: &[[f32; PANEL]],
     first: usize,
     matrix: &[f32],
     stride: usize,
-) -> [I::F32; R] {
-    let mut sums = [isa.splat(0.0); R];
-    for (row, w) in columns.iter().zip(matrix.chunks(stride)) {
-        let (Some(row), Some(w)) = (row[first..].first_chunk::<R>(), w.first_chunk()) else {
+) -> [[I::F32; C]; R] {
+    let mut sums = [[isa.splat(0.0); C]; R];
+    for (row, columns) in rows.iter().zip(matrix.chunks(stride)) {
+        let (Some(row), Some(columns)) =
+            (row[first..].first_chunk::<R>(), columns.as_chunks().0.first_chunk::<C>())
+        else {
             break;
         };
-        let w = isa.load(w);
+        let w = each(columns.each_ref(), |columns| isa.load(columns));
         for r in 0..R {
-            sums[r] = isa.mul_add(isa.splat(row[r]), w, sums[r]);
+            let a = isa.splat(row[r]);
+            for c in 0..C {
+                sums[r][c] = isa.mul_add(a, w[c], sums[r][c]);
+            }
         }
     }
     sums
 }
 
-/// Runs `$body` with the constant `$R` set to `$rows`, a run-time count of 1 to `$most`.
+/// Runs `$body` with the constant `$R` set to `$rows`, a run-time count of 1 to the constant `$most`.
 macro_rules! with_rows {
     ($rows:expr, $most:expr, $R:ident => $body:expr) => {
         with_rows!(@ $rows, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
     };
     (@ $rows:expr, $most:expr, $R:ident, $body:expr, $($n:literal)*) => {
         match $rows {
-            // The comparison is between constants: an instruction set with small tiles compiles no large ones.
-            $($n if $n <= $most => {
+            // An instruction set with small tiles compiles no large ones.
+            $($n if const { $n <= $most } => {
                 const $R: usize = $n;
                 $body
             })*

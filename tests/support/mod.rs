@@ -5,9 +5,8 @@
 #[path = "../../codegen/tests/support/tiny.rs"]
 pub mod tiny;
 
-use monomorph::encoder::{Encoder, Forward, RopeTables, Workspace};
-use monomorph::isa::{Isa, Scalar};
-use monomorph::model::{Model, Runtime};
+use monomorph::encoder::{Forward, RopeTables, Workspace, select_generic};
+use monomorph::isa::available;
 use monomorph::pool::Team;
 use monomorph::weights::Weights;
 use monomorph_codegen::rope;
@@ -43,31 +42,24 @@ impl TinyModel {
 
     /// A generic encoder for each instruction set; `spec` is the file's own with whatever the test leaves out.
     pub fn encoders(&self, spec: &Spec) -> Vec<Named> {
-        self.encoders_of(|| Runtime(spec.clone()))
+        let generic = |isa| {
+            select_generic(isa, spec.clone(), self.weights(), self.rope()).expect("an encoder")
+        };
+        available().into_iter().map(|isa| (isa, generic(isa))).collect()
     }
 
-    /// An encoder of a model for each instruction set.
-    pub fn encoders_of<M: Model>(&self, model: impl Fn() -> M) -> Vec<Named> {
-        let mut all = vec![self.encoder::<Scalar, M>(model())];
-        #[cfg(target_arch = "x86_64")]
-        all.extend([
-            self.encoder::<monomorph::isa::Avx2, M>(model()),
-            self.encoder::<monomorph::isa::Avx512, M>(model()),
-        ]);
-        all.into_iter().flatten().collect()
+    /// The file, mapped.
+    pub fn weights(&self) -> Weights {
+        Weights::map(&File::open(&self.path).expect("the file")).expect("a mapping")
     }
 
-    fn encoder<I: Isa, M: Model>(&self, model: M) -> Option<Named> {
-        let weights = Weights::map(&File::open(&self.path).expect("the file")).expect("a mapping");
-        let encoder = Encoder::new(I::detect()?, model, weights, rope_tables(&self.spec));
-        Some((I::NAME, Box::new(encoder)))
+    /// The tables that a build for this model would hold.
+    pub fn rope(&self) -> RopeTables {
+        let spec = &self.spec;
+        let table = |base| rope::table(spec.n_ctx, spec.head_dim, base);
+        let (sliding, full) = (table(spec.rope_base_sliding), table(spec.rope_base_full));
+        RopeTables::new(sliding, full, spec.head_dim / 2)
     }
-}
-
-/// The tables that a build for this model would hold.
-pub fn rope_tables(spec: &Spec) -> RopeTables {
-    let table = |base| rope::table(spec.n_ctx, spec.head_dim, base);
-    RopeTables::new(table(spec.rope_base_sliding), table(spec.rope_base_full), spec.head_dim / 2)
 }
 
 /// A path in the folder that cargo keeps for the tests of this package.

@@ -2,8 +2,8 @@
 
 use super::{Spec, Tensor};
 
-/// More than these help nobody; a file of another model differs in everything.
-const MAX_LISTED: usize = 8;
+/// More than these help nobody: a file of another model differs in everything, and the message is one line.
+const MAX_LISTED: usize = 3;
 
 pub(super) fn between(here: &Spec, build: &Spec) -> Vec<String> {
     let mut out = Vec::new();
@@ -27,7 +27,6 @@ macro_rules! compare {
 
 fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
     compare!(out, here, build;
-        "name": name;
         "architecture": architecture;
         "shape of the file": shape;
         "n_embd": n_embd;
