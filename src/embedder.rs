@@ -278,7 +278,12 @@ impl OpenOptions {
 
     /// Opens the model; see [`Embedder::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Embedder, Error> {
-        let weights = gate::open(path.as_ref(), &SPEC, &FINGERPRINT)?;
+        self.open_path(path.as_ref())
+    }
+
+    // Not generic: the kernels are compiled here, not in every crate that opens a model.
+    fn open_path(self, path: &Path) -> Result<Embedder, Error> {
+        let weights = gate::open(path, &SPEC, &FINGERPRINT)?;
         let threads = self.threads.unwrap_or_else(default_threads);
         let pool = Pool::new(threads).map_err(Error::Threads)?;
         let from_environment =

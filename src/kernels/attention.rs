@@ -76,7 +76,7 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
         #[inline(always)]
         || {
             let part = Part { heads, queries, stride, tokens, kv, radius };
-            if I::WIDE && part.shared() % 3 == 0 {
+            if I::WIDE && part.shared().is_multiple_of(3) {
                 part.attend::<I, 3, 8, 8, 2>(isa, scratch, out);
             } else if I::WIDE {
                 part.attend::<I, 1, 16, 8, 2>(isa, scratch, out);

@@ -11,7 +11,7 @@
 //! 3. While a panel is unpacked, the next one's blocks (contiguous in the file) are prefetched.
 
 use super::geglu::geglu;
-use super::tile::{FloatBlock, IntBlock, Panel, each, most_sums, with_rows};
+use super::tile::{FloatBlock, IntBlock, Panel, each, most_sums, next_height, with_rows};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
 use crate::pool::ColumnsMut;
@@ -209,8 +209,8 @@ fn sweep_by<I: Isa, K: Dim, P: RowsFor, const C: usize>(
     let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
-        let height = (most_sums::<I, P>() / C).min(rows.m - row);
-        with_rows!(height, most_sums::<I, P>() / C, R => {
+        let height = next_height::<P>(rows.m - row, most_sums::<I, P>() / C);
+        with_rows!(P, height, most_sums::<I, P>() / C, R => {
             let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
             let mut p = 0;
             while p + C <= count {
@@ -269,8 +269,8 @@ fn sweep_geglu<I: Isa, K: Dim, P: RowsFor>(
     let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
-        let height = most.min(rows.m - row);
-        with_rows!(height, most_sums::<I, P>(), R => {
+        let height = next_height::<P>(rows.m - row, most);
+        with_rows!(P, height, most_sums::<I, P>(), R => {
             let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
             for p in 0..count {
                 let [g, u] = [&gates[p * blocks..], &ups[p * blocks..]];

@@ -158,15 +158,30 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     sums
 }
 
-/// Runs `$body` with the constant `$R` set to `$rows`, a run-time count of 1 to the constant `$most`.
+/// Whether tiles of `rows` rows are compiled, where the tallest have `most`: all heights of integer tiles, which few rows
+/// of a short text make the most of; of float tiles, whose weights come from memory anyway, few.
+pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
+    rows == most || rows < most && (P::INTS || rows.is_power_of_two())
+}
+
+/// The height of the next tile, with `left` rows to go and `most` the tallest.
+#[inline(always)]
+pub fn next_height<P: Panel>(left: usize, most: usize) -> usize {
+    match left.min(most) {
+        rows if has_height::<P>(rows, most) => rows,
+        rows => 1 << rows.ilog2(),
+    }
+}
+
+/// Runs `$body` with the constant `$R` set to `$rows`, a run-time value of [`next_height`] for panels `$P`.
 macro_rules! with_rows {
-    ($rows:expr, $most:expr, $R:ident => $body:expr) => {
-        with_rows!(@ $rows, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    ($P:ty, $rows:expr, $most:expr, $R:ident => $body:expr) => {
+        with_rows!(@ $P, $rows, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
     };
-    (@ $rows:expr, $most:expr, $R:ident, $body:expr, $($n:literal)*) => {
+    (@ $P:ty, $rows:expr, $most:expr, $R:ident, $body:expr, $($n:literal)*) => {
         match $rows {
-            // An instruction set with small tiles compiles no large ones.
-            $($n if const { $n <= $most } => {
+            // The guards are constants: nothing is compiled for a height that is never asked for.
+            $($n if const { $crate::kernels::tile::has_height::<$P>($n, $most) } => {
                 const $R: usize = $n;
                 $body
             })*
