@@ -3,11 +3,13 @@
 //! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M; says loudly when it was built without.
 
 mod golden;
+mod support;
 
 use golden::{Golden, cosine};
 use monomorph::built::{SOURCE, SPEC};
 use monomorph::{EmbedOptions, Embedder, Kernels, OpenOptions, Prompt};
 use monomorph_gguf::{FileShape, TensorType};
+use support::Random;
 
 /// The golden data, if this is a build of the real model.
 fn golden() -> Option<Golden> {
@@ -75,38 +77,44 @@ fn the_launch_posts_similarities() {
     }
 }
 
+/// Texts up to this length are compared on every path: the scalar one takes a minute and a half for them.
+const LONGEST: usize = 514;
+
 /// The same bytes whatever the threads, the company, the path and the instruction set.
 #[test]
 fn bits_are_the_same_on_every_path() {
     let Some(golden) = golden() else { return };
-    let options = EmbedOptions::default();
     let embedder = open(Embedder::options().threads(2));
-    let batch = embedder.run(&golden.texts, &options).expect("vectors");
-    let check = |what: &str, embedder: &Embedder, longest: usize, alone: bool| {
-        let short: Vec<usize> =
-            (0..golden.texts.len()).filter(|i| golden.tokens[*i] <= longest).collect();
-        let texts: Vec<&str> = short.iter().map(|i| golden.texts[*i].as_str()).collect();
-        let got: Vec<_> = if alone {
-            let run = |text: &&str| embedder.run(&[text], &options).expect("a vector").remove(0);
-            texts.iter().map(run).collect()
-        } else {
-            embedder.run(&texts, &options).expect("vectors")
-        };
-        for (got, i) in got.iter().zip(&short) {
-            assert!(*got == batch[*i], "{what}: text {i}");
+    let all = golden.up_to(2048);
+    let want = embedder.run(&golden.texts, &EmbedOptions::default()).expect("vectors");
+    let check = |what: &str, embedder: &Embedder, indices: &[usize], at_once: usize| {
+        for indices in indices.chunks(at_once) {
+            let texts: Vec<&str> = indices.iter().map(|i| golden.texts[*i].as_str()).collect();
+            let got = embedder.run(&texts, &EmbedOptions::default()).expect("vectors");
+            for (got, i) in got.iter().zip(indices) {
+                assert!(*got == want[*i], "{what}: text {i}");
+            }
         }
-        println!("{what}: {} texts up to {longest} tokens have the same bits", texts.len());
+        println!("{what}: {} texts have the same bits", indices.len());
     };
-    check("alone, 2 threads", &embedder, 2048, true);
-    check("alone, 3 threads", &open(Embedder::options().threads(3)), 514, true);
-    check("batch, 1 thread", &open(Embedder::options().threads(1)), 514, false);
-    check("kept panels", &open(Embedder::options().keep_panels(true)), 514, true);
-    check("generic kernels", &open(Embedder::options().kernels(Kernels::Generic)), 514, false);
+    check("alone, 2 threads", &embedder, &all, 1);
+    let short = golden.up_to(LONGEST);
     for isa in monomorph::isa::available() {
-        let longest = if isa == "scalar" { SCALAR_LONGEST } else { 514 };
-        check(isa, &open(Embedder::options().isa(isa)), longest, false);
+        check(isa, &open(Embedder::options().isa(isa)), &short, short.len());
+    }
+    check("kept panels", &open(Embedder::options().keep_panels(true)), &short, 1);
+    let generic = open(Embedder::options().kernels(Kernels::Generic));
+    check("generic kernels", &generic, &short, short.len());
+    let mut random = Random(1);
+    for threads in 1..=4 {
+        let embedder = open(Embedder::options().threads(threads));
+        check(&format!("alone, {threads} threads"), &embedder, &short, 1);
+        for _ in 0..3 {
+            let mut shuffled = short.clone();
+            random.shuffle(&mut shuffled);
+            let at_once = 2 + random.below(20);
+            let what = format!("{threads} threads, shuffled, {at_once} at once");
+            check(&what, &embedder, &shuffled, at_once);
+        }
     }
 }
-
-/// The scalar path takes about a hundred times as long.
-const SCALAR_LONGEST: usize = 60;

@@ -27,6 +27,11 @@ impl Golden {
         let vectors = read_npy(&fs::read(path(vectors)).expect("golden vectors"), 768);
         Golden { texts, tokens, vectors }
     }
+
+    /// The indices of the texts of at most so many tokens.
+    pub fn up_to(&self, tokens: usize) -> Vec<usize> {
+        (0..self.texts.len()).filter(|i| self.tokens[*i] <= tokens).collect()
+    }
 }
 
 fn path(name: &str) -> PathBuf {

@@ -28,7 +28,6 @@ macro_rules! compare {
 fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
     compare!(out, here, build;
         "architecture": architecture;
-        "shape of the file": shape;
         "n_embd": n_embd;
         "n_ff": n_ff;
         "n_head": n_head;
@@ -48,6 +47,9 @@ fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
         "add_eos": tokenizer.add_eos;
         "add_space_prefix": tokenizer.add_space_prefix;
     );
+    if here.shape != build.shape {
+        out.push(format!("shape of the file: {} here, {} in the build", here.shape, build.shape));
+    }
     if here.n_layer() != build.n_layer() {
         out.push(format!("n_layer: {} here, {} in the build", here.n_layer(), build.n_layer()));
     }
@@ -55,27 +57,30 @@ fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
 
 fn tensors(here: &Spec, build: &Spec, out: &mut Vec<String>) {
     // Another set of tensors was reported as a whole by the shape and the number of layers.
-    for ((name, a), (build_name, b)) in here.tensors().zip(build.tensors()) {
-        if name != build_name {
-            return;
-        }
-        if let Some((a, b)) = tensor(a, b) {
+    let pairs = here.tensors().zip(build.tensors());
+    let pairs = pairs.take_while(|((name, _), (build_name, _))| name == build_name);
+    let mut moved = Vec::new();
+    for ((name, a), (_, b)) in pairs {
+        if let Some((a, b)) = kind_or_size(a, b) {
             out.push(format!("tensor {name}: {a} here, {b} in the build"));
+        } else if a.offset != b.offset {
+            let (a, b) = (a.offset, b.offset);
+            moved.push(format!("tensor {name}: at byte {a} here, {b} in the build"));
         }
+    }
+    // Whatever else differs moves the tensors behind it.
+    if out.is_empty() {
+        out.append(&mut moved);
     }
 }
 
 /// The first property in which two tensors differ, on both sides.
-fn tensor(a: Tensor, b: Tensor) -> Option<(String, String)> {
+fn kind_or_size(a: Tensor, b: Tensor) -> Option<(String, String)> {
     if a.kind != b.kind {
         return Some((a.kind.to_string(), b.kind.to_string()));
     }
-    if (a.rows, a.cols) != (b.rows, b.cols) {
-        let shape = |t: Tensor| format!("{} x {}", t.rows, t.cols);
-        return Some((shape(a), shape(b)));
-    }
-    (a.offset != b.offset)
-        .then(|| (format!("at byte {}", a.offset), format!("at byte {}", b.offset)))
+    let size = |t: Tensor| format!("{} x {}", t.rows, t.cols);
+    ((a.rows, a.cols) != (b.rows, b.cols)).then(|| (size(a), size(b)))
 }
 
 fn show(value: &impl std::fmt::Debug) -> String {

@@ -1,0 +1,309 @@
+//! Every kernel in the shapes of EmbeddingGemma-300M, with its dimensions compiled in and read at run time.
+//!
+//! `cargo bench --bench kernels` runs all, `cargo bench --bench kernels -- 'matmul.*m=12'` some. benches/README.md says
+//! how to read what is printed, and what was.
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use monomorph::dim::{Const, Dim, Dyn};
+#[cfg(target_arch = "x86_64")]
+use monomorph::isa::{Avx2, Avx512};
+use monomorph::isa::{Isa, LANES, Scalar};
+use monomorph::kernels::attention::{AttentionScratch, Heads, KeysValues, attention};
+use monomorph::kernels::exp::exp;
+use monomorph::kernels::geglu::geglu;
+use monomorph::kernels::matmul::{Matrix, PanelScratch, Rows, matmul, matmul_geglu, unpack_panels};
+use monomorph::kernels::quantize::quantize;
+use monomorph::kernels::rms_norm::{add_rms_norm, rms_norm_in_place, rms_norm_quantize};
+use monomorph::kernels::rope::rope;
+use monomorph::kernels::softmax::softmax_columns;
+use monomorph::pool::ColumnsMut;
+use monomorph::quant::{BLOCK, Format, IntPanel, Q8_0};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+type Block = <Q8_0 as Format>::Block;
+
+const N_EMBD: usize = 768;
+const N_FF: usize = 1152;
+const HEAD_DIM: usize = 256;
+const N_HEAD: usize = 3;
+
+/// Rows of the texts whose lengths the documentation speaks of.
+const ROWS: [usize; 4] = [1, 12, 56, 222];
+
+/// Deterministic values between -1 and 1.
+fn noise(n: usize) -> Vec<f32> {
+    let mixed = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    (0..n as u64).map(|i| mixed(i) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// A Q8_0 matrix of n outputs by k inputs.
+fn weights(n: usize, k: usize) -> Vec<Block> {
+    let byte = |i: usize| if i % 34 == 1 { 0x1c } else { (i * 37 >> 3) as u8 };
+    let bytes: Vec<u8> = (0..n * k / BLOCK * 34).map(byte).collect();
+    bytemuck::cast_slice(&bytes).to_vec()
+}
+
+/// The clock in GHz, from a chain of multiplications and additions that takes four cycles a link on every x86-64 CPU
+/// of the last decade.
+fn clock() -> f64 {
+    const LINKS: u32 = 20_000_000;
+    let mut best = f64::MAX;
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let mut x = black_box(3u64);
+        for _ in 0..LINKS {
+            x = x.wrapping_mul(x).wrapping_add(12_345);
+        }
+        black_box(x);
+        best = best.min(begun.elapsed().as_secs_f64());
+    }
+    4.0 * f64::from(LINKS) / best / 1e9
+}
+
+/// The pair products of a tile with everything in registers: what no product can be faster than.
+fn ceiling<I: Isa>(group: &mut BenchmarkGroup<'_, WallTime>, isa: I) {
+    const STEPS: usize = 10_000;
+    const SUMS: usize = 12;
+    group.throughput(Throughput::Elements((STEPS * SUMS * LANES * 2) as u64));
+    group.bench_function("ceiling, registers only", |b| {
+        b.iter(|| {
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    let w = isa.widen(black_box(&[3; 32]));
+                    let a = black_box([5, -7]);
+                    let mut sums = [isa.zero(); SUMS];
+                    for _ in 0..STEPS {
+                        for sum in &mut sums {
+                            *sum = isa.dot_pairs(*sum, w, a);
+                        }
+                    }
+                    for sum in sums {
+                        let mut lanes = [0.0; LANES];
+                        isa.store(isa.to_f32(sum), &mut lanes);
+                        black_box(lanes);
+                    }
+                },
+            )
+        })
+    });
+}
+
+/// `m` rows of `k`, quantised.
+struct Input {
+    ints: Vec<i16>,
+    scales: Vec<f32>,
+}
+
+impl Input {
+    fn new(m: usize, k: usize) -> Input {
+        let ints = noise(m * k).into_iter().map(|x| (x * 32767.0) as i16).collect();
+        Input { ints, scales: vec![1e-4; m] }
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        let ints = bytemuck::cast_slice(&self.ints);
+        Rows { m: self.scales.len(), ints, scales: &self.scales, floats: &[] }
+    }
+}
+
+/// One product in both paths, with the weights unpacked on use and kept.
+fn product<I: Isa, const K: usize>(c: &mut Criterion, isa: I, name: &str, n: usize) {
+    let blocks = weights(n, K);
+    let mut panels: Vec<IntPanel> = bytemuck::allocation::zeroed_vec(n * K / BLOCK / LANES);
+    unpack_panels::<I, Q8_0>(isa, K / BLOCK, &blocks, 0, &mut panels);
+    let mut group = c.benchmark_group(format!("matmul {name} {n}x{K} {}", I::NAME));
+    for m in ROWS {
+        let input = Input::new(m, K);
+        let mut out = vec![0.0; m * n];
+        let mut scratch = PanelScratch::default();
+        group.throughput(Throughput::Elements((m * n * K) as u64));
+        for (form, matrix) in
+            [("kept", Matrix::IntPanels(&panels)), ("on use", Matrix::Q8_0(&blocks))]
+        {
+            let mut run =
+                |path: &str, run: &mut dyn FnMut(&mut PanelScratch, &mut ColumnsMut<'_>)| {
+                    group.bench_function(format!("m={m} {form} {path}"), |b| {
+                        b.iter(|| run(&mut scratch, &mut ColumnsMut::new(&mut out, n)))
+                    });
+                };
+            let rows = input.rows();
+            run("specialized", &mut |s, out| matmul(isa, Const::<K>, rows, matrix, 0, s, out));
+            run("generic", &mut |s, out| matmul(isa, Dyn(black_box(K)), rows, matrix, 0, s, out));
+        }
+    }
+    group.finish();
+}
+
+/// Gate and up with GeGLU.
+fn gated<I: Isa>(c: &mut Criterion, isa: I) {
+    let [gate, up] = [weights(N_FF, N_EMBD), weights(N_FF, N_EMBD)];
+    let (gate, up) = (Matrix::Q8_0(&gate), Matrix::Q8_0(&up));
+    let mut group = c.benchmark_group(format!("matmul gate, up {N_FF}x{N_EMBD} {}", I::NAME));
+    for m in ROWS {
+        let input = Input::new(m, N_EMBD);
+        let rows = input.rows();
+        let mut out = vec![0.0; m * N_FF];
+        let mut scratch = PanelScratch::default();
+        group.throughput(Throughput::Elements((2 * m * N_FF * N_EMBD) as u64));
+        group.bench_function(format!("m={m} on use specialized"), |b| {
+            let k = Const::<N_EMBD>;
+            b.iter(|| {
+                let out = &mut ColumnsMut::new(&mut out, N_FF);
+                matmul_geglu(isa, k, rows, gate, up, 0, &mut scratch, out)
+            })
+        });
+        group.bench_function(format!("m={m} on use generic"), |b| {
+            let k = Dyn(black_box(N_EMBD));
+            b.iter(|| {
+                let out = &mut ColumnsMut::new(&mut out, N_FF);
+                matmul_geglu(isa, k, rows, gate, up, 0, &mut scratch, out)
+            })
+        });
+    }
+    group.finish();
+}
+
+/// Times `f` within the instruction set.
+fn element_wise<I: Isa>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    isa: I,
+    name: &str,
+    n: usize,
+    mut f: impl FnMut(),
+) {
+    group.throughput(Throughput::Elements(n as u64));
+    group.bench_function(name, |b| {
+        b.iter(|| {
+            isa.vectorize(
+                #[inline(always)]
+                || f(),
+            )
+        })
+    });
+}
+
+/// Everything that is done to a row, in one path.
+fn rows<I: Isa, E: Dim, F: Dim, D: Dim>(
+    c: &mut Criterion,
+    isa: I,
+    path: &str,
+    (n_embd, n_ff, head_dim): (E, F, D),
+) {
+    let mut group = c.benchmark_group(format!("row {} {path}", I::NAME));
+    let (x, gain) = (noise(N_FF), vec![1.1; N_FF]);
+    let (mut y, mut q) = (noise(N_FF), vec![0; N_FF]);
+    let y = y.as_mut_slice();
+    let eps = 1e-6;
+    element_wise(&mut group, isa, "rms_norm_quantize 768", N_EMBD, || {
+        black_box(rms_norm_quantize(isa, n_embd, &x, &gain, eps, &mut q));
+    });
+    element_wise(&mut group, isa, "add_rms_norm 768", N_EMBD, || {
+        add_rms_norm(isa, n_embd, y, &x, &gain, eps);
+    });
+    element_wise(&mut group, isa, "rms_norm_in_place 256", HEAD_DIM, || {
+        rms_norm_in_place(isa, head_dim, y, &gain, eps);
+    });
+    element_wise(&mut group, isa, "quantize 1152", N_FF, || {
+        black_box(quantize(isa, n_ff, &x, &mut q));
+    });
+    let (cos, sin) = (vec![0.8; HEAD_DIM / 2], vec![0.6; HEAD_DIM / 2]);
+    element_wise(&mut group, isa, "rope 256", HEAD_DIM, || {
+        rope(isa, head_dim, y, &cos, &sin, 1.0);
+    });
+    group.finish();
+}
+
+/// The functions of single vectors, which know no dimension.
+fn lanes<I: Isa>(c: &mut Criterion, isa: I) {
+    let mut group = c.benchmark_group(format!("lanes {}", I::NAME));
+    let x: Vec<[f32; LANES]> = bytemuck::cast_slice(&noise(N_FF)).to_vec();
+    let mut y = x.clone();
+    element_wise(&mut group, isa, "exp 1152", N_FF, || {
+        x.iter().zip(&mut y).for_each(|(x, y)| isa.store(exp(isa, isa.load(x)), y));
+    });
+    element_wise(&mut group, isa, "geglu 1152", N_FF, || {
+        let gate = |x| geglu(isa, isa.load(x), isa.load(x));
+        x.iter().zip(&mut y).for_each(|(x, y)| isa.store(gate(x), y));
+    });
+    let mut scores: Vec<[f32; LANES]> = bytemuck::cast_slice(&noise(222 * LANES)).to_vec();
+    element_wise(&mut group, isa, "softmax, 222 keys of 16 queries", 222 * LANES, || {
+        black_box(softmax_columns(isa, &mut scores));
+    });
+    group.finish();
+}
+
+/// Attention of sixteen tokens to a whole text, in a full layer.
+fn attend<I: Isa, H: Dim, G: Dim, D: Dim>(
+    c: &mut Criterion,
+    isa: I,
+    path: &str,
+    heads: Heads<H, G, D>,
+) {
+    let mut group = c.benchmark_group(format!("attention {} {path}", I::NAME));
+    let width = (N_HEAD + 2) * HEAD_DIM;
+    for n in [56, 222, 443, 1664] {
+        let (queries, keys, values) =
+            (noise(LANES * width), noise(n * HEAD_DIM), noise(n * HEAD_DIM));
+        let kv = KeysValues { n, keys: &keys, values: &values };
+        let mut scratch = AttentionScratch::default();
+        let mut out = vec![0.0; LANES * N_HEAD * HEAD_DIM];
+        group.throughput(Throughput::Elements((2 * LANES * n * N_HEAD * HEAD_DIM) as u64));
+        group.bench_function(format!("16 tokens, {n} keys"), |b| {
+            let s = &mut scratch;
+            b.iter(|| attention(isa, heads, &queries, width, 0..LANES, kv, None, s, &mut out))
+        });
+    }
+    group.finish();
+}
+
+fn all<I: Isa>(c: &mut Criterion) {
+    let Some(isa) = I::detect() else {
+        println!("{}: this CPU does not have it", I::NAME);
+        return;
+    };
+    let mut group = c.benchmark_group(format!("matmul {}", I::NAME));
+    ceiling(&mut group, isa);
+    group.finish();
+    product::<I, N_EMBD>(c, isa, "q", N_EMBD);
+    product::<I, N_EMBD>(c, isa, "k", HEAD_DIM);
+    product::<I, N_FF>(c, isa, "down", N_EMBD);
+    gated(c, isa);
+    let (e, f, d) = (Const::<N_EMBD>, Const::<N_FF>, Const::<HEAD_DIM>);
+    rows(c, isa, "specialized", (e, f, d));
+    rows(
+        c,
+        isa,
+        "generic",
+        (Dyn(black_box(N_EMBD)), Dyn(black_box(N_FF)), Dyn(black_box(HEAD_DIM))),
+    );
+    lanes(c, isa);
+    let constant = Heads { n_head: Const::<N_HEAD>, n_head_kv: Const::<1>, head_dim: d };
+    attend(c, isa, "specialized", constant);
+    let [n_head, n_head_kv, head_dim] = [N_HEAD, 1, HEAD_DIM].map(|n| Dyn(black_box(n)));
+    attend(c, isa, "generic", Heads { n_head, n_head_kv, head_dim });
+}
+
+fn kernels(c: &mut Criterion) {
+    println!("clock: {:.2} GHz, one core", clock());
+    #[cfg(target_arch = "x86_64")]
+    {
+        all::<Avx512>(c);
+        all::<Avx2>(c);
+    }
+    if std::env::var_os("MONOMORPH_ISA").is_some_and(|isa| isa == Scalar::NAME) {
+        all::<Scalar>(c);
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(400));
+    targets = kernels
+}
+criterion_main!(benches);
