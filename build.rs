@@ -11,6 +11,12 @@ fn main() {
     let given = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty());
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let model = root.join(given.as_deref().unwrap_or(DEFAULT_MODEL.as_ref()));
+    if model.to_string_lossy().contains('\n') {
+        println!(
+            "cargo::error=MODEL_GGUF has a line break in its path; give the file another name"
+        );
+        return;
+    }
     println!("cargo::rerun-if-changed={}", model.display());
     println!("cargo::rustc-env=MONOMORPH_SOURCE={}", model.display());
     println!("cargo::rustc-env=MONOMORPH_IS_DEFAULT={}", u8::from(given.is_none()));

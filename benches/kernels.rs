@@ -40,7 +40,7 @@ fn noise(n: usize) -> Vec<f32> {
 
 /// A Q8_0 matrix of n outputs by k inputs.
 fn weights(n: usize, k: usize) -> Vec<Block> {
-    let byte = |i: usize| if i % 34 == 1 { 0x1c } else { (i * 37 >> 3) as u8 };
+    let byte = |i: usize| if i % 34 == 1 { 0x1c } else { ((i * 37) >> 3) as u8 };
     let bytes: Vec<u8> = (0..n * k / BLOCK * 34).map(byte).collect();
     bytemuck::cast_slice(&bytes).to_vec()
 }
@@ -167,6 +167,7 @@ fn gated<I: Isa>(c: &mut Criterion, isa: I) {
 }
 
 /// Times `f` within the instruction set.
+#[allow(clippy::redundant_closure)] // Only a closure can be told to be inlined.
 fn element_wise<I: Isa>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     isa: I,

@@ -4,7 +4,7 @@ use crate::built::{self, Built, FINGERPRINT, SPEC};
 use crate::encoder::{Batch, Forward, select, select_generic, workspace_bytes};
 use crate::error::Error;
 use crate::gate;
-use crate::pool::Pool;
+use crate::pool::{Pool, default_threads};
 use crate::prompt::Prompt;
 use crate::tokenizer::Tokenizer;
 use crate::unicode::Unicode;
@@ -250,13 +250,13 @@ impl Embedder {
 }
 
 impl OpenOptions {
-    /// Threads of a request; the default is as many as the process may use.
+    /// Threads of a request; the default is the cores that the process may use.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Unpack all weights once and keep them in private memory ([`Memory::kept_panels`]): faster for short texts in a
+    /// Unpack the layers' Q8_0 matrices once and keep them in private memory ([`Memory::kept_panels`]): faster for short texts in a
     /// resident process.
     pub fn keep_panels(mut self, keep: bool) -> Self {
         self.keep_panels = keep;
@@ -321,9 +321,4 @@ impl Memory {
             kept_panels: matrices.map(crate::weights::panel_bytes).sum(),
         }
     }
-}
-
-/// As many threads as the process may use, by its affinity and its control group's quota.
-fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -107,14 +107,18 @@ impl fmt::Display for Error {
                 write!(f, "cannot open model {}: {error}", path.display())
             }
             Error::Gguf { path, error } => write!(f, "{}: {error}", path.display()),
-            Error::WrongModel { path, differences } => write!(
-                f,
-                "{} is not the file this binary was built for ({}); build one for it: MODEL_GGUF={} cargo build \
-                 --release",
-                path.display(),
-                differences.join("; "),
-                shell_word(&path.to_string_lossy()),
-            ),
+            Error::WrongModel { path, differences } => {
+                // A build takes relative paths from the root of its package.
+                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                write!(
+                    f,
+                    "{} is not the file this binary was built for ({}); build one for it: MODEL_GGUF={} cargo build \
+                     --release",
+                    path.display(),
+                    differences.join("; "),
+                    shell_word(&absolute.to_string_lossy()),
+                )
+            }
             Error::Content { path } => write!(
                 f,
                 "{}: its content differs from that of the file this binary was built from; fetch it again or rebuild",

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::weights::Weights;
 use monomorph_gguf::fingerprint::vocabulary_hash;
 use monomorph_gguf::{Fingerprint, Header, Spec};
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
@@ -36,13 +36,19 @@ pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(),
 /// Maps a regular file.
 fn map(path: &Path) -> Result<Weights, Error> {
     let failed = |error| Error::Open { path: path.into(), error };
+    // Looked at before opening: opening a pipe would wait for a writer.
+    refuse_irregular(&fs::metadata(path).map_err(failed)?).map_err(failed)?;
     let file = File::open(path).map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?;
-    if !kind.is_file() {
-        let found = if kind.is_dir() { "is a directory" } else { "is not a regular file" };
-        return Err(failed(io::Error::other(format!("it {found}; give the path of a GGUF file"))));
-    }
+    refuse_irregular(&file.metadata().map_err(failed)?).map_err(failed)?;
     Weights::map(&file).map_err(failed)
+}
+
+fn refuse_irregular(found: &Metadata) -> io::Result<()> {
+    if found.is_file() {
+        return Ok(());
+    }
+    let kind = if found.is_dir() { "is a directory" } else { "is not a regular file" };
+    Err(io::Error::other(format!("it {kind}; give the path of a GGUF file")))
 }
 
 /// Compares a header that is not the build's byte for byte.

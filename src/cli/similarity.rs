@@ -76,7 +76,7 @@ fn matrix(
     embedder: &Embedder,
     options: &EmbedOptions,
 ) -> Result<String, Failure> {
-    let vectors = vectors(embedder, &args.texts, options)?;
+    let vectors = vectors(embedder, &args.texts, options, text_number)?;
     let matrix: Vec<Vec<f32>> =
         vectors.iter().map(|a| vectors.iter().map(|b| cosine(a, b)).collect()).collect();
     if args.json {
@@ -95,8 +95,9 @@ fn scores(
     options: &EmbedOptions,
 ) -> Result<String, Failure> {
     let with = |prompt| EmbedOptions { prompt: Some(prompt), ..options.clone() };
-    let asked = vectors(embedder, &[query.to_owned()], &with(Prompt::Query))?;
-    let documents = vectors(embedder, &args.texts, &with(Prompt::Document))?;
+    let query_itself = |_| "the query".to_owned();
+    let asked = vectors(embedder, &[query.to_owned()], &with(Prompt::Query), query_itself)?;
+    let documents = vectors(embedder, &args.texts, &with(Prompt::Document), text_number)?;
     let scores: Vec<f32> = documents.iter().map(|document| cosine(&asked[0], document)).collect();
     if args.json {
         return to_json(&Scores { query, texts: &args.texts, scores: &scores });
@@ -112,14 +113,23 @@ fn to_json(answer: &impl Serialize) -> Result<String, Failure> {
     Ok(json + "\n")
 }
 
+/// What messages call a text, counted from 0.
+fn text_number(i: usize) -> String {
+    format!("text {}", i + 1)
+}
+
 fn vectors(
     embedder: &Embedder,
     texts: &[String],
     options: &EmbedOptions,
+    name: impl Fn(usize) -> String,
 ) -> Result<Vec<Vec<f32>>, Failure> {
-    let embeddings = embedder.run(texts, options)?;
+    let embeddings = embedder.run(texts, options).map_err(|error| match error.text() {
+        Some(i) => Failure::Failed(format!("{}: {}", name(i), error.reason())),
+        None => error.into(),
+    })?;
     for (i, embedding) in embeddings.iter().enumerate() {
-        warn_if_cut(format_args!("text {}", i + 1), embedding);
+        warn_if_cut(format_args!("{}", name(i)), embedding);
     }
     Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
 }

@@ -48,8 +48,8 @@ pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
     note_default_model();
     let tokenizer = built::tokenizer();
     let unicode = Unicode::from(args.unicode);
-    // No text has more tokens than bytes and the marks around it.
-    let limit = |text: &str| args.limit.map_or(text.len() + 3, |limit| limit as usize);
+    // At the most a space becomes the three bytes of its mark, each a token; and there are the marks around the text.
+    let limit = |text: &str| args.limit.map_or(3 * text.len() + 5, |limit| limit as usize);
     let piece =
         |&id: &u32| String::from_utf8_lossy(tokenizer.piece(id).unwrap_or_default()).into_owned();
 

@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 const BUNDLE_TOKENS: usize = 384;
 /// With fewer tokens than this for each thread, the team shares one pass: reading the weights costs more than meeting.
 const SHARED_TOKENS: usize = 96;
-/// How much longer than the mean the longest bundle may take, in percent.
+/// The longest thread's share that still counts as balanced, in percent of the mean.
 const IMBALANCE: u64 = 112;
 
 /// The caller asked to stop.

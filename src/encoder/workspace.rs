@@ -1,6 +1,8 @@
-//! The memory of a forward pass: a function of the model's dimensions and the number of rows, nothing else.
+//! The memory of a forward pass: a function of the model's dimensions and the number of rows, and for each thread
+//! room for the panels it unpacks and for the scores of sixteen tokens.
 //!
-//! Buffers grow to the largest pass so far and stay, so that a pass of a size seen before allocates nothing.
+//! Buffers grow to the largest pass so far and stay, so that a pass of a size seen before allocates nothing; a thread's
+//! own grow when it first takes a part that needs them.
 
 use super::TextRows;
 use super::inputs::{Inputs, Want};
@@ -70,17 +72,18 @@ impl Plan {
         }
     }
 
-    /// Bytes of all buffers but the threads' own.
-    fn bytes(&self) -> usize {
-        // The inputs are int16 for quantised weights.
+    /// Bytes of all buffers but the threads' own, with inputs in the forms that the weights want.
+    fn bytes(&self, want: Want) -> usize {
+        let input = 2 * usize::from(want.ints) + 4 * usize::from(want.floats);
         4 * (2 * self.x + self.qkv + self.keys + self.values + self.gated + 2 * self.pooled)
-            + 2 * self.inputs
+            + input * self.inputs
     }
 }
 
-/// Bytes that a pass over one text of `tokens` tokens needs, without the threads' scratch.
+/// Bytes that one pass over one text of `tokens` tokens needs, without the threads' scratch. In a batch each thread has
+/// a pass of its own.
 pub fn bytes_for(spec: &Spec, tokens: usize) -> usize {
-    Plan::new(spec, tokens, 1).bytes()
+    Plan::new(spec, tokens, 1).bytes(wanted_anywhere(spec))
 }
 
 impl Workspace {

@@ -1,6 +1,7 @@
 //! AVX2 with FMA: two 256-bit registers make sixteen lanes.
 //!
-//! Sixteen registers hold a 6 x 16 tile: 12 accumulators, 2 weights, 1 broadcast, 1 temporary.
+//! Sixteen registers hold a 6 x 16 tile: 12 accumulators, 2 weights, 1 broadcast, 1 temporary. The float sums of an int8
+//! tile wait in memory between blocks.
 
 #![allow(unsafe_code)]
 

@@ -1,6 +1,7 @@
 //! AVX-512 with VNNI: one 512-bit register is sixteen lanes, and `vpdpwssd` does a pair product and its sum at once.
 //!
-//! Thirty-two registers hold 12 integer and 12 float sums of an int8 tile, or 16 sums of a float tile.
+//! Thirty-two registers hold 12 integer and 12 float sums of an int8 tile, or 16 sums of a float tile (24 of attention's,
+//! which reads three panels at a time).
 
 #![allow(unsafe_code)]
 

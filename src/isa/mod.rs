@@ -5,7 +5,7 @@
 //! lane sees the same operations in the same order and all instruction sets give the same bits.
 //!
 //! Invariants: `core::arch` is used in this folder only. No operation here combines lanes, except `sum` and
-//! `max_lane`, which fold them in one fixed tree. `mul_add` rounds once everywhere.
+//! `max_abs_lane`, which fold them in one fixed tree. `mul_add` rounds once everywhere.
 
 mod scalar;
 
@@ -37,7 +37,8 @@ pub type Unit = [i8; 2 * PANEL];
 pub trait Isa: Copy + Send + Sync + 'static {
     /// The name that `MONOMORPH_ISA` and `inspect` use.
     const NAME: &'static str;
-    /// Sums of an int8 tile, at most 16: as many as keep an integer and a float sum each in registers.
+    /// Sums of an int8 tile, at most 16: as many integer sums as stay in registers. Where the float sums do not fit
+    /// beside them (AVX2), they are spilled once a block.
     const INT_SUMS: usize;
     /// Sums of a float tile, at most 16: as many as leave registers for what is multiplied.
     const FLOAT_SUMS: usize;
@@ -102,11 +103,6 @@ pub trait Isa: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn sum(self, v: Self::F32) -> f32 {
         fold(self, v, |a, b| a + b)
-    }
-    /// The largest lane; a NaN may be lost, so callers find it in a sum.
-    #[inline(always)]
-    fn max_lane(self, v: Self::F32) -> f32 {
-        fold(self, v, |a, b| if a > b { a } else { b })
     }
     /// The largest lane of a vector made by `max_abs`, NaN included.
     #[inline(always)]

@@ -80,6 +80,8 @@ fn equals_the_definition_in_every_cut() {
         (70, 4, 2, Some(16)),
         (70, 3, 1, None),
         (33, 2, 2, None),
+        (33, 6, 2, Some(8)),
+        (20, 6, 1, None),
     ] {
         let case = Case::new(n, n_head, n_head_kv);
         let scalar = crate::isa::Scalar::detect().unwrap();

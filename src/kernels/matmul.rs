@@ -3,7 +3,7 @@
 //! ```text
 //! for a group of panels (16 columns x k each; unpacked from the file's blocks, or kept)
 //!     for a tile of rows
-//!         for each panel of the group:  tile (R x 16) = rows (R x k) * panel (k x 16)
+//!         for each panel of the group, or two:  tile (R x 16 C) = rows (R x k) * C panels (k x 16)
 //! ```
 //! 1. A tile's accumulators stay in registers for all of `k`.
 //! 2. A group of panels stays in the L2 cache and a tile's rows in L1, so that rows are read from further away

@@ -119,28 +119,28 @@ fn kept_panels_give_the_same_bits() {
 
 #[test]
 fn geglu_equals_two_products() {
-    let (gate, up) = (q8_0_weights(0), f32_weights());
-    let input = Input::new(8);
-    for_each_isa!(|isa| {
-        let gates = run(isa, Dyn(K), &input, Matrix::Q8_0(&gate), 0);
-        let ups = run(isa, Dyn(K), &input, Matrix::F32(&up), 0);
-        let mut out = vec![0.0; gates.len()];
-        matmul_geglu(
-            isa,
-            Const::<K>,
-            input.rows(),
-            Matrix::Q8_0(&gate),
-            Matrix::F32(&up),
-            0,
-            &mut PanelScratch::default(),
-            &mut ColumnsMut::new(&mut out, N),
-        );
-        for ((got, g), u) in out.iter().zip(gates).zip(ups) {
-            let mut want = [0.0; PANEL];
-            isa.vectorize(|| isa.store(geglu(isa, isa.splat(g), isa.splat(u)), &mut want));
-            assert_eq!(*got, want[0]);
+    let (q8_0, f32) = (q8_0_weights(0), f32_weights());
+    let (ints, floats) = (Matrix::Q8_0(&q8_0), Matrix::F32(&f32));
+    let other = q8_0_weights(3);
+    let other_ints = Matrix::Q8_0(&other);
+    for (gate, up) in [(ints, other_ints), (floats, floats), (ints, floats), (floats, ints)] {
+        for m in [1, 8, 13, 29] {
+            let input = Input::new(m);
+            for_each_isa!(|isa| {
+                let gates = run(isa, Dyn(K), &input, gate, 0);
+                let ups = run(isa, Dyn(K), &input, up, 0);
+                let mut out = vec![0.0; gates.len()];
+                let scratch = &mut PanelScratch::default();
+                let columns = &mut ColumnsMut::new(&mut out, N);
+                matmul_geglu(isa, Const::<K>, input.rows(), gate, up, 0, scratch, columns);
+                for ((got, g), u) in out.iter().zip(gates).zip(ups) {
+                    let mut want = [0.0; PANEL];
+                    isa.vectorize(|| isa.store(geglu(isa, isa.splat(g), isa.splat(u)), &mut want));
+                    assert_eq!(*got, want[0]);
+                }
+            });
         }
-    });
+    }
 }
 
 #[test]

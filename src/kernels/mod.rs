@@ -1,7 +1,8 @@
 //! The operations of a transformer, each in a file of its own: safe code, generic over [`Isa`](crate::isa::Isa) and
 //! [`Dim`](crate::dim::Dim), with a plain reference in its tests.
 //!
-//! Invariant: kernels know slices, dimensions, panels and instruction sets, nothing of models, files or threads.
+//! Invariant: kernels know slices, dimensions, panels and instruction sets, nothing of models, files or threads; a
+//! product writes to columns that its caller shares out ([`ColumnsMut`](crate::pool::ColumnsMut)).
 
 pub mod attention;
 pub mod exp;

@@ -1,4 +1,4 @@
-//! The innermost loops: a tile of `R` rows by sixteen columns, `R` known at compile time.
+//! The innermost loops: a tile of `R` rows by `C` panels of sixteen columns, both known at compile time.
 //!
 //! Each lane of an accumulator is one output, so no sum crosses lanes, and every output is accumulated in the order
 //! of `k`: the bits do not depend on how rows and columns were cut into tiles.

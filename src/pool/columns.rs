@@ -73,7 +73,7 @@ impl<'a> ColumnsMut<'a> {
     /// The sixteen columns of panel `panel` of this block, in row `row`.
     #[inline(always)]
     pub fn panel_mut(&mut self, row: usize, panel: usize) -> &mut [f32; PANEL] {
-        assert!(row < self.rows && (panel + 1) * PANEL <= self.width, "outside of the block");
+        assert!(row < self.rows && panel < self.width / PANEL, "outside of the block");
         // SAFETY: by the assertion the sixteen elements lie in row `row` of the matrix and within this block's
         // columns, which no other block shares; the borrow of `self` keeps them from being handed out twice.
         unsafe { &mut *self.start.add(row * self.stride + panel * PANEL).cast() }
@@ -104,5 +104,11 @@ mod tests {
         let mut matrix = vec![0.0; 32];
         let (mut left, _) = ColumnsMut::new(&mut matrix, 32).split_at(16);
         left.panel_mut(0, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "outside of the block")]
+    fn a_panel_number_does_not_wrap_around() {
+        ColumnsMut::new(&mut [0.0; 32], 32).panel_mut(0, usize::MAX);
     }
 }

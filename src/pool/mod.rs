@@ -2,14 +2,16 @@
 //!
 //! A forward pass has over two hundred operations of a few microseconds each, too short to wake threads for. So a request
 //! enters the pool once; its [`Team`] then spins between operations and shares each one's parts as they come:
-//! whoever is free takes the next. A thread that the system has put aside delays nobody, since the others take
-//! its parts.
+//! whoever is free takes the next. A thread that the system puts aside between operations delays none of them, since
+//! the others take its parts; one that is put aside with a part in hand, or at the request's end, is waited for.
 
 #![allow(unsafe_code)]
 
 mod columns;
+mod cores;
 
 pub use columns::ColumnsMut;
+pub use cores::default_threads;
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -28,10 +30,12 @@ type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// The threads that work on one request.
 pub struct Team {
-    /// `epoch << EPOCH | joined << JOINED | OPEN`: one word, so that joining and closing cannot miss each other.
+    /// `epoch * EPOCH + joined * JOINED + OPEN`: one word, so that joining and closing cannot miss each other.
     state: AtomicUsize,
     /// The open job; valid while the state is open or has joined threads.
     job: UnsafeCell<Option<Job<'static>>>,
+    /// From before a job is written until all who joined it are done: there is one job at a time.
+    busy: AtomicBool,
     finished: AtomicBool,
     panicked: AtomicBool,
     threads: usize,
@@ -65,7 +69,8 @@ impl Pool {
         self.threads
     }
 
-    /// Runs `f` on this thread with the helpers at hand. A panic anywhere reaches the caller.
+    /// Runs `f` on this thread with the helpers at hand. A panic anywhere reaches the caller. Must not be called
+    /// within itself: the helpers would be waited for by both.
     pub fn enter<R>(&self, f: impl FnOnce(&Team) -> R) -> R {
         let team = Team::new(self.threads);
         let Some(helpers) = &self.helpers else {
@@ -93,8 +98,8 @@ impl Drop for Finish<'_> {
     }
 }
 
-// SAFETY: `job` is written by the leader alone, while no job is open and nobody has joined; helpers read it only after
-// joining an open job, which the acquire and release operations on `state` order after the write.
+// SAFETY: `job` is written by whoever has set `busy`, while no job is open and nobody has joined; helpers read it only
+// after joining an open job, which the acquire and release operations on `state` order after the write.
 unsafe impl Sync for Team {}
 
 impl Team {
@@ -102,6 +107,7 @@ impl Team {
         Team {
             state: AtomicUsize::new(0),
             job: UnsafeCell::new(None),
+            busy: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             threads,
@@ -119,7 +125,8 @@ impl Team {
     }
 
     /// Calls `f` with every part, on whichever threads are free; `f` also gets the thread's number, below `threads`.
-    /// Must not be called within itself.
+    ///
+    /// Panics if it is called within itself.
     pub fn for_each<P: Send>(
         &self,
         parts: impl Iterator<Item = P> + Send,
@@ -141,10 +148,12 @@ impl Team {
 
     /// Opens the job, works on it, and returns when all who joined are done.
     fn run(&self, job: Job<'_>) {
+        assert!(!self.busy.swap(true, Ordering::Acquire), "an operation within an operation");
         // SAFETY: only the lifetime changes. The job is read by threads that joined it; `Close` waits for all of
         // them before this function is left, by return or by panic, and nobody joins a closed job.
         let job = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
-        // SAFETY: no job is open and nobody has joined (the last `Close` waited), so no helper reads the cell.
+        // SAFETY: `busy` was clear, so the last `Close` has waited: no job is open, nobody has joined, and no helper
+        // reads the cell.
         unsafe { *self.job.get() = Some(job) };
         let epoch = (self.state.load(Ordering::Relaxed) / EPOCH).wrapping_add(1);
         self.state.store(epoch.wrapping_mul(EPOCH) | OPEN, Ordering::Release);
@@ -201,6 +210,7 @@ impl Drop for Close<'_> {
         while state.load(Ordering::Acquire) & JOINED_MASK != 0 {
             wait(&mut spins);
         }
+        self.0.busy.store(false, Ordering::Release);
     }
 }
 
@@ -235,6 +245,12 @@ mod tests {
                 assert!(numbers.iter().all(|n| *n == 50), "round {round}");
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "an operation within an operation")]
+    fn an_operation_within_an_operation_is_refused() {
+        Pool::new(2).unwrap().enter(|team| team.run(&|_| team.for_each(0..2, |_, _| ())));
     }
 
     #[test]

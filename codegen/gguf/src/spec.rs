@@ -153,7 +153,7 @@ impl Spec {
         judge::spec(header)
     }
 
-    /// In words, where this file differs from the one described by `other`, the build's: at most eight differences
+    /// In words, where this file differs from the one described by `other`, the build's: at most three differences
     /// and a count of the rest; none when the two are interchangeable but for their weights' values.
     pub fn differences(&self, other: &Spec) -> Vec<String> {
         differences::between(self, other)

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::{Write, stderr};
 use std::path::PathBuf;
 
 use monomorph_gguf::{
@@ -19,10 +20,13 @@ const FILES: [(&str, TensorType, FileShape); 6] = [
 
 /// The file, or `None` with a line that cannot be overlooked.
 fn find(variant: &str) -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let path = home.join(format!(".cache/embedding-models/embeddinggemma-300m-{variant}.gguf"));
+    let folder = std::env::var_os("MODEL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/embedding-models")
+    });
+    let path = folder.join(format!("embeddinggemma-300m-{variant}.gguf"));
     if !path.is_file() {
-        eprintln!("SKIPPED, NOT TESTED: {} is absent", path.display());
+        // The macros that print would be captured by the test harness.
+        writeln!(stderr(), "SKIPPED, NOT TESTED: {} is absent", path.display()).expect("stderr");
         return None;
     }
     Some(path)

@@ -186,7 +186,7 @@ fn absurd_hyper_parameters() {
         ("attention.key_length", &[0, 16, 31, 64, u32::MAX]),
         ("attention.value_length", &[0, 16, 64, u32::MAX]),
         ("attention.sliding_window", &[0, 1, u32::MAX]),
-        ("context_length", &[0, 1, u32::MAX]),
+        ("context_length", &[0, 1, 1 << 20, u32::MAX]),
         ("pooling_type", &[0, 4, u32::MAX]),
         ("dense_2_feat_in", &[0, 64]),
         ("dense_2_feat_out", &[0, 64]),
@@ -209,6 +209,9 @@ fn absurd_hyper_parameters() {
             );
         }
     }
+    let mut unmarked = model();
+    unmarked.set("tokenizer.ggml.add_bos_token", false).set("tokenizer.ggml.add_eos_token", false);
+    refused(judge(&unmarked.to_bytes()), &["add_eos_token", "an empty text needs a token"]);
     refused(with("gemma-embedding.rope.scaling.type", "yarn"), &["rope.scaling.type", "yarn"]);
     refused(
         with("gemma-embedding.attention.sliding_window_pattern", 4),

@@ -165,9 +165,11 @@ impl PromptReport {
 }
 
 impl BinaryReport {
-    /// The gate that every command opens a file through is the judge.
+    /// The gate that every command opens a file through is the judge; the instruction set, which the environment may
+    /// name wrongly, does not matter.
     fn new(path: &Path) -> BinaryReport {
-        let misfit = Embedder::options().threads(1).open(path).err().map(|error| error.to_string());
+        let opened = Embedder::options().threads(1).isa("scalar").open(path);
+        let misfit = opened.err().map(|error| error.to_string());
         BinaryReport {
             built_for: built::NAME,
             source: built::SOURCE,

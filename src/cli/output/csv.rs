@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 
 use super::destination::Destination;
-use super::{Encoder, Record, Summary};
+use super::{FormatWriter, Record, Summary};
 use crate::cli::input::Id;
 
 pub struct Csv {
     pub delimiter: u8,
 }
 
-impl Encoder for Csv {
+impl FormatWriter for Csv {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
         let columns = (0..summary.dimensions).map(|i| format!("v{i}"));
         self.line(out, |line| line.write_record(std::iter::once("id".to_owned()).chain(columns)))

@@ -107,8 +107,11 @@ impl Write for Destination {
 
 impl Place {
     fn open(path: &Path) -> io::Result<Place> {
-        // A link keeps pointing where it points: what is replaced is the file at its end.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // A link keeps pointing where it points: what is replaced is the file at its end, even one that is yet to be.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
+            Ok(end) => path.parent().unwrap_or(Path::new("")).join(end),
+            Err(_) => path.to_owned(),
+        });
         match fs::metadata(&target) {
             Ok(old) if old.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(old) if !old.is_file() => {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::destination::Destination;
-use super::{Encoder, Record, Summary};
+use super::{FormatWriter, Record, Summary};
 
 /// Written piece by piece, so that memory does not grow with the number of vectors.
 pub struct Json;
@@ -23,7 +23,7 @@ struct Usage {
     total_tokens: usize,
 }
 
-impl Encoder for Json {
+impl FormatWriter for Json {
     fn begin(&mut self, out: &mut Destination, _: &Summary) -> io::Result<()> {
         out.write_all(b"{\"object\":\"list\",\"data\":[")
     }

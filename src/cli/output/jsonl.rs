@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::destination::Destination;
-use super::{Encoder, Record, Summary};
+use super::{FormatWriter, Record, Summary};
 use crate::cli::input::Id;
 
 pub struct Jsonl;
@@ -23,7 +23,7 @@ struct Line<'a> {
     embedding: &'a [f32],
 }
 
-impl Encoder for Jsonl {
+impl FormatWriter for Jsonl {
     fn begin(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {
         Ok(())
     }

@@ -68,7 +68,7 @@ pub struct Summary {
 }
 
 /// A format. The calls come in this order: `begin`, a `record` for each text, `end`.
-trait Encoder {
+trait FormatWriter {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()>;
     fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()>;
     fn end(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()>;
@@ -76,7 +76,7 @@ trait Encoder {
 
 /// An open output. Dropped before [`Output::finish`], it leaves an existing file as it was.
 pub struct Output {
-    encoder: Box<dyn Encoder>,
+    writer: Box<dyn FormatWriter>,
     destination: Destination,
     summary: Summary,
 }
@@ -86,18 +86,18 @@ impl OutputArgs {
     pub fn open(&self, model: &'static str, dimensions: usize) -> Result<Output, Failure> {
         let format = self.format.unwrap_or_else(|| Format::of(self.output.as_deref()));
         let mut destination = match &self.output {
-            Some(path) => Destination::file(path)?,
-            None => Destination::stdout(),
+            Some(path) if !names_stdout(path) => Destination::file(path)?,
+            _ => Destination::stdout(),
         };
         if format.is_binary() && destination.is_terminal() {
             return Err(Failure::Usage(
                 "npy and raw are binary: give --output FILE, or redirect standard output".into(),
             ));
         }
-        let mut encoder = format.encoder();
+        let mut writer = format.writer();
         let summary = Summary { model, dimensions, texts: 0, tokens: 0 };
-        encoder.begin(&mut destination, &summary).map_err(|error| destination.failure(&error))?;
-        Ok(Output { encoder, destination, summary })
+        writer.begin(&mut destination, &summary).map_err(|error| destination.failure(&error))?;
+        Ok(Output { writer, destination, summary })
     }
 }
 
@@ -106,7 +106,7 @@ impl Output {
     pub fn write(&mut self, record: &Record<'_>) -> Result<(), Failure> {
         self.summary.texts += 1;
         self.summary.tokens += record.tokens;
-        self.encoder
+        self.writer
             .record(&mut self.destination, record)
             .map_err(|error| self.destination.failure(&error))
     }
@@ -118,12 +118,18 @@ impl Output {
 
     /// Writes what comes after the last vector, and puts the file in its place.
     pub fn finish(mut self) -> Result<Summary, Failure> {
-        self.encoder
+        self.writer
             .end(&mut self.destination, &self.summary)
             .map_err(|error| self.destination.failure(&error))?;
         self.destination.finish()?;
         Ok(self.summary)
     }
+}
+
+/// The names of standard output. Where that is a file, it is written to as any other standard output: what it holds
+/// already is not ours to replace.
+fn names_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
 impl Format {
@@ -138,7 +144,7 @@ impl Format {
         matches!(self, Format::Npy | Format::Raw)
     }
 
-    fn encoder(self) -> Box<dyn Encoder> {
+    fn writer(self) -> Box<dyn FormatWriter> {
         match self {
             Format::Json => Box::new(json::Json),
             Format::Jsonl => Box::new(jsonl::Jsonl),

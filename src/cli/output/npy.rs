@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use super::destination::Destination;
-use super::{Encoder, Record, Summary};
+use super::{FormatWriter, Record, Summary};
 
 /// A multiple of 64, as the format wants it, with room for any two lengths.
 const HEADER_BYTES: usize = 128;
@@ -17,7 +17,7 @@ pub struct Npy {
     waiting: Vec<u8>,
 }
 
-impl Encoder for Npy {
+impl FormatWriter for Npy {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
         if out.can_overwrite() { out.write_all(&header(summary)) } else { Ok(()) }
     }

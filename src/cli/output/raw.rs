@@ -4,11 +4,11 @@ use std::io;
 
 use super::destination::Destination;
 use super::npy::write_values;
-use super::{Encoder, Record, Summary};
+use super::{FormatWriter, Record, Summary};
 
 pub struct Raw;
 
-impl Encoder for Raw {
+impl FormatWriter for Raw {
     fn begin(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {
         Ok(())
     }

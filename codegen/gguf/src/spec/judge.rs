@@ -24,9 +24,8 @@ pub(super) const WIDTH_MULTIPLE: usize = 32;
 const MAX_LAYERS: usize = 1024;
 pub(super) const MAX_WIDTH: usize = 1 << 20;
 const MAX_CONTEXT: usize = 1 << 20;
-
-/// Query heads that share a key head: the attention kernel stacks them.
-const MAX_SHARED_HEADS: usize = 32;
+/// Floats of a RoPE table, which is built into the binary: 64 MiB.
+const MAX_ROPE_TABLE: usize = 1 << 24;
 
 pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
     let metadata = &header.metadata;
@@ -52,7 +51,7 @@ pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
         n_head_kv: sizes.n_head_kv,
         head_dim: sizes.head_dim,
         n_vocab: vocabulary.len(),
-        n_ctx: context_length(&keys)?,
+        n_ctx: context_length(&keys, sizes.head_dim)?,
         rms_eps: keys.positive("attention.layer_norm_rms_epsilon")?,
         attention_radius: attention_radius(&keys)?,
         pooling: pooling(&keys)?,
@@ -89,10 +88,6 @@ fn sizes(keys: &Keys<'_, '_>) -> Result<Sizes, Error> {
     if n_head.checked_rem(n_head_kv) != Some(0) {
         let expected = format!("a divisor of the {n_head} heads");
         return Err(keys.error("attention.head_count_kv", n_head_kv, expected));
-    }
-    if n_head.checked_div(n_head_kv) > Some(MAX_SHARED_HEADS) {
-        let expected = format!("at most {MAX_SHARED_HEADS} for each key/value head");
-        return Err(keys.error("attention.head_count", n_head, expected));
     }
     let head_dim = keys.width("attention.key_length")?;
     let value_length = keys.width("attention.value_length")?;
@@ -204,13 +199,19 @@ fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, E
         }
     };
     id("padding")?.ok();
+    let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
+    // Readers disagree about the default, and a vector without <eos> is a wrong one: the file has to say.
+    let add_eos: bool = metadata.required("tokenizer.ggml.add_eos_token")?;
+    if !add_bos && !add_eos {
+        let expected = "true where add_bos_token is false: an empty text needs a token";
+        return Err(Error::key("tokenizer.ggml.add_eos_token", add_eos, expected));
+    }
     Ok(TokenizerSpec {
         bos: id("bos")??,
         eos: id("eos")??,
         unknown: id("unknown")?.ok(),
-        add_bos: metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true),
-        // Readers disagree about the default, and a vector without <eos> is a wrong one: the file has to say.
-        add_eos: metadata.required("tokenizer.ggml.add_eos_token")?,
+        add_bos,
+        add_eos,
         // Gemma's tokenizers put no space before the text; files that leave the key out mean that.
         add_space_prefix: metadata.optional("tokenizer.ggml.add_space_prefix")?.unwrap_or(false),
     })
@@ -225,8 +226,9 @@ fn pooling(keys: &Keys<'_, '_>) -> Result<Pooling, Error> {
     }
 }
 
-fn context_length(keys: &Keys<'_, '_>) -> Result<usize, Error> {
-    match keys.size("context_length", MAX_CONTEXT)? {
+fn context_length(keys: &Keys<'_, '_>, head_dim: usize) -> Result<usize, Error> {
+    let most = MAX_CONTEXT.min(MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default());
+    match keys.size("context_length", most)? {
         1 => Err(keys.error("context_length", 1, "room for <bos> and <eos>")),
         n_ctx => Ok(n_ctx),
     }

@@ -1,0 +1,51 @@
+//! How many threads a request runs on by default.
+
+use std::collections::HashSet;
+use std::fs;
+
+/// As many threads as there are cores that this process may use, by its affinity and its control group's quota. Two
+/// hardware threads of a core share the units that the kernels keep busy, and count as one.
+pub fn default_threads() -> usize {
+    let allowed = std::thread::available_parallelism().map_or(1, usize::from);
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    match list.and_then(|list| physical_cores(list.trim(), siblings)) {
+        Some(cores) => allowed.min(cores),
+        None => allowed,
+    }
+}
+
+/// The hardware threads of a CPU's core, as the system lists them.
+fn siblings(cpu: usize) -> Option<String> {
+    fs::read_to_string(format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
+        .ok()
+}
+
+/// Different cores among the CPUs of a list such as `0-3,8`.
+fn physical_cores(list: &str, siblings: impl Fn(usize) -> Option<String>) -> Option<usize> {
+    let mut cores = HashSet::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        for cpu in first.parse().ok()?..=last.parse().ok()? {
+            cores.insert(siblings(cpu)?);
+        }
+    }
+    Some(cores.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_threads_of_a_core_count_once() {
+        // Eight CPUs, two a core: 0 and 4, 1 and 5, ...
+        let siblings = |cpu: usize| (cpu < 8).then(|| format!("{},{}", cpu % 4, cpu % 4 + 4));
+        for (list, cores) in [("0-7", 4), ("0-3", 4), ("0,4", 1), ("2", 1), ("0-1,5-6", 3)] {
+            assert_eq!(physical_cores(list, siblings), Some(cores), "{list}");
+        }
+        assert_eq!(physical_cores("0-8", siblings), None, "an unknown CPU");
+        assert_eq!(physical_cores("", siblings), None);
+        assert!(default_threads() >= 1);
+    }
+}
