@@ -3,15 +3,34 @@
 //! A *panel* is sixteen output columns of a matrix, all `k` inputs long, in blocks of [`BLOCK`] inputs. There are two
 //! kinds: [`IntPanel`] for block-quantised weights and [`FloatPanel`] for the float types. A format is one file here:
 //! its block layout, its scalar decode and `unpack`, which turns sixteen rows of blocks into a panel.
+//!
+//! The other block formats of ggml ([`BLOCK_FORMATS`]) have a layout and a decode only ([`Decode`]). What they decode
+//! to is what gguf-py, the format's Python library, makes of the same bytes, bit for bit.
 
+mod bits;
+#[cfg(test)]
+mod decode_tests;
 mod float;
+mod iq4_nl;
+mod mxfp4;
+mod q4_0;
+mod q4_1;
+mod q5_0;
+mod q5_1;
 mod q8_0;
 
 pub use float::{BF16, F16, F32};
+pub use iq4_nl::IQ4_NL;
+pub use mxfp4::MXFP4;
+pub use q4_0::Q4_0;
+pub use q4_1::Q4_1;
+pub use q5_0::Q5_0;
+pub use q5_1::Q5_1;
 pub use q8_0::Q8_0;
 
 use crate::isa::{Isa, PANEL, Unit};
 use bytemuck::Pod;
+use monomorph_gguf::TensorType;
 
 /// Inputs that share a scale, and the step of every kernel along `k`.
 pub const BLOCK: usize = 32;
@@ -53,3 +72,74 @@ pub fn decode_row<F: Format>(row: &[F::Block], to: &mut [f32]) {
         *to = F::decode(block);
     }
 }
+
+/// A block format of ggml that is decoded to floats and nothing else.
+pub trait Decode: Copy + Send + Sync + 'static {
+    /// Its number and name in the file.
+    const TYPE: TensorType;
+    /// Weights in a block: 32 or 256.
+    const BLOCK_LEN: usize;
+    /// [`Self::BLOCK_LEN`] weights of one row, as the file has them.
+    type Block: Pod + Send + Sync;
+
+    /// The weights of one block. `to` is [`Self::BLOCK_LEN`] long.
+    fn decode(block: &Self::Block, to: &mut [f32]);
+}
+
+/// Makes the type of a [`Decode`] format from its file's `Block` and `decode`.
+///
+/// The block has ggml's length and size, or this does not compile.
+macro_rules! block_format {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl $crate::quant::Decode for $name {
+            const TYPE: monomorph_gguf::TensorType = monomorph_gguf::TensorType::$name;
+            const BLOCK_LEN: usize = $len;
+            type Block = Block;
+
+            fn decode(block: &Block, to: &mut [f32]) {
+                let weights: [f32; $len] = decode(block);
+                to.copy_from_slice(&weights);
+            }
+        }
+
+        const _: () = {
+            let ggml = monomorph_gguf::TensorType::$name;
+            assert!(ggml.block_len() == $len);
+            assert!(ggml.block_bytes() as usize == size_of::<Block>());
+        };
+    };
+}
+use block_format;
+
+/// Makes the list of the [`Decode`] formats and the macro that chooses among them.
+macro_rules! block_formats {
+    ($($name:ident)*) => {
+        /// The formats that implement [`Decode`].
+        pub const BLOCK_FORMATS: &[TensorType] = &[$(TensorType::$name,)*];
+
+        /// `with_block_format!(kind, |F| body, else other)`: the body with `F` being the [`Decode`] format of this
+        /// [`TensorType`], or `other` where the type is none of [`BLOCK_FORMATS`].
+        #[cfg(test)]
+        macro_rules! with_block_format {
+            ($kind:expr, |$format:ident| $body:expr, else $other:expr) => {
+                match $kind {
+                    $(monomorph_gguf::TensorType::$name => {
+                        type $format = $crate::quant::$name;
+                        $body
+                    })*
+                    _ => $other,
+                }
+            };
+        }
+    };
+}
+block_formats! {
+    Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4
+}
+#[cfg(test)]
+pub(crate) use with_block_format;
