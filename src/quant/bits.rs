@@ -7,6 +7,11 @@ pub(super) fn nibble(byte: u8, i: usize) -> u8 {
     (byte >> (4 * i)) & 15
 }
 
+/// The quarter `i` of a byte, the lowest first.
+pub(super) fn crumb(byte: u8, i: usize) -> u8 {
+    (byte >> (2 * i)) & 3
+}
+
 /// The bit `i` of a byte, the lowest first.
 pub(super) fn bit(byte: u8, i: usize) -> u8 {
     (byte >> i) & 1

@@ -13,19 +13,29 @@ mod decode_tests;
 mod float;
 mod iq4_nl;
 mod mxfp4;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
+mod q4_k;
 mod q5_0;
 mod q5_1;
+mod q5_k;
+mod q6_k;
 mod q8_0;
 
 pub use float::{BF16, F16, F32};
 pub use iq4_nl::IQ4_NL;
 pub use mxfp4::MXFP4;
+pub use q2_k::Q2_K;
+pub use q3_k::Q3_K;
 pub use q4_0::Q4_0;
 pub use q4_1::Q4_1;
+pub use q4_k::Q4_K;
 pub use q5_0::Q5_0;
 pub use q5_1::Q5_1;
+pub use q5_k::Q5_K;
+pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 
 use crate::isa::{Isa, PANEL, Unit};
@@ -139,7 +149,7 @@ macro_rules! block_formats {
     };
 }
 block_formats! {
-    Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4
+    Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4 Q2_K Q3_K Q4_K Q5_K Q6_K
 }
 #[cfg(test)]
 pub(crate) use with_block_format;

@@ -1,0 +1,45 @@
+//! Q3_K: 256 weights of 3 bits in sixteen groups, each with a signed 6-bit scale, 110 bytes.
+//!
+//! A k-quant by Iwan Kawrakow (llama.cpp #1684): Q2_K's layout of the low bits, the third bits in a mask.
+
+use super::bits::{bit, crumb, float16, nibble};
+use std::array::from_fn;
+
+super::block_format! {
+    /// The format: 3 bits, scales of 6.
+    Q3_K, 256
+}
+
+/// A block as the file has it.
+#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C)]
+pub struct Block {
+    /// Bit `i / 32` of byte `i % 32` is the highest bit of weight `i`.
+    hmask: [u8; 32],
+    /// Each 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the last.
+    qs: [u8; 64],
+    /// The groups' scales: see [`scale`].
+    scales: [u8; 12],
+    /// The unit of the scales: float16.
+    d: [u8; 2],
+}
+
+/// The scale of a group.
+///
+/// The low 4 bits of groups 0 to 7 are the low nibbles of the first eight bytes, those of groups 8 to 15 the high ones.
+/// The high 2 bits are crumbs of the last four bytes, in the same manner.
+fn scale(scales: &[u8; 12], group: usize) -> i8 {
+    let low = nibble(scales[group % 8], group / 8);
+    let high = crumb(scales[8 + group % 4], group / 4);
+    (low | (high << 4)) as i8 - 32
+}
+
+fn decode(block: &Block) -> [f32; 256] {
+    let d = float16(block.d);
+    from_fn(|i| {
+        let scale = d * f32::from(scale(&block.scales, i / 16));
+        let low = crumb(block.qs[32 * (i / 128) + i % 32], i / 32 % 4);
+        let high = bit(block.hmask[i % 32], i / 32);
+        scale * (f32::from(low | (high << 2)) - 4.0)
+    })
+}
