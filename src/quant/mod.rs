@@ -11,7 +11,16 @@ mod bits;
 #[cfg(test)]
 mod decode_tests;
 mod float;
+mod grids;
+mod iq1_m;
+mod iq1_s;
+mod iq2_s;
+mod iq2_xs;
+mod iq2_xxs;
+mod iq3_s;
+mod iq3_xxs;
 mod iq4_nl;
+mod iq4_xs;
 mod mxfp4;
 mod q2_k;
 mod q3_k;
@@ -23,9 +32,19 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod tq1_0;
+mod tq2_0;
 
 pub use float::{BF16, F16, F32};
+pub use iq1_m::IQ1_M;
+pub use iq1_s::IQ1_S;
+pub use iq2_s::IQ2_S;
+pub use iq2_xs::IQ2_XS;
+pub use iq2_xxs::IQ2_XXS;
+pub use iq3_s::IQ3_S;
+pub use iq3_xxs::IQ3_XXS;
 pub use iq4_nl::IQ4_NL;
+pub use iq4_xs::IQ4_XS;
 pub use mxfp4::MXFP4;
 pub use q2_k::Q2_K;
 pub use q3_k::Q3_K;
@@ -37,6 +56,8 @@ pub use q5_1::Q5_1;
 pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
+pub use tq1_0::TQ1_0;
+pub use tq2_0::TQ2_0;
 
 use crate::isa::{Isa, PANEL, Unit};
 use bytemuck::Pod;
@@ -149,7 +170,8 @@ macro_rules! block_formats {
     };
 }
 block_formats! {
-    Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4 Q2_K Q3_K Q4_K Q5_K Q6_K
+    Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_XS IQ3_XXS IQ3_S IQ2_XXS
+    IQ2_XS IQ2_S IQ1_S IQ1_M TQ1_0 TQ2_0
 }
 #[cfg(test)]
 pub(crate) use with_block_format;

@@ -35,6 +35,17 @@ FORMATS = {
     "Q4_K": [1, 3],
     "Q5_K": [1, 3],
     "Q6_K": [209],
+    "IQ4_XS": [1],
+    "IQ3_XXS": [1],
+    "IQ3_S": [1],
+    "IQ2_XXS": [1],
+    "IQ2_XS": [1],
+    "IQ2_S": [1],
+    "IQ1_S": [1],
+    # The scale's four nibbles are the highest of four words; its exponent begins in the last.
+    "IQ1_M": [55],
+    "TQ1_0": [53],
+    "TQ2_0": [65],
 }
 
 

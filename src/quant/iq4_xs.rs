@@ -1,0 +1,37 @@
+//! IQ4_XS: 256 weights of 4 bits on IQ4_NL's levels in eight groups, each with a signed 6-bit scale, 136 bytes.
+//!
+//! By Iwan Kawrakow (llama.cpp #5747): IQ4_NL in larger blocks, so that the scales take less room.
+
+use super::bits::{crumb, float16, nibble};
+use super::iq4_nl::LEVELS;
+use std::array::from_fn;
+
+super::block_format! {
+    /// The format: 4 bits, non-linear, scales of 6.
+    IQ4_XS, 256
+}
+
+/// A block as the file has it.
+#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C)]
+pub struct Block {
+    /// The unit of the scales: float16.
+    d: [u8; 2],
+    /// High 2 bits of the groups' scales, the first group's the lowest of the word.
+    scales_h: [u8; 2],
+    /// Low 4 bits of the groups' scales, two groups a byte.
+    scales_l: [u8; 4],
+    /// Each 16 bytes hold a group of 32: the low nibbles are its first 16 weights, the high ones its last.
+    qs: [u8; 128],
+}
+
+fn decode(block: &Block) -> [f32; 256] {
+    let d = float16(block.d);
+    from_fn(|i| {
+        let group = i / 32;
+        let low = nibble(block.scales_l[group / 2], group % 2);
+        let high = crumb(block.scales_h[group / 4], group % 4);
+        let scale = d * (f32::from(low | (high << 4)) - 32.0);
+        scale * LEVELS[usize::from(nibble(block.qs[16 * group + i % 16], i / 16 % 2))]
+    })
+}
