@@ -256,7 +256,7 @@ impl OpenOptions {
         self
     }
 
-    /// Unpack the layers' Q8_0 matrices once and keep them in private memory ([`Memory::kept_panels`]): faster for short texts in a
+    /// Unpack the layers' matrices of Q8_0, Q4_0, Q5_0 and IQ4_NL once and keep them in private memory ([`Memory::kept_panels`]): faster for short texts in a
     /// resident process.
     pub fn keep_panels(mut self, keep: bool) -> Self {
         self.keep_panels = keep;

@@ -8,7 +8,10 @@
 use crate::isa::{Isa, PANEL};
 use crate::kernels::matmul::{Matrix, unpack_panels};
 use crate::pool::Pool;
-use crate::quant::{BF16, BLOCK, F16, F32, IntPanel, Q8_0, decode_row};
+use crate::quant::{
+    BF16, BLOCK, F16, F32, IQ4_NL, IntPanel, Q4_0, Q5_0, Q8_0, decode_blocks, decode_row,
+    runs_as_ints,
+};
 use memmap2::Mmap;
 use monomorph_gguf::{Spec, Tensor, TensorType};
 use std::collections::HashMap;
@@ -48,10 +51,18 @@ impl Weights {
             .collect();
         pool.enter(|team| {
             team.for_each(panels.iter_mut(), |_, (tensor, panels)| {
-                let blocks = bytemuck::cast_slice(self.tensor(*tensor));
+                let blocks = tensor.cols / BLOCK;
                 isa.vectorize(
                     #[inline(always)]
-                    || unpack_panels::<I, Q8_0>(isa, tensor.cols / BLOCK, blocks, 0, panels),
+                    || match self.matrix(*tensor) {
+                        Matrix::Q8_0(all) => unpack_panels::<I, Q8_0>(isa, blocks, all, 0, panels),
+                        Matrix::Q4_0(all) => unpack_panels::<I, Q4_0>(isa, blocks, all, 0, panels),
+                        Matrix::Q5_0(all) => unpack_panels::<I, Q5_0>(isa, blocks, all, 0, panels),
+                        Matrix::IQ4_NL(all) => {
+                            unpack_panels::<I, IQ4_NL>(isa, blocks, all, 0, panels)
+                        }
+                        _ => unreachable!("only int panels are kept"),
+                    },
                 );
             });
         });
@@ -76,10 +87,13 @@ impl Weights {
         let bytes = self.tensor(tensor);
         match tensor.kind {
             TensorType::Q8_0 => Matrix::Q8_0(bytemuck::cast_slice(bytes)),
+            TensorType::Q4_0 => Matrix::Q4_0(bytemuck::cast_slice(bytes)),
+            TensorType::Q5_0 => Matrix::Q5_0(bytemuck::cast_slice(bytes)),
+            TensorType::IQ4_NL => Matrix::IQ4_NL(bytemuck::cast_slice(bytes)),
             TensorType::F32 => Matrix::F32(bytemuck::cast_slice(bytes)),
             TensorType::F16 => Matrix::F16(bytemuck::cast_slice(bytes)),
             TensorType::BF16 => Matrix::BF16(bytemuck::cast_slice(bytes)),
-            other => unreachable!("the spec admits no matrix of type {other:?}"),
+            other => Matrix::Blocks(other, bytes),
         }
     }
 
@@ -97,17 +111,14 @@ impl Weights {
             TensorType::F32 => decode_row::<F32>(bytemuck::cast_slice(row), to),
             TensorType::F16 => decode_row::<F16>(bytemuck::cast_slice(row), to),
             TensorType::BF16 => decode_row::<BF16>(bytemuck::cast_slice(row), to),
-            other => unreachable!("the spec admits no matrix of type {other:?}"),
+            other => decode_blocks(other, row, to),
         }
     }
 }
 
 /// Blocks of panels that a matrix unpacks to, if it is one whose panels are kept.
 fn panel_blocks(tensor: Tensor) -> usize {
-    match tensor.kind {
-        TensorType::Q8_0 => tensor.rows / PANEL * tensor.cols / BLOCK,
-        _ => 0,
-    }
+    if runs_as_ints(tensor.kind) { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 }
 }
 
 /// Bytes that a matrix's panels take when they are kept.

@@ -36,6 +36,7 @@ fn limits() -> (f64, f64) {
     match (SPEC.layers[0].attn_q.kind, SPEC.shape) {
         (TensorType::Q8_0, FileShape::WithoutDense) => (0.99975, 0.99990),
         (TensorType::Q8_0, _) => (0.9991, 0.99970),
+        (TensorType::Q4_0, _) => (0.84, 0.95),
         (TensorType::BF16, _) => (0.9998, 0.9999),
         (TensorType::F32 | TensorType::F16, _) => (0.9999, 0.99999),
         (other, _) => panic!("no limits known for {other:?}"),

@@ -4,8 +4,8 @@
 mod support;
 
 use monomorph::built::{IS_DEFAULT_MODEL, SOURCE, SPEC};
+use monomorph::quant::runs_as_ints;
 use monomorph::{EmbedOptions, Embedder, Kernels, OpenOptions};
-use monomorph_gguf::TensorType;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::Random;
@@ -77,7 +77,7 @@ fn every_path_gives_the_same_bits() {
                     let embedder = open(options.kernels(kernels).keep_panels(keep));
                     let info = embedder.info();
                     assert_eq!((info.isa, info.threads), (isa, threads));
-                    let quantised = SPEC.layers[0].attn_q.kind == TensorType::Q8_0;
+                    let quantised = runs_as_ints(SPEC.layers[0].attn_q.kind);
                     assert_eq!(info.kept_bytes > 0, keep && quantised);
                     let found = regrouped(&embedder, &texts, &mut random);
                     for (i, (found, want)) in found.iter().zip(&want).enumerate() {

@@ -8,7 +8,8 @@ use super::TextRows;
 use super::inputs::{Inputs, Want};
 use crate::kernels::attention::{AttentionScratch, QUERIES};
 use crate::kernels::matmul::PanelScratch;
-use monomorph_gguf::{Spec, TensorType};
+use crate::quant::runs_as_ints;
+use monomorph_gguf::Spec;
 use std::sync::Mutex;
 
 /// All buffers of a forward pass.
@@ -123,13 +124,9 @@ impl Workspace {
 /// The input forms that any product of the model asks for.
 fn wanted_anywhere(spec: &Spec) -> Want {
     let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
-    let kinds =
-        || layers.clone().chain(spec.dense.iter().copied()).map(|tensor| is_float(tensor.kind));
-    Want { ints: kinds().any(|float| !float), floats: kinds().any(|float| float) }
-}
-
-fn is_float(kind: TensorType) -> bool {
-    matches!(kind, TensorType::F32 | TensorType::F16 | TensorType::BF16)
+    let ints =
+        || layers.clone().chain(spec.dense.iter().copied()).map(|tensor| runs_as_ints(tensor.kind));
+    Want { ints: ints().any(|ints| ints), floats: ints().any(|ints| !ints) }
 }
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {

@@ -15,7 +15,10 @@ use super::tile::{FloatBlock, IntBlock, Panel, each, most_sums, next_height, wit
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
 use crate::pool::ColumnsMut;
-use crate::quant::{BF16, BLOCK, F16, F32, FloatPanel, Format, IntPanel, Q8_0};
+use crate::quant::{
+    BF16, BLOCK, F16, F32, FloatPanel, Format, IQ4_NL, IntPanel, Q4_0, Q5_0, Q8_0, decode_blocks,
+};
+use monomorph_gguf::TensorType;
 
 /// Panels swept together. Four of k = 768 are 55 KB as int8.
 pub const GROUP: usize = 4;
@@ -34,6 +37,7 @@ pub struct Rows<'a> {
 }
 
 /// The right side of a product: a weight matrix of `n` outputs by `k` inputs.
+#[allow(non_camel_case_types)] // The formats' names.
 #[derive(Clone, Copy)]
 pub enum Matrix<'a> {
     /// Blocks of the file, row by row.
@@ -44,6 +48,14 @@ pub enum Matrix<'a> {
     F16(&'a [<F16 as Format>::Block]),
     /// Floats of the file, row by row.
     BF16(&'a [<BF16 as Format>::Block]),
+    /// Blocks of the file, row by row.
+    Q4_0(&'a [<Q4_0 as Format>::Block]),
+    /// Blocks of the file, row by row.
+    Q5_0(&'a [<Q5_0 as Format>::Block]),
+    /// Blocks of the file, row by row.
+    IQ4_NL(&'a [<IQ4_NL as Format>::Block]),
+    /// Blocks of the file, row by row, in any other of [`BLOCK_FORMATS`](crate::quant::BLOCK_FORMATS).
+    Blocks(TensorType, &'a [u8]),
     /// Integer panels, kept since they were unpacked.
     IntPanels(&'a [IntPanel]),
 }
@@ -51,7 +63,8 @@ pub enum Matrix<'a> {
 impl Matrix<'_> {
     /// Whether the weights multiply quantised rows.
     pub fn takes_ints(&self) -> bool {
-        matches!(self, Matrix::Q8_0(_) | Matrix::IntPanels(_))
+        use Matrix::{IQ4_NL, IntPanels, Q4_0, Q5_0, Q8_0};
+        matches!(self, Q8_0(_) | Q4_0(_) | Q5_0(_) | IQ4_NL(_) | IntPanels(_))
     }
 }
 
@@ -340,6 +353,18 @@ fn unpack<'a, I: Isa, K: Dim>(
         Matrix::Q8_0(all) => {
             Group::Ints(unpack_into::<I, Q8_0>(isa, blocks, all, first, count, ints))
         }
+        Matrix::Q4_0(all) => {
+            Group::Ints(unpack_into::<I, Q4_0>(isa, blocks, all, first, count, ints))
+        }
+        Matrix::Q5_0(all) => {
+            Group::Ints(unpack_into::<I, Q5_0>(isa, blocks, all, first, count, ints))
+        }
+        Matrix::IQ4_NL(all) => {
+            Group::Ints(unpack_into::<I, IQ4_NL>(isa, blocks, all, first, count, ints))
+        }
+        Matrix::Blocks(kind, all) => {
+            Group::Floats(decode_into(kind, blocks, all, first, count, floats))
+        }
         Matrix::F32(all) => {
             Group::Floats(unpack_into::<I, F32>(isa, blocks, all, first, count, floats))
         }
@@ -367,6 +392,38 @@ fn unpack_into<'a, I: Isa, F: Format>(
     let to = &mut to[..count * blocks];
     unpack_panels::<I, F>(isa, blocks, weights, first, to);
     to
+}
+
+/// Decodes panels of a block format row by row. Plain code, the same for every instruction set.
+fn decode_into<'a>(
+    kind: TensorType,
+    blocks: usize,
+    weights: &[u8],
+    first: usize,
+    count: usize,
+    to: &'a mut Vec<FloatPanel>,
+) -> &'a [FloatPanel] {
+    // One more block holds the row being decoded: 32 x 16 floats are room for 512, and a row may need several.
+    let row_blocks = blocks.div_ceil(PANEL);
+    let needed = count * blocks + row_blocks;
+    if to.len() < needed {
+        to.resize(needed, bytemuck::Zeroable::zeroed());
+    }
+    let (panels, row) = to[..needed].split_at_mut(count * blocks);
+    let row: &mut [f32] = &mut bytemuck::cast_slice_mut(row)[..blocks * BLOCK];
+    let row_bytes = row.len() / kind.block_len() as usize * kind.block_bytes() as usize;
+    for (p, panel) in panels.chunks_exact_mut(blocks).enumerate() {
+        for c in 0..PANEL {
+            let start = ((first + p) * PANEL + c) * row_bytes;
+            decode_blocks(kind, &weights[start..start + row_bytes], row);
+            for (to, from) in panel.iter_mut().zip(row.as_chunks::<BLOCK>().0) {
+                for (to, from) in to.weights.iter_mut().zip(from) {
+                    to[c] = *from;
+                }
+            }
+        }
+    }
+    panels
 }
 
 /// Unpacks as many panels as `to` holds, from panel `first` of the matrix on.

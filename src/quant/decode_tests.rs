@@ -1,6 +1,7 @@
 //! Every block format against gguf-py, bit for bit, on the random blocks of testdata/quant/make.py.
 
 use super::*;
+use crate::isa::for_each_isa;
 use bytemuck::Zeroable;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,6 +23,8 @@ fn every_block_format_decodes_as_gguf_py_does() {
     let names: Vec<_> = compared.iter().map(|kind| kind.name()).collect();
     println!("formats equal to gguf-py's on {BLOCKS} blocks each: {}", names.join(", "));
     assert_eq!(compared, BLOCK_FORMATS, "a fixture for each format, in order");
+    // A file may have matrices of these, and of the four types that have kernels of their own.
+    assert_eq!(monomorph_gguf::MATRIX_TYPES[4..], *BLOCK_FORMATS);
 }
 
 /// The fixture of one format.
@@ -93,4 +96,38 @@ fn split_mix_64(state: &mut u64) -> u64 {
     let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// What a panel holds is what the blocks decode to, bit for bit, on every instruction set.
+fn int_panels_hold_what_blocks_decode_to<F>()
+where
+    F: Decode + Format<Block = <F as Decode>::Block, Panel = IntPanel>,
+{
+    let mut state = 7;
+    let mut blocks = [<F as Format>::Block::zeroed(); PANEL];
+    for block in &mut blocks {
+        let bytes = bytemuck::bytes_of_mut(block);
+        bytes.iter_mut().for_each(|byte| *byte = split_mix_64(&mut state) as u8);
+        bytes[1] &= 0xbf;
+    }
+    for_each_isa!(|isa| {
+        let mut panel = IntPanel::zeroed();
+        isa.vectorize(|| F::unpack(isa, blocks.each_ref(), &mut panel));
+        for (c, block) in blocks.iter().enumerate() {
+            let mut want = [0.0; BLOCK];
+            <F as Decode>::decode(block, &mut want);
+            assert_eq!(want, <F as Format>::decode(block));
+            for (k, want) in want.iter().enumerate() {
+                let got = panel.scales[c] * f32::from(panel.units[k / 2][2 * c + k % 2]);
+                assert_eq!(got, *want, "{}: column {c}, input {k}", F::TYPE);
+            }
+        }
+    });
+}
+
+#[test]
+fn formats_that_run_as_ints_are_unpacked_exactly() {
+    int_panels_hold_what_blocks_decode_to::<Q4_0>();
+    int_panels_hold_what_blocks_decode_to::<Q5_0>();
+    int_panels_hold_what_blocks_decode_to::<IQ4_NL>();
 }

@@ -4,6 +4,9 @@
 //! weights are.
 
 use super::bits::{float16, nibble};
+use super::{BLOCK, Format, IntPanel, pack};
+use crate::isa::{Isa, PANEL};
+use crate::kernels::tile::each;
 use std::array::from_fn;
 
 super::block_format! {
@@ -31,4 +34,29 @@ pub(super) const LEVELS: [f32; 16] = [
 fn decode(block: &Block) -> [f32; 32] {
     let d = float16(block.d);
     from_fn(|i| d * LEVELS[usize::from(nibble(block.qs[i % 16], i / 16))])
+}
+
+/// The weights in units of the scale.
+#[inline(always)]
+fn ints(block: &Block) -> [i8; BLOCK] {
+    let mut weights = [0; BLOCK];
+    for i in 0..16 {
+        weights[i] = LEVELS[usize::from(block.qs[i] & 15)] as i8;
+        weights[i + 16] = LEVELS[usize::from(block.qs[i] >> 4)] as i8;
+    }
+    weights
+}
+
+impl Format for IQ4_NL {
+    type Block = Block;
+    type Panel = IntPanel;
+
+    fn decode(block: &Block) -> [f32; BLOCK] {
+        decode(block)
+    }
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
+        pack(isa, each(rows, ints), each(rows, |block| block.d), panel);
+    }
 }

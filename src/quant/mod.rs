@@ -4,8 +4,8 @@
 //! kinds: [`IntPanel`] for block-quantised weights and [`FloatPanel`] for the float types. A format is one file here:
 //! its block layout, its scalar decode and `unpack`, which turns sixteen rows of blocks into a panel.
 //!
-//! The other block formats of ggml ([`BLOCK_FORMATS`]) have a layout and a decode only ([`Decode`]). What they decode
-//! to is what gguf-py, the format's Python library, makes of the same bytes, bit for bit.
+//! Every block format of ggml but Q8_0 ([`BLOCK_FORMATS`]) also has a plain decode ([`Decode`]); those that are nothing else
+//! run as float panels. What they decode to is what gguf-py, the format's Python library, makes of the same bytes, bit for bit.
 
 mod bits;
 #[cfg(test)]
@@ -60,6 +60,7 @@ pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
 
 use crate::isa::{Isa, PANEL, Unit};
+use crate::kernels::tile::each;
 use bytemuck::Pod;
 use monomorph_gguf::TensorType;
 
@@ -89,6 +90,24 @@ pub struct IntPanel {
     pub scales: [f32; PANEL],
 }
 
+/// Makes one block of an int panel from sixteen rows' weights and float16 scales.
+#[inline(always)]
+fn pack<I: Isa>(
+    isa: I,
+    weights: [[i8; BLOCK]; PANEL],
+    scales: [[u8; 2]; PANEL],
+    panel: &mut IntPanel,
+) {
+    isa.transpose_pairs(weights.each_ref(), &mut panel.units);
+    isa.widen_f16(each(scales, u16::from_le_bytes), &mut panel.scales);
+}
+
+/// Whether weights of a type run as int panels, on quantised rows; all others run as float panels, on rows as they are.
+pub fn runs_as_ints(kind: TensorType) -> bool {
+    use TensorType::{IQ4_NL, Q4_0, Q5_0, Q8_0};
+    matches!(kind, Q8_0 | Q4_0 | Q5_0 | IQ4_NL)
+}
+
 /// [`BLOCK`] inputs of sixteen columns as float32.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C, align(64))]
@@ -104,7 +123,7 @@ pub fn decode_row<F: Format>(row: &[F::Block], to: &mut [f32]) {
     }
 }
 
-/// A block format of ggml that is decoded to floats and nothing else.
+/// A block format of ggml, decoded to floats.
 pub trait Decode: Copy + Send + Sync + 'static {
     /// Its number and name in the file.
     const TYPE: TensorType;
@@ -155,7 +174,6 @@ macro_rules! block_formats {
 
         /// `with_block_format!(kind, |F| body, else other)`: the body with `F` being the [`Decode`] format of this
         /// [`TensorType`], or `other` where the type is none of [`BLOCK_FORMATS`].
-        #[cfg(test)]
         macro_rules! with_block_format {
             ($kind:expr, |$format:ident| $body:expr, else $other:expr) => {
                 match $kind {
@@ -174,4 +192,16 @@ block_formats! {
     IQ2_XS IQ2_S IQ1_S IQ1_M TQ1_0 TQ2_0
 }
 #[cfg(test)]
-pub(crate) use with_block_format;
+use with_block_format;
+
+/// Decodes whole blocks of one row, or of neighbouring rows, to as many floats as they hold.
+///
+/// The type must be one of [`BLOCK_FORMATS`].
+pub fn decode_blocks(kind: TensorType, bytes: &[u8], to: &mut [f32]) {
+    with_block_format!(kind, |F| {
+        let blocks: &[<F as Decode>::Block] = bytemuck::cast_slice(bytes);
+        for (block, to) in blocks.iter().zip(to.chunks_exact_mut(F::BLOCK_LEN)) {
+            <F as Decode>::decode(block, to);
+        }
+    }, else unreachable!("{kind} is no block format"));
+}

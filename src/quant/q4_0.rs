@@ -3,6 +3,9 @@
 //! ggml's first block format, by Georgi Gerganov. A weight is its nibble less 8, times the scale.
 
 use super::bits::{float16, nibble};
+use super::{BLOCK, Format, IntPanel, pack};
+use crate::isa::{Isa, PANEL};
+use crate::kernels::tile::each;
 use std::array::from_fn;
 
 super::block_format! {
@@ -23,4 +26,29 @@ pub struct Block {
 fn decode(block: &Block) -> [f32; 32] {
     let d = float16(block.d);
     from_fn(|i| d * (f32::from(nibble(block.qs[i % 16], i / 16)) - 8.0))
+}
+
+/// The weights in units of the scale.
+#[inline(always)]
+fn ints(block: &Block) -> [i8; BLOCK] {
+    let mut weights = [0; BLOCK];
+    for i in 0..16 {
+        weights[i] = (block.qs[i] & 15) as i8 - 8;
+        weights[i + 16] = (block.qs[i] >> 4) as i8 - 8;
+    }
+    weights
+}
+
+impl Format for Q4_0 {
+    type Block = Block;
+    type Panel = IntPanel;
+
+    fn decode(block: &Block) -> [f32; BLOCK] {
+        decode(block)
+    }
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
+        pack(isa, each(rows, ints), each(rows, |block| block.d), panel);
+    }
 }

@@ -4,6 +4,9 @@
 //! scale.
 
 use super::bits::{bit, float16, nibble};
+use super::{BLOCK, Format, IntPanel, pack};
+use crate::isa::{Isa, PANEL};
+use crate::kernels::tile::each;
 use std::array::from_fn;
 
 super::block_format! {
@@ -29,4 +32,31 @@ fn decode(block: &Block) -> [f32; 32] {
         let q = nibble(block.qs[i % 16], i / 16) | (bit(block.qh[i / 8], i % 8) << 4);
         d * (f32::from(q) - 16.0)
     })
+}
+
+/// The weights in units of the scale.
+#[inline(always)]
+fn ints(block: &Block) -> [i8; BLOCK] {
+    let high = u32::from_le_bytes(block.qh);
+    let mut weights = [0; BLOCK];
+    for i in 0..16 {
+        let [low_half, high_half] = [high >> i, high >> (i + 16)].map(|bits| (bits as u8 & 1) << 4);
+        weights[i] = (block.qs[i] & 15 | low_half) as i8 - 16;
+        weights[i + 16] = (block.qs[i] >> 4 | high_half) as i8 - 16;
+    }
+    weights
+}
+
+impl Format for Q5_0 {
+    type Block = Block;
+    type Panel = IntPanel;
+
+    fn decode(block: &Block) -> [f32; BLOCK] {
+        decode(block)
+    }
+
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
+        pack(isa, each(rows, ints), each(rows, |block| block.d), panel);
+    }
 }

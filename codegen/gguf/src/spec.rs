@@ -8,6 +8,8 @@ mod judge;
 mod keys;
 mod tensors;
 
+pub use tensors::MATRIX_TYPES;
+
 use std::borrow::Cow;
 use std::fmt;
 

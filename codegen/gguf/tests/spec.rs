@@ -236,8 +236,8 @@ fn tensors_of_another_shape_or_type() {
         let found = with_tensor(name, |tensor| tensor.dims.swap(0, 1));
         assert!(found.unwrap_err().to_string().contains(name));
         let found =
-            with_tensor(name, |tensor| (tensor.type_id, tensor.data) = (2, vec![0; 1 << 20]));
-        refused(found, &[name, "is Q4_0", "supported: Q8_0, F32, F16, BF16"]);
+            with_tensor(name, |tensor| (tensor.type_id, tensor.data) = (26, vec![0; 1 << 20]));
+        refused(found, &[name, "is I32", "supported: F32, F16, BF16, Q8_0, Q4_0"]);
     }
     let found = with_tensor("blk.0.attn_norm.weight", |tensor| tensor.type_id = 1);
     refused(found, &["blk.0.attn_norm.weight", "F16", "F32"]);

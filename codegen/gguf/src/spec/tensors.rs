@@ -8,8 +8,33 @@ use crate::header::Header;
 use crate::tensor::{TensorInfo, TensorType};
 
 /// Types of the matrices that this version's kernels read.
-const MATRIX_KINDS: [TensorType; 4] =
-    [TensorType::Q8_0, TensorType::F32, TensorType::F16, TensorType::BF16];
+pub const MATRIX_TYPES: [TensorType; 25] = [
+    TensorType::F32,
+    TensorType::F16,
+    TensorType::BF16,
+    TensorType::Q8_0,
+    TensorType::Q4_0,
+    TensorType::Q4_1,
+    TensorType::Q5_0,
+    TensorType::Q5_1,
+    TensorType::IQ4_NL,
+    TensorType::MXFP4,
+    TensorType::Q2_K,
+    TensorType::Q3_K,
+    TensorType::Q4_K,
+    TensorType::Q5_K,
+    TensorType::Q6_K,
+    TensorType::IQ4_XS,
+    TensorType::IQ3_XXS,
+    TensorType::IQ3_S,
+    TensorType::IQ2_XXS,
+    TensorType::IQ2_XS,
+    TensorType::IQ2_S,
+    TensorType::IQ1_S,
+    TensorType::IQ1_M,
+    TensorType::TQ1_0,
+    TensorType::TQ2_0,
+];
 
 /// The tensors of a header, counted as they are used.
 pub(super) struct Tensors<'h, 'a> {
@@ -25,8 +50,8 @@ impl<'h, 'a> Tensors<'h, 'a> {
     /// A matrix of `rows` outputs and `cols` inputs, in a type that the kernels read.
     pub fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<Tensor, Error> {
         let info = self.find(name)?;
-        if !MATRIX_KINDS.contains(&info.kind) {
-            let supported = MATRIX_KINDS.map(TensorType::name).join(", ");
+        if !MATRIX_TYPES.contains(&info.kind) {
+            let supported = MATRIX_TYPES.map(TensorType::name).join(", ");
             let reason = format!(
                 "{name} is {}, which this version cannot run; supported: {supported}",
                 info.kind
