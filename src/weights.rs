@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::isa::{Isa, PANEL};
-use crate::kernels::matmul::{Matrix, unpack_panels};
+use crate::kernels::unpack::{Matrix, unpack_panels};
 use crate::pool::Pool;
 use crate::quant::{
     BF16, BLOCK, F16, F32, IQ4_NL, IntPanel, Q4_0, Q5_0, Q8_0, decode_blocks, decode_row,

@@ -2,9 +2,10 @@
 
 use crate::dim::Dim;
 use crate::isa::Isa;
-use crate::kernels::matmul::{Matrix, Rows};
+use crate::kernels::matmul::Rows;
 use crate::kernels::quantize::quantize;
 use crate::kernels::rms_norm::{rms_norm, rms_norm_quantize};
+use crate::kernels::unpack::Matrix;
 
 /// Input rows; the buffers grow to the largest product and stay.
 #[derive(Default)]

@@ -7,7 +7,7 @@
 use super::TextRows;
 use super::inputs::{Inputs, Want};
 use crate::kernels::attention::{AttentionScratch, QUERIES};
-use crate::kernels::matmul::PanelScratch;
+use crate::kernels::unpack::PanelScratch;
 use crate::quant::runs_as_ints;
 use monomorph_gguf::Spec;
 use std::sync::Mutex;

@@ -4,7 +4,8 @@ use super::*;
 use crate::dim::{Const, Dyn};
 use crate::isa::for_each_isa;
 use crate::kernels::quantize::quantize;
-use crate::quant::decode_row;
+use crate::kernels::unpack::unpack_panels;
+use crate::quant::{F32, Format, Q8_0, decode_row};
 
 const K: usize = 96;
 const N: usize = 112;

@@ -13,6 +13,7 @@ pub mod rms_norm;
 pub mod rope;
 pub mod softmax;
 pub mod tile;
+pub mod unpack;
 
 use crate::isa::LANES;
 
