@@ -6,12 +6,12 @@
 
 mod support;
 
-#[allow(dead_code)]
+#[allow(dead_code)] // A build uses all of it; a test some.
 mod model_tiny {
     include!("../testdata/golden/model_tiny.rs");
 }
 
-#[allow(dead_code)]
+#[allow(dead_code)] // As above.
 mod model_embeddinggemma {
     include!("../testdata/golden/model_embeddinggemma.rs");
 }

@@ -4,8 +4,7 @@
 //! to float32, so what remains is the encoder's own rounding:
 //!
 //! - Float weights: sums of up to 160 terms in float32 and the kernels' exponential, some 1e-6 a product, and seven
-//!   products a layer that mostly add up as a random walk; three times that for random blocks of formats with a
-//!   minimum, whose weights do not average to zero, so that the terms of a sum are larger than the sum.
+//!   products a layer that mostly add up as a random walk.
 //! - Integer weights: activations are int16 with one scale a row. A row's largest value is three to ten times its
 //!   root mean square, so rounding adds noise of up to 10 / 32767 / sqrt(12) = 9e-5 to each value (one standard
 //!   deviation; 3e-5 for an ordinary row), which a product passes on as it is. Four such steps a layer make at most
@@ -26,7 +25,7 @@ const LENGTHS: [usize; 6] = [1, 2, 9, 17, 40, 256];
 
 /// Largest error of a value behind `layers` layers, for weights that multiply int16 activations or floats.
 fn tolerance(ints: bool, layers: usize) -> f32 {
-    let (rounding, a_layer) = if ints { (2e-6, 4e-4) } else { (2e-6, 1.2e-5) };
+    let (rounding, a_layer) = if ints { (2e-6, 4e-4) } else { (2e-6, 4e-6) };
     rounding + a_layer * (layers as f32).sqrt()
 }
 
@@ -36,6 +35,9 @@ struct Case {
     reference: Reference,
     texts: Vec<Vec<u32>>,
     states: Vec<Vec<Rows>>,
+    /// Weights of random blocks: of any size, so that errors are measured in the size of the vector's values, and not
+    /// zero on average, so that a sum's terms are larger than the sum, and three times the tolerance is fair.
+    random_blocks: bool,
 }
 
 impl Case {
@@ -49,7 +51,7 @@ impl Case {
         let texts: Vec<Vec<u32>> =
             LENGTHS.iter().map(|len| random_ids(&mut random, model.spec.n_vocab, *len)).collect();
         let states = texts.iter().map(|ids| reference.states(ids)).collect();
-        Case { model, reference, texts, states }
+        Case { model, reference, texts, states, random_blocks: false }
     }
 
     fn ids(&self) -> Vec<&[u32]> {
@@ -74,8 +76,7 @@ impl Case {
         kinds.any(|tensor| runs_as_ints(tensor.kind))
     }
 
-    /// Largest difference of any value of any text to the reference, in the size of the vector's values if that is more
-    /// than one.
+    /// Largest difference of any value of any text to the reference.
     fn worst(&self, encoder: &dyn Forward, layers: usize, pooling: Pooling, dense: bool) -> f32 {
         let mut worst = 0.0f32;
         for (ids, states) in self.texts.iter().zip(&self.states) {
@@ -83,7 +84,8 @@ impl Case {
             let got = &forward(encoder, &Team::solo(), n_embd, &[ids])[0];
             let want = self.reference.vector(&states[layers], plain(pooling), dense);
             let squares: f32 = want.iter().map(|x| x * x).sum();
-            let size = (squares / want.len() as f32).sqrt().max(1.0);
+            let root_mean_square = (squares / want.len() as f32).sqrt();
+            let size = if self.random_blocks { root_mean_square.max(1.0) } else { 1.0 };
             for (got, want) in got.iter().zip(&want) {
                 assert!(got.is_finite() && want.is_finite(), "{got} for {want}");
                 worst = worst.max((got - want).abs() / size);
@@ -101,7 +103,8 @@ impl Case {
                 for dense in [false, true] {
                     let spec = self.spec(layers, *pooling, dense);
                     let steps = layers + usize::from(dense);
-                    let limit = tolerance(self.ints(&spec), steps);
+                    let share = if self.random_blocks { 3.0 } else { 1.0 };
+                    let limit = share * tolerance(self.ints(&spec), steps);
                     let encoders = self.model.encoders(&spec);
                     ran = encoders.iter().map(|(isa, _)| *isa).collect();
                     for (isa, encoder) in encoders {
@@ -229,7 +232,8 @@ fn every_block_format_equals_the_reference() {
             }
         }
         let model = TinyModel::from_bytes(&format!("parity-{name}"), file.to_bytes());
-        Case::of(model).check(name, [1, 6].into_iter(), &[Pooling::Mean]);
+        let case = Case { random_blocks: true, ..Case::of(model) };
+        case.check(name, [1, 6].into_iter(), &[Pooling::Mean]);
         ran.push(name.to_owned());
     }
     assert_eq!(ran.len(), 21, "{ran:?}");

@@ -3,10 +3,8 @@
 //! By Iwan Kawrakow (llama.cpp #5590): a nibble chooses one of sixteen levels, which lie closer around zero, where most
 //! weights are.
 
+use super::BLOCK;
 use super::bits::{float16, nibble};
-use super::{BLOCK, Format, IntPanel, pack};
-use crate::isa::{Isa, PANEL};
-use crate::kernels::tile::each;
 use std::array::from_fn;
 
 super::block_format! {
@@ -47,16 +45,4 @@ fn ints(block: &Block) -> [i8; BLOCK] {
     weights
 }
 
-impl Format for IQ4_NL {
-    type Block = Block;
-    type Panel = IntPanel;
-
-    fn decode(block: &Block) -> [f32; BLOCK] {
-        decode(block)
-    }
-
-    #[inline(always)]
-    fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
-        pack(isa, each(rows, ints), each(rows, |block| block.d), panel);
-    }
-}
+super::int_format!(IQ4_NL);

@@ -60,7 +60,6 @@ pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
 
 use crate::isa::{Isa, PANEL, Unit};
-use crate::kernels::tile::each;
 use bytemuck::Pod;
 use monomorph_gguf::TensorType;
 
@@ -88,18 +87,6 @@ pub struct IntPanel {
     pub units: [Unit; BLOCK / 2],
     /// One scale a column.
     pub scales: [f32; PANEL],
-}
-
-/// Makes one block of an int panel from sixteen rows' weights and float16 scales.
-#[inline(always)]
-fn pack<I: Isa>(
-    isa: I,
-    weights: [[i8; BLOCK]; PANEL],
-    scales: [[u8; 2]; PANEL],
-    panel: &mut IntPanel,
-) {
-    isa.transpose_pairs(weights.each_ref(), &mut panel.units);
-    isa.widen_f16(each(scales, u16::from_le_bytes), &mut panel.scales);
 }
 
 /// Whether weights of a type run as int panels, on quantised rows; all others run as float panels, on rows as they are.
@@ -165,6 +152,32 @@ macro_rules! block_format {
     };
 }
 use block_format;
+
+/// Lets a format of 32 small integers with one float16 scale `d` run as int panels: from its file's `Block` and `ints`.
+macro_rules! int_format {
+    ($name:ident) => {
+        impl $crate::quant::Format for $name {
+            type Block = Block;
+            type Panel = $crate::quant::IntPanel;
+
+            fn decode(block: &Block) -> [f32; BLOCK] {
+                decode(block)
+            }
+
+            #[inline(always)]
+            fn unpack<I: $crate::isa::Isa>(
+                isa: I,
+                rows: [&Block; $crate::isa::PANEL],
+                panel: &mut $crate::quant::IntPanel,
+            ) {
+                use $crate::kernels::tile::each;
+                isa.transpose_pairs(each(rows, ints).each_ref(), &mut panel.units);
+                isa.widen_f16(each(rows, |block| u16::from_le_bytes(block.d)), &mut panel.scales);
+            }
+        }
+    };
+}
+use int_format;
 
 /// Makes the list of the [`Decode`] formats and the macro that chooses among them.
 macro_rules! block_formats {

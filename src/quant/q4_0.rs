@@ -2,10 +2,8 @@
 //!
 //! ggml's first block format, by Georgi Gerganov. A weight is its nibble less 8, times the scale.
 
+use super::BLOCK;
 use super::bits::{float16, nibble};
-use super::{BLOCK, Format, IntPanel, pack};
-use crate::isa::{Isa, PANEL};
-use crate::kernels::tile::each;
 use std::array::from_fn;
 
 super::block_format! {
@@ -39,16 +37,4 @@ fn ints(block: &Block) -> [i8; BLOCK] {
     weights
 }
 
-impl Format for Q4_0 {
-    type Block = Block;
-    type Panel = IntPanel;
-
-    fn decode(block: &Block) -> [f32; BLOCK] {
-        decode(block)
-    }
-
-    #[inline(always)]
-    fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
-        pack(isa, each(rows, ints), each(rows, |block| block.d), panel);
-    }
-}
+super::int_format!(Q4_0);

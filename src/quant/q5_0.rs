@@ -3,10 +3,8 @@
 //! Q4_0 with the fifth bits in a word of their own, by the authors of ggml. A weight is its number less 16, times the
 //! scale.
 
+use super::BLOCK;
 use super::bits::{bit, float16, nibble};
-use super::{BLOCK, Format, IntPanel, pack};
-use crate::isa::{Isa, PANEL};
-use crate::kernels::tile::each;
 use std::array::from_fn;
 
 super::block_format! {
@@ -47,16 +45,4 @@ fn ints(block: &Block) -> [i8; BLOCK] {
     weights
 }
 
-impl Format for Q5_0 {
-    type Block = Block;
-    type Panel = IntPanel;
-
-    fn decode(block: &Block) -> [f32; BLOCK] {
-        decode(block)
-    }
-
-    #[inline(always)]
-    fn unpack<I: Isa>(isa: I, rows: [&Block; PANEL], panel: &mut IntPanel) {
-        pack(isa, each(rows, ints), each(rows, |block| block.d), panel);
-    }
-}
+super::int_format!(Q5_0);
