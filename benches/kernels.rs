@@ -13,17 +13,17 @@ use monomorph::kernels::attention::{AttentionScratch, Heads, KeysValues, attenti
 use monomorph::kernels::exp::exp;
 use monomorph::kernels::geglu::geglu;
 use monomorph::kernels::matmul::{Rows, matmul, matmul_geglu};
-use monomorph::kernels::quantize::quantize;
+use monomorph::kernels::quantize::{block_sums, quantize};
 use monomorph::kernels::rms_norm::{add_rms_norm, rms_norm_in_place, rms_norm_quantize};
 use monomorph::kernels::rope::rope;
 use monomorph::kernels::softmax::softmax_columns;
+use monomorph::kernels::tile::BlockSums;
 use monomorph::kernels::unpack::{Matrix, PanelScratch, unpack_panels};
 use monomorph::pool::ColumnsMut;
-use monomorph::quant::{BLOCK, Format, IntPanel, Q8_0};
+use monomorph::quant::{self, AnyType, BLOCK, Line, panel_kind};
+use monomorph_gguf::TensorType;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-
-type Block = <Q8_0 as Format>::Block;
 
 const N_EMBD: usize = 768;
 const N_FF: usize = 1152;
@@ -39,11 +39,14 @@ fn noise(n: usize) -> Vec<f32> {
     (0..n as u64).map(|i| mixed(i) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-/// A Q8_0 matrix of n outputs by k inputs.
-fn weights(n: usize, k: usize) -> Vec<Block> {
-    let byte = |i: usize| if i % 34 == 1 { 0x1c } else { ((i * 37) >> 3) as u8 };
-    let bytes: Vec<u8> = (0..n * k / BLOCK * 34).map(byte).collect();
-    bytemuck::cast_slice(&bytes).to_vec()
+/// The formats whose products are timed: one of each kind of panel.
+const FORMATS: [TensorType; 4] =
+    [TensorType::Q8_0, TensorType::Q4_K, TensorType::Q6_K, TensorType::Q2_K];
+
+/// A matrix of n outputs by k inputs, its scales small and its weights whatever they are.
+fn weights(kind: TensorType, n: usize, k: usize) -> Vec<u8> {
+    let byte = |i: usize| ((i * 37) >> 3) as u8 & 0x9f;
+    (0..n * k / kind.block_len() as usize * kind.block_bytes() as usize).map(byte).collect()
 }
 
 /// The clock in GHz, from a chain of multiplications and additions that takes four cycles a link on every x86-64 CPU
@@ -96,33 +99,44 @@ fn ceiling<I: Isa>(group: &mut BenchmarkGroup<'_, WallTime>, isa: I) {
 struct Input {
     ints: Vec<i16>,
     scales: Vec<f32>,
+    sums: Vec<BlockSums>,
 }
 
 impl Input {
     fn new(m: usize, k: usize) -> Input {
-        let ints = noise(m * k).into_iter().map(|x| (x * 32767.0) as i16).collect();
-        Input { ints, scales: vec![1e-4; m] }
+        let ints: Vec<i16> = noise(m * k).into_iter().map(|x| (x * 32767.0) as i16).collect();
+        let mut sums = vec![bytemuck::Zeroable::zeroed(); m * k / BLOCK];
+        block_sums(&ints, &mut sums);
+        Input { ints, scales: vec![1e-4; m], sums }
     }
 
     fn rows(&self) -> Rows<'_> {
         let ints = bytemuck::cast_slice(&self.ints);
-        Rows { m: self.scales.len(), ints, scales: &self.scales, floats: &[] }
+        let Input { scales, sums, .. } = self;
+        Rows { m: scales.len(), ints, scales, sums, floats: &[] }
     }
 }
 
 /// One product in both paths, with the weights unpacked on use and kept.
-fn product<I: Isa, const K: usize>(c: &mut Criterion, isa: I, name: &str, n: usize) {
-    let blocks = weights(n, K);
-    let mut panels: Vec<IntPanel> = bytemuck::allocation::zeroed_vec(n * K / BLOCK / LANES);
-    unpack_panels::<I, Q8_0>(isa, K / BLOCK, &blocks, 0, &mut panels);
-    let mut group = c.benchmark_group(format!("matmul {name} {n}x{K} {}", I::NAME));
+fn product<I: Isa, const K: usize>(
+    c: &mut Criterion,
+    isa: I,
+    name: &str,
+    kind: TensorType,
+    n: usize,
+) {
+    let blocks = weights(kind, n, K);
+    let lines = n * K / BLOCK / LANES * panel_kind(kind).block_lines();
+    let mut panels: Vec<Line> = bytemuck::allocation::zeroed_vec(lines);
+    unpack_panels(isa, kind, K / BLOCK, &blocks, 0, &mut panels);
+    let mut group = c.benchmark_group(format!("matmul {name} {kind} {n}x{K} {}", I::NAME));
     for m in ROWS {
         let input = Input::new(m, K);
         let mut out = vec![0.0; m * n];
         let mut scratch = PanelScratch::default();
         group.throughput(Throughput::Elements((m * n * K) as u64));
         for (form, matrix) in
-            [("kept", Matrix::IntPanels(&panels)), ("on use", Matrix::Q8_0(&blocks))]
+            [("kept", Matrix::panels(kind, &panels)), ("on use", Matrix::blocks(kind, &blocks))]
         {
             let mut run =
                 |path: &str, run: &mut dyn FnMut(&mut PanelScratch, &mut ColumnsMut<'_>)| {
@@ -131,17 +145,37 @@ fn product<I: Isa, const K: usize>(c: &mut Criterion, isa: I, name: &str, n: usi
                     });
                 };
             let rows = input.rows();
-            run("specialized", &mut |s, out| matmul(isa, Const::<K>, rows, matrix, 0, s, out));
-            run("generic", &mut |s, out| matmul(isa, Dyn(black_box(K)), rows, matrix, 0, s, out));
+            run("specialized", &mut |s, out| {
+                matmul::<_, _, AnyType>(isa, Const::<K>, rows, matrix, 0, s, out)
+            });
+            run("generic", &mut |s, out| {
+                matmul::<_, _, AnyType>(isa, Dyn(black_box(K)), rows, matrix, 0, s, out)
+            });
         }
+    }
+    group.finish();
+}
+
+/// Unpacking a matrix of every format.
+fn unpack<I: Isa>(c: &mut Criterion, isa: I) {
+    let mut group = c.benchmark_group(format!("unpack {}", I::NAME));
+    for kind in quant::FORMATS {
+        let blocks = weights(*kind, N_EMBD, N_EMBD);
+        let lines = N_EMBD * N_EMBD / BLOCK / LANES * panel_kind(*kind).block_lines();
+        let mut panels: Vec<Line> = bytemuck::allocation::zeroed_vec(lines);
+        group.throughput(Throughput::Elements((N_EMBD * N_EMBD) as u64));
+        group.bench_function(kind.name(), |b| {
+            b.iter(|| unpack_panels(isa, *kind, N_EMBD / BLOCK, &blocks, 0, &mut panels))
+        });
     }
     group.finish();
 }
 
 /// Gate and up with GeGLU.
 fn gated<I: Isa>(c: &mut Criterion, isa: I) {
-    let [gate, up] = [weights(N_FF, N_EMBD), weights(N_FF, N_EMBD)];
-    let (gate, up) = (Matrix::Q8_0(&gate), Matrix::Q8_0(&up));
+    let kind = TensorType::Q8_0;
+    let [gate, up] = [weights(kind, N_FF, N_EMBD), weights(kind, N_FF, N_EMBD)];
+    let (gate, up) = (Matrix::blocks(kind, &gate), Matrix::blocks(kind, &up));
     let mut group = c.benchmark_group(format!("matmul gate, up {N_FF}x{N_EMBD} {}", I::NAME));
     for m in ROWS {
         let input = Input::new(m, N_EMBD);
@@ -153,14 +187,14 @@ fn gated<I: Isa>(c: &mut Criterion, isa: I) {
             let k = Const::<N_EMBD>;
             b.iter(|| {
                 let out = &mut ColumnsMut::new(&mut out, N_FF);
-                matmul_geglu(isa, k, rows, gate, up, 0, &mut scratch, out)
+                matmul_geglu::<_, _, AnyType>(isa, k, rows, gate, up, 0, &mut scratch, out)
             })
         });
         group.bench_function(format!("m={m} on use generic"), |b| {
             let k = Dyn(black_box(N_EMBD));
             b.iter(|| {
                 let out = &mut ColumnsMut::new(&mut out, N_FF);
-                matmul_geglu(isa, k, rows, gate, up, 0, &mut scratch, out)
+                matmul_geglu::<_, _, AnyType>(isa, k, rows, gate, up, 0, &mut scratch, out)
             })
         });
     }
@@ -269,9 +303,12 @@ fn all<I: Isa>(c: &mut Criterion) {
     let mut group = c.benchmark_group(format!("matmul {}", I::NAME));
     ceiling(&mut group, isa);
     group.finish();
-    product::<I, N_EMBD>(c, isa, "q", N_EMBD);
-    product::<I, N_EMBD>(c, isa, "k", HEAD_DIM);
-    product::<I, N_FF>(c, isa, "down", N_EMBD);
+    unpack(c, isa);
+    for kind in FORMATS {
+        product::<I, N_EMBD>(c, isa, "q", kind, N_EMBD);
+    }
+    product::<I, N_EMBD>(c, isa, "k", TensorType::Q8_0, HEAD_DIM);
+    product::<I, N_FF>(c, isa, "down", TensorType::Q8_0, N_EMBD);
     gated(c, isa);
     let (e, f, d) = (Const::<N_EMBD>, Const::<N_FF>, Const::<HEAD_DIM>);
     rows(c, isa, "specialized", (e, f, d));

@@ -38,6 +38,7 @@ pub use unicode::Unicode;
 pub mod generated_prelude {
     pub use crate::dim::Const;
     pub use crate::model::Model;
+    pub use crate::quant::Types;
     pub use monomorph_gguf::{
         Attention, FileShape, Fingerprint, Layer, Pooling, Spec, Tensor, TensorType, TokenizerSpec,
     };

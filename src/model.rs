@@ -4,6 +4,7 @@
 //! file, with all dimensions [`Dyn`].
 
 use crate::dim::{Dim, Dyn};
+use crate::quant::{AnyType, Types};
 use monomorph_gguf::Spec;
 
 /// A model's dimensions and specification.
@@ -20,6 +21,8 @@ pub trait Model: Send + Sync + 'static {
     type HeadDim: Dim;
     /// Width of all query heads together.
     type NAttn: Dim;
+    /// Types of the layers' matrices.
+    type Types: Types;
 
     /// Width of the residual stream.
     fn n_embd(&self) -> Self::NEmbd;
@@ -47,6 +50,7 @@ impl Model for Runtime {
     type NHeadKv = Dyn;
     type HeadDim = Dyn;
     type NAttn = Dyn;
+    type Types = AnyType;
 
     fn n_embd(&self) -> Dyn {
         Dyn(self.0.n_embd)

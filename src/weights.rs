@@ -8,12 +8,9 @@
 use crate::isa::{Isa, PANEL};
 use crate::kernels::unpack::{Matrix, unpack_panels};
 use crate::pool::Pool;
-use crate::quant::{
-    BF16, BLOCK, F16, F32, IQ4_NL, IntPanel, Q4_0, Q5_0, Q8_0, decode_blocks, decode_row,
-    runs_as_ints,
-};
+use crate::quant::{BLOCK, Line, decode_blocks, panel_kind};
 use memmap2::Mmap;
-use monomorph_gguf::{Spec, Tensor, TensorType};
+use monomorph_gguf::{Spec, Tensor};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -22,7 +19,7 @@ use std::io;
 pub struct Weights {
     file: Mmap,
     /// Kept panels, by the tensor's offset in the file.
-    kept: HashMap<u64, Vec<IntPanel>>,
+    kept: HashMap<u64, Vec<Line>>,
 }
 
 impl Weights {
@@ -44,26 +41,15 @@ impl Weights {
     /// private memory.
     pub fn keep_panels<I: Isa>(&mut self, isa: I, spec: &Spec, pool: &Pool) {
         let matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
-        let mut panels: Vec<(Tensor, Vec<IntPanel>)> = matrices
-            .map(|tensor| (tensor, panel_blocks(tensor)))
-            .filter(|(_, blocks)| *blocks > 0)
-            .map(|(tensor, blocks)| (tensor, bytemuck::allocation::zeroed_vec(blocks)))
+        let mut panels: Vec<(Tensor, Vec<Line>)> = matrices
+            .map(|tensor| (tensor, panel_bytes(tensor) as usize / size_of::<Line>()))
+            .filter(|(_, lines)| *lines > 0)
+            .map(|(tensor, lines)| (tensor, bytemuck::allocation::zeroed_vec(lines)))
             .collect();
         pool.enter(|team| {
             team.for_each(panels.iter_mut(), |_, (tensor, panels)| {
-                let blocks = tensor.cols / BLOCK;
-                isa.vectorize(
-                    #[inline(always)]
-                    || match self.matrix(*tensor) {
-                        Matrix::Q8_0(all) => unpack_panels::<I, Q8_0>(isa, blocks, all, 0, panels),
-                        Matrix::Q4_0(all) => unpack_panels::<I, Q4_0>(isa, blocks, all, 0, panels),
-                        Matrix::Q5_0(all) => unpack_panels::<I, Q5_0>(isa, blocks, all, 0, panels),
-                        Matrix::IQ4_NL(all) => {
-                            unpack_panels::<I, IQ4_NL>(isa, blocks, all, 0, panels)
-                        }
-                        _ => unreachable!("only int panels are kept"),
-                    },
-                );
+                let (kind, bytes) = (tensor.kind, self.tensor(*tensor));
+                unpack_panels(isa, kind, tensor.cols / BLOCK, bytes, 0, panels);
             });
         });
         self.kept = panels.into_iter().map(|(tensor, panels)| (tensor.offset, panels)).collect();
@@ -81,19 +67,9 @@ impl Weights {
 
     /// A matrix, to multiply by.
     pub fn matrix(&self, tensor: Tensor) -> Matrix<'_> {
-        if let Some(panels) = self.kept.get(&tensor.offset) {
-            return Matrix::IntPanels(panels);
-        }
-        let bytes = self.tensor(tensor);
-        match tensor.kind {
-            TensorType::Q8_0 => Matrix::Q8_0(bytemuck::cast_slice(bytes)),
-            TensorType::Q4_0 => Matrix::Q4_0(bytemuck::cast_slice(bytes)),
-            TensorType::Q5_0 => Matrix::Q5_0(bytemuck::cast_slice(bytes)),
-            TensorType::IQ4_NL => Matrix::IQ4_NL(bytemuck::cast_slice(bytes)),
-            TensorType::F32 => Matrix::F32(bytemuck::cast_slice(bytes)),
-            TensorType::F16 => Matrix::F16(bytemuck::cast_slice(bytes)),
-            TensorType::BF16 => Matrix::BF16(bytemuck::cast_slice(bytes)),
-            other => Matrix::Blocks(other, bytes),
+        match self.kept.get(&tensor.offset) {
+            Some(panels) => Matrix::panels(tensor.kind, panels),
+            None => Matrix::blocks(tensor.kind, self.tensor(tensor)),
         }
     }
 
@@ -106,22 +82,13 @@ impl Weights {
     pub fn decode_row(&self, tensor: Tensor, row: usize, to: &mut [f32]) {
         let bytes = tensor.n_bytes as usize / tensor.rows;
         let row = &self.tensor(tensor)[row * bytes..(row + 1) * bytes];
-        match tensor.kind {
-            TensorType::Q8_0 => decode_row::<Q8_0>(bytemuck::cast_slice(row), to),
-            TensorType::F32 => decode_row::<F32>(bytemuck::cast_slice(row), to),
-            TensorType::F16 => decode_row::<F16>(bytemuck::cast_slice(row), to),
-            TensorType::BF16 => decode_row::<BF16>(bytemuck::cast_slice(row), to),
-            other => decode_blocks(other, row, to),
-        }
+        decode_blocks(tensor.kind, row, to);
     }
 }
 
-/// Blocks of panels that a matrix unpacks to, if it is one whose panels are kept.
-fn panel_blocks(tensor: Tensor) -> usize {
-    if runs_as_ints(tensor.kind) { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 }
-}
-
-/// Bytes that a matrix's panels take when they are kept.
+/// Bytes that a matrix's panels take when they are kept. Float panels are not: they are no faster than the file.
 pub fn panel_bytes(tensor: Tensor) -> u64 {
-    (panel_blocks(tensor) * size_of::<IntPanel>()) as u64
+    let kind = panel_kind(tensor.kind);
+    let blocks = if kind.is_ints() { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 };
+    (blocks * kind.block_bytes()) as u64
 }

@@ -15,7 +15,7 @@ mod support;
 
 use monomorph::encoder::{Forward, Workspace};
 use monomorph::pool::{Pool, Team};
-use monomorph::quant::runs_as_ints;
+use monomorph::quant::panel_kind;
 use monomorph_gguf::{FileShape, Pooling, Spec, TensorType};
 use reference::{Reference, Rows};
 use std::sync::atomic::AtomicBool;
@@ -73,7 +73,7 @@ impl Case {
     fn ints(&self, spec: &Spec) -> bool {
         let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
         let mut kinds = layers.chain(spec.dense.iter().copied());
-        kinds.any(|tensor| runs_as_ints(tensor.kind))
+        kinds.any(|tensor| panel_kind(tensor.kind).is_ints())
     }
 
     /// Largest difference of any value of any text to the reference.

@@ -4,7 +4,7 @@
 mod support;
 
 use monomorph::built::{IS_DEFAULT_MODEL, SOURCE, SPEC};
-use monomorph::quant::runs_as_ints;
+use monomorph::quant::panel_kind;
 use monomorph::{EmbedOptions, Embedder, Kernels, OpenOptions};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ fn every_path_gives_the_same_bits() {
                     let embedder = open(options.kernels(kernels).keep_panels(keep));
                     let info = embedder.info();
                     assert_eq!((info.isa, info.threads), (isa, threads));
-                    let quantised = runs_as_ints(SPEC.layers[0].attn_q.kind);
+                    let quantised = panel_kind(SPEC.layers[0].attn_q.kind).is_ints();
                     assert_eq!(info.kept_bytes > 0, keep && quantised);
                     let found = regrouped(&embedder, &texts, &mut random);
                     for (i, (found, want)) in found.iter().zip(&want).enumerate() {

@@ -1,6 +1,6 @@
 //! The generated Rust: constants, types and tables. What has to be done with them is written by hand in the runtime.
 
-use monomorph_gguf::{Attention, Fingerprint, Layer, Spec, Tensor};
+use monomorph_gguf::{Attention, Fingerprint, Layer, Spec, Tensor, TensorType};
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 use std::fmt::{Debug, LowerHex};
@@ -45,16 +45,25 @@ fn model(spec: &Spec) -> TokenStream {
             }
         }
     });
+    let matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
+    let mut kinds: Vec<TensorType> = matrices.map(|tensor| tensor.kind).collect();
+    kinds.sort_by_key(|kind| *kind as u32);
+    kinds.dedup();
+    let kinds = kinds.iter().map(variant);
     let name = format!(" {}, with its dimensions as types.", spec.name);
     quote! {
         #[doc = #name]
         pub struct Built;
         impl Model for Built {
             #(#types)*
+            type Types = Built;
             #(#functions)*
             fn spec(&self) -> &Spec {
                 &SPEC
             }
+        }
+        impl Types for Built {
+            const TYPES: &'static [TensorType] = &[#(TensorType::#kinds),*];
         }
     }
 }

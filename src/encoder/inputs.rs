@@ -3,22 +3,26 @@
 use crate::dim::Dim;
 use crate::isa::Isa;
 use crate::kernels::matmul::Rows;
-use crate::kernels::quantize::quantize;
+use crate::kernels::quantize::{block_sums, quantize};
 use crate::kernels::rms_norm::{rms_norm, rms_norm_quantize};
+use crate::kernels::tile::BlockSums;
 use crate::kernels::unpack::Matrix;
+use crate::quant::{BLOCK, PanelKind};
 
 /// Input rows; the buffers grow to the largest product and stay.
 #[derive(Default)]
 pub struct Inputs {
     ints: Vec<i16>,
     scales: Vec<f32>,
+    sums: Vec<BlockSums>,
     floats: Vec<f32>,
 }
 
 /// The forms that the weights of a step ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     pub ints: bool,
+    pub sums: bool,
     pub floats: bool,
 }
 
@@ -26,6 +30,7 @@ pub struct Want {
 pub struct InputPart<'a> {
     ints: &'a mut [i16],
     scales: &'a mut [f32],
+    sums: &'a mut [BlockSums],
     floats: &'a mut [f32],
     k: usize,
 }
@@ -33,10 +38,16 @@ pub struct InputPart<'a> {
 impl Want {
     /// What these weights multiply.
     pub fn of(weights: &[Matrix<'_>]) -> Want {
-        Want {
-            ints: weights.iter().any(|w| w.takes_ints()),
-            floats: weights.iter().any(|w| !w.takes_ints()),
-        }
+        Want::of_kinds(weights.iter().map(Matrix::panel_kind))
+    }
+
+    /// What panels of these kinds multiply.
+    pub fn of_kinds(kinds: impl Iterator<Item = PanelKind>) -> Want {
+        kinds.fold(Want::default(), |want, kind| Want {
+            ints: want.ints || kind.is_ints(),
+            sums: want.sums || kind.has_mins(),
+            floats: want.floats || !kind.is_ints(),
+        })
     }
 }
 
@@ -45,6 +56,8 @@ impl Inputs {
     pub fn grow(&mut self, rows: usize, elements: usize, want: Want) {
         let grow = |len: usize, need: bool| if need { len.max(elements) } else { len };
         self.ints.resize(grow(self.ints.len(), want.ints), 0);
+        let sums = grow(self.sums.len() * BLOCK, want.sums) / BLOCK;
+        self.sums.resize(sums, bytemuck::Zeroable::zeroed());
         self.floats.resize(grow(self.floats.len(), want.floats), 0.0);
         self.scales.resize(self.scales.len().max(rows), 0.0);
     }
@@ -52,11 +65,13 @@ impl Inputs {
     /// The first `m` rows of `k`, to multiply.
     pub fn rows(&self, m: usize, k: usize, want: Want) -> Rows<'_> {
         let ints = if want.ints { &self.ints[..m * k] } else { &[] };
+        let sums = if want.sums { &self.sums[..m * k / BLOCK] } else { &[] };
         let floats = if want.floats { &self.floats[..m * k] } else { &[] };
         Rows {
             m,
             ints: bytemuck::cast_slice(ints),
             scales: &self.scales[..m],
+            sums,
             floats: bytemuck::cast_slice(floats),
         }
     }
@@ -70,10 +85,12 @@ impl Inputs {
     ) -> impl Iterator<Item = InputPart<'a>> + Send {
         let mut ints = self.ints.as_mut_slice();
         let mut scales = self.scales.as_mut_slice();
+        let mut sums = self.sums.as_mut_slice();
         let mut floats = self.floats.as_mut_slice();
         lengths.map(move |rows| InputPart {
             ints: take(&mut ints, if want.ints { rows * k } else { 0 }),
             scales: take(&mut scales, rows),
+            sums: take(&mut sums, if want.sums { rows * k / BLOCK } else { 0 }),
             floats: take(&mut floats, if want.floats { rows * k } else { 0 }),
             k,
         })
@@ -94,6 +111,7 @@ impl InputPart<'_> {
     ) {
         if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
             self.scales[r] = rms_norm_quantize(isa, n, x, gain, eps, q);
+            self.sum(r);
         }
         if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
             rms_norm(isa, n, x, gain, eps, y);
@@ -105,9 +123,19 @@ impl InputPart<'_> {
     pub fn set<I: Isa, N: Dim>(&mut self, isa: I, n: N, r: usize, x: &[f32]) {
         if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
             self.scales[r] = quantize(isa, n, x, q);
+            self.sum(r);
         }
         if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
             y.copy_from_slice(&x[..n.size()]);
+        }
+    }
+
+    /// Sums the quantised row `r`, if that is wanted.
+    #[inline(always)]
+    fn sum(&mut self, r: usize) {
+        let sums = r * self.k / BLOCK..(r + 1) * self.k / BLOCK;
+        if let Some(sums) = self.sums.get_mut(sums) {
+            block_sums(&self.ints[r * self.k..(r + 1) * self.k], sums);
         }
     }
 }

@@ -72,7 +72,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let threads = &self.ws.threads;
         self.team.for_each(parts, |thread, (weights, first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
-            matmul(isa, n_embd, rows, weights, first, panels, &mut out);
+            matmul::<_, _, M::Types>(isa, n_embd, rows, weights, first, panels, &mut out);
         });
     }
 
@@ -166,7 +166,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let threads = &self.ws.threads;
         self.team.for_each(out.parts(per_part), |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
-            matmul(isa, k, rows, weights, first, panels, &mut out);
+            matmul::<_, _, M::Types>(isa, k, rows, weights, first, panels, &mut out);
         });
     }
 
@@ -198,7 +198,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let threads = &self.ws.threads;
         self.team.for_each(out.parts(per_part), |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
-            matmul_geglu(isa, n_embd, rows, gate, up, first, panels, &mut out);
+            matmul_geglu::<_, _, M::Types>(isa, n_embd, rows, gate, up, first, panels, &mut out);
         });
     }
 

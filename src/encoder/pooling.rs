@@ -9,6 +9,7 @@ use crate::kernels::rms_norm::rms_norm_in_place;
 use crate::kernels::{lanes, lanes_mut};
 use crate::model::Model;
 use crate::pool::ColumnsMut;
+use crate::quant::AnyType;
 use monomorph_gguf::Pooling;
 
 impl<I: Isa, M: Model> Pass<'_, I, M> {
@@ -66,7 +67,8 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                 .parts((n / PANEL).div_ceil(2 * self.team.threads()));
             self.team.for_each(parts, |thread, (first, mut out)| {
                 let panels = &mut super::layer::lock(&threads[thread]).panels;
-                matmul(isa, Dyn(k), rows, weights, first, panels, &mut out);
+                // Of any type, as in the generic path: the same code serves both.
+                matmul::<_, _, AnyType>(isa, Dyn(k), rows, weights, first, panels, &mut out);
             });
             self.ws.pooled.swap(0, 1);
             k = n;

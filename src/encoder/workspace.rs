@@ -7,8 +7,9 @@
 use super::TextRows;
 use super::inputs::{Inputs, Want};
 use crate::kernels::attention::{AttentionScratch, QUERIES};
+use crate::kernels::tile::BlockSums;
 use crate::kernels::unpack::PanelScratch;
-use crate::quant::runs_as_ints;
+use crate::quant::{BLOCK, panel_kind};
 use monomorph_gguf::Spec;
 use std::sync::Mutex;
 
@@ -75,9 +76,12 @@ impl Plan {
 
     /// Bytes of all buffers but the threads' own, with inputs in the forms that the weights want.
     fn bytes(&self, want: Want) -> usize {
-        let input = 2 * usize::from(want.ints) + 4 * usize::from(want.floats);
+        let form = |wanted: bool, bytes: usize| if wanted { bytes * self.inputs } else { 0 };
+        let sums = form(want.sums, size_of::<BlockSums>()) / BLOCK;
         4 * (2 * self.x + self.qkv + self.keys + self.values + self.gated + 2 * self.pooled)
-            + input * self.inputs
+            + form(want.ints, size_of::<i16>())
+            + sums
+            + form(want.floats, size_of::<f32>())
     }
 }
 
@@ -124,9 +128,7 @@ impl Workspace {
 /// The input forms that any product of the model asks for.
 fn wanted_anywhere(spec: &Spec) -> Want {
     let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
-    let ints =
-        || layers.clone().chain(spec.dense.iter().copied()).map(|tensor| runs_as_ints(tensor.kind));
-    Want { ints: ints().any(|ints| ints), floats: ints().any(|ints| !ints) }
+    Want::of_kinds(layers.chain(spec.dense.iter().copied()).map(|tensor| panel_kind(tensor.kind)))
 }
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {

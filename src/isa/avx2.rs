@@ -150,13 +150,9 @@ impl Isa for Avx2 {
         lanes!(transpose_16x16(rows, units))
     }
     #[inline(always)]
-    fn widen_f16(self, from: [u16; PANEL], to: &mut [f32; PANEL]) {
-        lanes!({
-            let p = from.as_ptr().cast::<__m128i>();
-            let low = _mm256_cvtph_ps(_mm_loadu_si128(p));
-            let high = _mm256_cvtph_ps(_mm_loadu_si128(p.add(1)));
-            self.store([low, high], to);
-        })
+    fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {
+        let p = from.as_ptr().cast::<__m128i>();
+        lanes!([_mm256_cvtph_ps(_mm_loadu_si128(p)), _mm256_cvtph_ps(_mm_loadu_si128(p.add(1)))])
     }
     #[inline(always)]
     fn prefetch<T>(self, at: &[T]) {

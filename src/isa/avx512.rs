@@ -134,11 +134,8 @@ impl Isa for Avx512 {
         lanes!(transpose_16x16(rows, units))
     }
     #[inline(always)]
-    fn widen_f16(self, from: [u16; PANEL], to: &mut [f32; PANEL]) {
-        lanes!({
-            let bits = _mm256_loadu_si256(from.as_ptr().cast());
-            _mm512_storeu_ps(to.as_mut_ptr(), _mm512_cvtph_ps(bits));
-        })
+    fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {
+        lanes!(_mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())))
     }
     #[inline(always)]
     fn prefetch<T>(self, at: &[T]) {

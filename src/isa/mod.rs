@@ -95,7 +95,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Transposes a 16 x 16 matrix of byte pairs: pair `k` of row `c` becomes pair `c` of unit `k`.
     fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]);
     /// Sixteen float16, given as their bits, to float32.
-    fn widen_f16(self, from: [u16; PANEL], to: &mut [f32; PANEL]);
+    fn widen_f16(self, from: [u16; PANEL]) -> Self::F32;
     /// Asks for the cache line at the start of `at`, if there is one.
     fn prefetch<T>(self, at: &[T]);
 

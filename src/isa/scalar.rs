@@ -118,8 +118,8 @@ impl Isa for Scalar {
         }
     }
     #[inline(always)]
-    fn widen_f16(self, from: [u16; PANEL], to: &mut [f32; PANEL]) {
-        *to = map(from, |bits| half::f16::from_bits(bits).to_f32());
+    fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {
+        map(from, |bits| half::f16::from_bits(bits).to_f32())
     }
     #[inline(always)]
     fn prefetch<T>(self, _: &[T]) {}

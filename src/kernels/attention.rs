@@ -15,7 +15,7 @@
 //! 3. In sliding layers the keys are clipped to what the part can reach; the window's edges alone are masked.
 
 use super::softmax::softmax_columns;
-use super::tile::{Panel, float_tile_transposed};
+use super::tile::{float_tile, float_tile_transposed};
 use crate::dim::Dim;
 use crate::isa::{Isa, LANES};
 use crate::quant::{BLOCK, FloatPanel};
@@ -215,7 +215,7 @@ fn score<I: Isa, const R: usize, const C: usize>(
             // The last tile repeats the last key.
             rows[r] = keys[(key + r).min(n - 1) * stride..][..d].as_chunks().0;
         }
-        let sums = FloatPanel::tile::<I, R, C>(isa, rows, panels, blocks);
+        let sums = float_tile::<I, R, C>(isa, rows, panels, blocks);
         for r in 0..R.min(n - key) {
             for c in 0..C {
                 isa.store(sums[r][c], &mut scores[c * n + key + r]);

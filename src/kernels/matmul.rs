@@ -10,12 +10,15 @@
 //!    once a group, not once a panel.
 
 use super::geglu::geglu;
-use super::tile::{FloatBlock, IntBlock, Panel, each, most_sums, next_height, with_rows};
-use super::unpack::{Group, Matrix, PanelScratch, unpack};
+use super::lanes;
+use super::tile::{
+    BlockSums, FloatBlock, IntBlock, Panel, TileRows, each, most_sums, next_height, with_rows,
+};
+use super::unpack::{Matrix, PanelScratch, unpack};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
 use crate::pool::ColumnsMut;
-use crate::quant::{BLOCK, FloatPanel, IntPanel};
+use crate::quant::{BLOCK, FloatPanel, Ints, Types, with_panel};
 
 /// Panels swept together. Four of k = 768 are 55 KB as int8.
 pub const GROUP: usize = 4;
@@ -29,12 +32,14 @@ pub struct Rows<'a> {
     pub ints: &'a [IntBlock],
     /// A scale for each quantised row.
     pub scales: &'a [f32],
+    /// Sums of each quantised block; empty if no weights with minima follow.
+    pub sums: &'a [BlockSums],
     /// Float rows, m x (k / 32) blocks; empty if no float weights follow.
     pub floats: &'a [FloatBlock],
 }
 
-/// `out = rows * weights` for the columns of `out`, which start at panel `first` of the matrix.
-pub fn matmul<I: Isa, K: Dim>(
+/// `out = rows * weights` for the columns of `out`, which start at panel `first` of the matrix, whose type is one of `T`.
+pub fn matmul<I: Isa, K: Dim, T: Types>(
     isa: I,
     k: K,
     rows: Rows<'_>,
@@ -44,26 +49,20 @@ pub fn matmul<I: Isa, K: Dim>(
     out: &mut ColumnsMut<'_>,
 ) {
     let panels = out.width() / PANEL;
-    isa.vectorize(
-        #[inline(always)]
-        || {
-            let [ints, _] = &mut scratch.ints;
-            let [floats, _] = &mut scratch.floats;
-            for at in (0..panels).step_by(GROUP) {
-                let count = GROUP.min(panels - at);
-                let group = unpack(isa, k, weights, first + at, count, ints, floats);
-                match group {
-                    Group::Ints(group) => sweep(isa, k, rows, group, count, at, out),
-                    Group::Floats(group) => sweep(isa, k, rows, group, count, at, out),
-                }
-            }
-        },
-    );
+    let blocks = k.size() / BLOCK;
+    for at in (0..panels).step_by(GROUP) {
+        let count = GROUP.min(panels - at);
+        let group = unpack(isa, blocks, weights, first + at, count, &mut scratch.first);
+        with_panel!(T, weights.panel_kind(), |P| isa.vectorize(
+            #[inline(always)]
+            || sweep::<I, K, P>(isa, k, rows, bytemuck::cast_slice(group), count, at, out),
+        ));
+    }
 }
 
 /// `out = geglu(rows * gate, rows * up)` for the columns of `out`, which start at panel `first` of both matrices.
 #[allow(clippy::too_many_arguments)] // A product of two matrices that share everything else.
-pub fn matmul_geglu<I: Isa, K: Dim>(
+pub fn matmul_geglu<I: Isa, K: Dim, T: Types>(
     isa: I,
     k: K,
     rows: Rows<'_>,
@@ -73,46 +72,77 @@ pub fn matmul_geglu<I: Isa, K: Dim>(
     scratch: &mut PanelScratch,
     out: &mut ColumnsMut<'_>,
 ) {
+    if gate.panel_kind() != up.panel_kind() {
+        return matmul_then_geglu::<I, K, T>(isa, k, rows, gate, up, first, scratch, out);
+    }
     let panels = out.width() / PANEL;
+    let blocks = k.size() / BLOCK;
+    for at in (0..panels).step_by(GROUP / 2) {
+        let count = (GROUP / 2).min(panels - at);
+        let gates = unpack(isa, blocks, gate, first + at, count, &mut scratch.first);
+        let ups = unpack(isa, blocks, up, first + at, count, &mut scratch.second);
+        with_panel!(T, gate.panel_kind(), |P| isa.vectorize(
+            #[inline(always)]
+            || {
+                let (gates, ups) = (bytemuck::cast_slice(gates), bytemuck::cast_slice(ups));
+                sweep_geglu::<I, K, P>(isa, k, rows, gates, ups, count, at, out);
+            },
+        ));
+    }
+}
+
+/// [`matmul_geglu`] of two matrices whose panels differ, which few files have: one product after the other.
+#[allow(clippy::too_many_arguments)]
+fn matmul_then_geglu<I: Isa, K: Dim, T: Types>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    gate: Matrix<'_>,
+    up: Matrix<'_>,
+    first: usize,
+    scratch: &mut PanelScratch,
+    out: &mut ColumnsMut<'_>,
+) {
+    let width = out.width();
+    let mut ups = std::mem::take(&mut scratch.product);
+    ups.resize(rows.m * width, 0.0);
+    matmul::<I, K, T>(isa, k, rows, gate, first, scratch, out);
+    matmul::<I, K, T>(isa, k, rows, up, first, scratch, &mut ColumnsMut::new(&mut ups, width));
     isa.vectorize(
         #[inline(always)]
         || {
-            let [gate_ints, up_ints] = &mut scratch.ints;
-            let [gate_floats, up_floats] = &mut scratch.floats;
-            for at in (0..panels).step_by(GROUP / 2) {
-                let count = (GROUP / 2).min(panels - at);
-                let gate = unpack(isa, k, gate, first + at, count, gate_ints, gate_floats);
-                let up = unpack(isa, k, up, first + at, count, up_ints, up_floats);
-                match (gate, up) {
-                    (Group::Ints(g), Group::Ints(u)) => {
-                        sweep_geglu(isa, k, rows, g, u, count, at, out)
-                    }
-                    (Group::Floats(g), Group::Floats(u)) => {
-                        sweep_geglu(isa, k, rows, g, u, count, at, out)
-                    }
-                    (Group::Ints(g), Group::Floats(u)) => {
-                        sweep_geglu_mixed(isa, k, rows, g, u, count, at, out)
-                    }
-                    (Group::Floats(g), Group::Ints(u)) => {
-                        sweep_geglu_mixed(isa, k, rows, g, u, count, at, out)
-                    }
+            for (row, ups) in ups.chunks_exact(width).enumerate() {
+                for (panel, up) in lanes(ups).iter().enumerate() {
+                    let gate = out.panel_mut(row, panel);
+                    isa.store(geglu(isa, isa.load(gate), isa.load(up)), gate);
                 }
             }
         },
     );
+    scratch.product = ups;
 }
 
-/// Row blocks and scales of the form that panel kind `P` multiplies.
+/// The rows in the form that panels of kind `P` multiply.
 trait RowsFor: Panel {
-    fn blocks<'a>(rows: &Rows<'a>) -> &'a [Self::RowBlock];
+    /// `R` rows of `blocks` blocks, from row `row` on.
+    fn tile_rows<'a, const R: usize>(
+        rows: &Rows<'a>,
+        blocks: usize,
+        row: usize,
+    ) -> TileRows<'a, Self::RowBlock, R>;
     /// The factor that row `r` of a product still needs.
     fn scale(rows: &Rows<'_>, r: usize) -> f32;
 }
 
-impl RowsFor for IntPanel {
+impl<P: Ints> RowsFor for P {
     #[inline(always)]
-    fn blocks<'a>(rows: &Rows<'a>) -> &'a [IntBlock] {
-        rows.ints
+    fn tile_rows<'a, const R: usize>(
+        rows: &Rows<'a>,
+        blocks: usize,
+        row: usize,
+    ) -> TileRows<'a, IntBlock, R> {
+        let sums = if P::MINS { cut(rows.sums, blocks, row) } else { [&[][..]; R] };
+        TileRows { blocks: cut(rows.ints, blocks, row), sums }
     }
     #[inline(always)]
     fn scale(rows: &Rows<'_>, r: usize) -> f32 {
@@ -122,8 +152,12 @@ impl RowsFor for IntPanel {
 
 impl RowsFor for FloatPanel {
     #[inline(always)]
-    fn blocks<'a>(rows: &Rows<'a>) -> &'a [FloatBlock] {
-        rows.floats
+    fn tile_rows<'a, const R: usize>(
+        rows: &Rows<'a>,
+        blocks: usize,
+        row: usize,
+    ) -> TileRows<'a, FloatBlock, R> {
+        TileRows { blocks: cut(rows.floats, blocks, row), sums: [&[]; R] }
     }
     #[inline(always)]
     fn scale(_: &Rows<'_>, _: usize) -> f32 {
@@ -131,10 +165,10 @@ impl RowsFor for FloatPanel {
     }
 }
 
-/// The blocks of `R` rows from row `row` on.
+/// `R` rows of `per_row` elements, from row `row` on.
 #[inline(always)]
-fn tile_rows<T, const R: usize>(blocks: &[T], per_row: usize, row: usize) -> [&[T]; R] {
-    let tile = &blocks[row * per_row..(row + R) * per_row];
+fn cut<T, const R: usize>(all: &[T], per_row: usize, row: usize) -> [&[T]; R] {
+    let tile = &all[row * per_row..(row + R) * per_row];
     let mut rows = [tile; R];
     for r in 0..R {
         rows[r] = &tile[r * per_row..(r + 1) * per_row];
@@ -176,7 +210,7 @@ fn sweep_by<I: Isa, K: Dim, P: RowsFor, const C: usize>(
     while row < rows.m {
         let height = next_height::<P>(rows.m - row, most_sums::<I, P>() / C);
         with_rows!(P, height, most_sums::<I, P>() / C, R => {
-            let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
+            let tile = P::tile_rows::<R>(&rows, blocks, row);
             let mut p = 0;
             while p + C <= count {
                 multiply::<I, P, R, C>(isa, &rows, row, tile, &group[p * blocks..], blocks, at + p, out);
@@ -197,7 +231,7 @@ fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
     isa: I,
     rows: &Rows<'_>,
     row: usize,
-    tile: [&[P::RowBlock]; R],
+    tile: TileRows<'_, P::RowBlock, R>,
     panels: &[P],
     blocks: usize,
     at: usize,
@@ -236,7 +270,7 @@ fn sweep_geglu<I: Isa, K: Dim, P: RowsFor>(
     while row < rows.m {
         let height = next_height::<P>(rows.m - row, most);
         with_rows!(P, height, most_sums::<I, P>(), R => {
-            let tile = tile_rows::<_, R>(P::blocks(&rows), blocks, row);
+            let tile = P::tile_rows::<R>(&rows, blocks, row);
             for p in 0..count {
                 let [g, u] = [&gates[p * blocks..], &ups[p * blocks..]];
                 let mut products = [[isa.splat(0.0); 2]; R];
@@ -257,34 +291,6 @@ fn sweep_geglu<I: Isa, K: Dim, P: RowsFor>(
             }
         });
         row += height;
-    }
-}
-
-/// As [`sweep_geglu`] for a gate and an up matrix of different kinds, which few files have: products first, then
-/// the gate.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn sweep_geglu_mixed<I: Isa, K: Dim, G: RowsFor, U: RowsFor>(
-    isa: I,
-    k: K,
-    rows: Rows<'_>,
-    gates: &[G],
-    ups: &[U],
-    count: usize,
-    at: usize,
-    out: &mut ColumnsMut<'_>,
-) {
-    let blocks = k.size() / BLOCK;
-    for row in 0..rows.m {
-        let gate_row = tile_rows::<_, 1>(G::blocks(&rows), blocks, row);
-        let up_row = tile_rows::<_, 1>(U::blocks(&rows), blocks, row);
-        for p in 0..count {
-            let [[gate]] = G::tile::<I, 1, 1>(isa, gate_row, [&gates[p * blocks..]], blocks);
-            let [[up]] = U::tile::<I, 1, 1>(isa, up_row, [&ups[p * blocks..]], blocks);
-            let gate = isa.mul(gate, isa.splat(G::scale(&rows, row)));
-            let up = isa.mul(up, isa.splat(U::scale(&rows, row)));
-            isa.store(geglu(isa, gate, up), out.panel_mut(row, at + p));
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Activations as int16 with one scale a row: `x[i] = scale * q[i]`, `|q[i]| <= 32767`.
 
 use super::lanes;
+use super::tile::BlockSums;
 use crate::dim::Dim;
 use crate::isa::Isa;
+use crate::quant::BLOCK;
 
 /// The largest quantised magnitude.
 const MAX: f32 = 32767.0;
@@ -23,6 +25,16 @@ pub fn quantize<I: Isa, N: Dim>(isa: I, n: N, x: &[f32], q: &mut [i16]) -> f32 {
         isa.store_i16(isa.round(isa.mul(isa.load(v), inverse)), q);
     }
     scale
+}
+
+/// Sums of each block of a quantised row.
+#[inline(always)]
+pub fn block_sums(q: &[i16], to: &mut [BlockSums]) {
+    for (q, to) in q.as_chunks::<{ BLOCK / 2 }>().0.as_chunks::<2>().0.iter().zip(to) {
+        let [first, last] =
+            q.each_ref().map(|half| half.iter().map(|q| i32::from(*q)).sum::<i32>());
+        *to = BlockSums { whole: (first + last) as f32, halves: [first as f32, last as f32] };
+    }
 }
 
 /// `(scale, 1 / scale)` of a row whose largest magnitude is given.

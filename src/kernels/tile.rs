@@ -4,47 +4,64 @@
 //! of `k`: the bits do not depend on how rows and columns were cut into tiles.
 
 use crate::isa::{Isa, PANEL};
-use crate::quant::{BLOCK, FloatPanel, IntPanel};
+use crate::quant::{BLOCK, FloatPanel, Ints, PanelBlock};
 
 /// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
 pub type IntBlock = [[i16; 2]; BLOCK / 2];
 /// [`BLOCK`] inputs of a row as they are.
 pub type FloatBlock = [f32; BLOCK];
 
+/// Sums of an [`IntBlock`]'s inputs, which minima multiply. They are integers below 2^24: exact.
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C)]
+pub struct BlockSums {
+    /// Of all inputs.
+    pub whole: f32,
+    /// Of the first sixteen, and of the last.
+    pub halves: [f32; 2],
+}
+
+/// The rows of a tile.
+#[derive(Clone, Copy)]
+pub struct TileRows<'a, B, const R: usize> {
+    /// Each row's blocks.
+    pub blocks: [&'a [B]; R],
+    /// Each row's sums; empty if the panels have no minima.
+    pub sums: [&'a [BlockSums]; R],
+}
+
 /// A kind of panel, with the row blocks that it multiplies.
-pub trait Panel: bytemuck::Pod + Send + Sync {
+pub trait Panel: PanelBlock {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
-
-    /// Whether the panel multiplies quantised rows.
-    const INTS: bool;
 
     /// `rows` (R x k) times C panels (k x 16 each), before the rows' scales. Each panel is the first `blocks` of its
     /// slice; what follows is what is read next.
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
-        rows: [&[Self::RowBlock]; R],
+        rows: TileRows<'_, Self::RowBlock, R>,
         panels: [&[Self]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R];
 }
 
-impl Panel for IntPanel {
+impl<P: Ints> Panel for P {
     type RowBlock = IntBlock;
 
-    const INTS: bool = true;
-
-    /// Within a block the products are summed in int32, exactly: 32 * 127 * 32767 < 2^31. Then one fused
-    /// multiply-add with the column's scale adds the block to the float sum.
+    /// Within a group the products are summed in int32, exactly: 32 * 127 * 32767 < 2^31. Then one fused
+    /// multiply-add with the column's scale adds the group to the float sum, and another one its minimum times the sum of
+    /// the row's inputs.
     #[inline(always)]
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
-        rows: [&[IntBlock]; R],
-        panels: [&[IntPanel]; C],
+        rows: TileRows<'_, IntBlock, R>,
+        panels: [&[P]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R] {
-        let rows = each(rows, |row| &row[..blocks]);
+        let row_blocks = each(rows.blocks, |row| &row[..blocks]);
+        let row_sums = each(rows.sums, |sums| if P::MINS { &sums[..blocks] } else { sums });
         let current = each(panels, |panel| &panel[..blocks]);
+        let units = const { BLOCK / 2 / P::GROUPS };
         let mut sums = [[isa.splat(0.0); C]; R];
         for b in 0..blocks {
             for panel in panels {
@@ -52,20 +69,32 @@ impl Panel for IntPanel {
                     prefetch_block(isa, ahead);
                 }
             }
-            let mut acc = [[isa.zero(); C]; R];
-            for i in 0..BLOCK / 2 {
-                let w = each(current, |panel| isa.widen(&panel[b].units[i]));
-                for r in 0..R {
-                    let a = rows[r][b][i];
-                    for c in 0..C {
-                        acc[r][c] = isa.dot_pairs(acc[r][c], w[c], a);
+            for g in 0..P::GROUPS {
+                let mut acc = [[isa.zero(); C]; R];
+                for i in g * units..(g + 1) * units {
+                    let w = each(current, |panel| isa.widen(&panel[b].units()[i]));
+                    for r in 0..R {
+                        let a = row_blocks[r][b][i];
+                        for c in 0..C {
+                            acc[r][c] = isa.dot_pairs(acc[r][c], w[c], a);
+                        }
                     }
                 }
-            }
-            for c in 0..C {
-                let scales = isa.load(&current[c][b].scales);
-                for r in 0..R {
-                    sums[r][c] = isa.mul_add(isa.to_f32(acc[r][c]), scales, sums[r][c]);
+                for c in 0..C {
+                    let scales = isa.load(&current[c][b].scales()[g]);
+                    for r in 0..R {
+                        sums[r][c] = isa.mul_add(isa.to_f32(acc[r][c]), scales, sums[r][c]);
+                    }
+                }
+                if P::MINS {
+                    for c in 0..C {
+                        let mins = isa.load(&current[c][b].mins()[g]);
+                        for r in 0..R {
+                            let BlockSums { whole, halves } = row_sums[r][b];
+                            let of_inputs = if P::GROUPS == 1 { whole } else { halves[g] };
+                            sums[r][c] = isa.mul_add(isa.splat(of_inputs), mins, sums[r][c]);
+                        }
+                    }
                 }
             }
         }
@@ -76,36 +105,45 @@ impl Panel for IntPanel {
 impl Panel for FloatPanel {
     type RowBlock = FloatBlock;
 
-    const INTS: bool = false;
-
     #[inline(always)]
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
-        rows: [&[FloatBlock]; R],
+        rows: TileRows<'_, FloatBlock, R>,
         panels: [&[FloatPanel]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R] {
-        let rows = each(rows, |row| &row[..blocks]);
-        let panels = each(panels, |panel| &panel[..blocks]);
-        let mut sums = [[isa.splat(0.0); C]; R];
-        for b in 0..blocks {
-            for i in 0..BLOCK {
-                let w = each(panels, |panel| isa.load(&panel[b].weights[i]));
-                for r in 0..R {
-                    let a = isa.splat(rows[r][b][i]);
-                    for c in 0..C {
-                        sums[r][c] = isa.mul_add(a, w[c], sums[r][c]);
-                    }
+        float_tile(isa, rows.blocks, panels, blocks)
+    }
+}
+
+/// R rows times C panels of floats.
+#[inline(always)]
+pub fn float_tile<I: Isa, const R: usize, const C: usize>(
+    isa: I,
+    rows: [&[FloatBlock]; R],
+    panels: [&[FloatPanel]; C],
+    blocks: usize,
+) -> [[I::F32; C]; R] {
+    let rows = each(rows, |row| &row[..blocks]);
+    let panels = each(panels, |panel| &panel[..blocks]);
+    let mut sums = [[isa.splat(0.0); C]; R];
+    for b in 0..blocks {
+        for i in 0..BLOCK {
+            let w = each(panels, |panel| isa.load(&panel[b].weights[i]));
+            for r in 0..R {
+                let a = isa.splat(rows[r][b][i]);
+                for c in 0..C {
+                    sums[r][c] = isa.mul_add(a, w[c], sums[r][c]);
                 }
             }
         }
-        sums
     }
+    sums
 }
 
 /// Sums of sixteen lanes that stay in registers: the rows of a tile times its panels.
 pub const fn most_sums<I: Isa, P: Panel>() -> usize {
-    if P::INTS { I::INT_SUMS } else { I::FLOAT_SUMS }
+    if P::KIND.is_ints() { I::INT_SUMS } else { I::FLOAT_SUMS }
 }
 
 /// `array::map`, but always inlined: the standard library's is a call in the innermost loops.
@@ -125,7 +163,7 @@ pub fn each<T: Copy, U: Copy, const N: usize>(from: [T; N], f: impl Fn(T) -> U) 
 const AHEAD: usize = 16;
 
 #[inline(always)]
-fn prefetch_block<I: Isa>(isa: I, block: &IntPanel) {
+fn prefetch_block<I: Isa, P: PanelBlock>(isa: I, block: &P) {
     let lines = bytemuck::bytes_of(block).as_chunks::<64>().0;
     lines.iter().for_each(|line| isa.prefetch(line));
 }
@@ -161,7 +199,7 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
 /// Whether tiles of `rows` rows are compiled, where the tallest have `most`: all heights of integer tiles, which few rows
 /// of a short text make the most of; of float tiles, whose weights come from memory anyway, few.
 pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
-    rows == most || rows < most && (P::INTS || rows.is_power_of_two())
+    rows == most || rows < most && (P::KIND.is_ints() || rows.is_power_of_two())
 }
 
 /// The height of the next tile, with `left` rows to go and `most` the tallest.

@@ -2,175 +2,126 @@
 //!
 //! While a panel is unpacked, the next one's blocks (contiguous in the file) are prefetched.
 
-use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
-use crate::quant::{
-    BF16, BLOCK, F16, F32, FloatPanel, Format, IQ4_NL, IntPanel, Q4_0, Q5_0, Q8_0, decode_blocks,
-};
+use crate::quant::{Format, Line, PanelKind, panel_kind, with_format};
 use monomorph_gguf::TensorType;
 
 /// The right side of a product: a weight matrix of `n` outputs by `k` inputs.
-#[allow(non_camel_case_types)] // The formats' names.
 #[derive(Clone, Copy)]
-pub enum Matrix<'a> {
-    /// Blocks of the file, row by row.
-    Q8_0(&'a [<Q8_0 as Format>::Block]),
-    /// Floats of the file, row by row.
-    F32(&'a [<F32 as Format>::Block]),
-    /// Floats of the file, row by row.
-    F16(&'a [<F16 as Format>::Block]),
-    /// Floats of the file, row by row.
-    BF16(&'a [<BF16 as Format>::Block]),
-    /// Blocks of the file, row by row.
-    Q4_0(&'a [<Q4_0 as Format>::Block]),
-    /// Blocks of the file, row by row.
-    Q5_0(&'a [<Q5_0 as Format>::Block]),
-    /// Blocks of the file, row by row.
-    IQ4_NL(&'a [<IQ4_NL as Format>::Block]),
-    /// Blocks of the file, row by row, in any other of [`BLOCK_FORMATS`](crate::quant::BLOCK_FORMATS).
-    Blocks(TensorType, &'a [u8]),
-    /// Integer panels, kept since they were unpacked.
-    IntPanels(&'a [IntPanel]),
+pub struct Matrix<'a> {
+    kind: TensorType,
+    form: Form<'a>,
 }
 
-impl Matrix<'_> {
-    /// Whether the weights multiply quantised rows.
-    pub fn takes_ints(&self) -> bool {
-        use Matrix::{IQ4_NL, IntPanels, Q4_0, Q5_0, Q8_0};
-        matches!(self, Q8_0(_) | Q4_0(_) | Q5_0(_) | IQ4_NL(_) | IntPanels(_))
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    /// As the file has it, row by row.
+    Blocks(&'a [u8]),
+    /// All panels, unpacked.
+    Panels(&'a [Line]),
+}
+
+impl<'a> Matrix<'a> {
+    /// A matrix as a file has it: whole blocks, row by row.
+    pub fn blocks(kind: TensorType, bytes: &'a [u8]) -> Matrix<'a> {
+        Matrix { kind, form: Form::Blocks(bytes) }
+    }
+
+    /// All panels of a matrix, as [`unpack_panels`] made them of its blocks.
+    pub fn panels(kind: TensorType, panels: &'a [Line]) -> Matrix<'a> {
+        Matrix { kind, form: Form::Panels(panels) }
+    }
+
+    /// The kind of its panels.
+    pub fn panel_kind(&self) -> PanelKind {
+        panel_kind(self.kind)
     }
 }
 
-/// Room for the panels that are unpacked on use; grows to the largest group and stays.
+/// Room for panels that are unpacked on use; grows to the largest group and stays.
 #[derive(Default)]
 pub struct PanelScratch {
-    pub(super) ints: [Vec<IntPanel>; 2],
-    pub(super) floats: [Vec<FloatPanel>; 2],
+    /// A group of the matrix, or of the first of two.
+    pub(super) first: Vec<Line>,
+    /// A group of the second of two.
+    pub(super) second: Vec<Line>,
+    /// A product that waits for another one.
+    pub(super) product: Vec<f32>,
 }
 
-/// A group of panels, ready to run on; more of the matrix may follow.
-pub(super) enum Group<'a> {
-    Ints(&'a [IntPanel]),
-    Floats(&'a [FloatPanel]),
-}
-
-/// The `count` panels from `first` on: as they were kept, or unpacked into the scratch.
-#[inline(always)]
-pub(super) fn unpack<'a, I: Isa, K: Dim>(
+/// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever follows
+/// them, or unpacked into the scratch.
+pub(super) fn unpack<'a, I: Isa>(
     isa: I,
-    k: K,
+    blocks: usize,
     weights: Matrix<'a>,
     first: usize,
     count: usize,
-    ints: &'a mut Vec<IntPanel>,
-    floats: &'a mut Vec<FloatPanel>,
-) -> Group<'a> {
-    let blocks = k.size() / BLOCK;
-    match weights {
-        Matrix::IntPanels(all) => Group::Ints(&all[first * blocks..]),
-        Matrix::Q8_0(all) => {
-            Group::Ints(unpack_into::<I, Q8_0>(isa, blocks, all, first, count, ints))
-        }
-        Matrix::Q4_0(all) => {
-            Group::Ints(unpack_into::<I, Q4_0>(isa, blocks, all, first, count, ints))
-        }
-        Matrix::Q5_0(all) => {
-            Group::Ints(unpack_into::<I, Q5_0>(isa, blocks, all, first, count, ints))
-        }
-        Matrix::IQ4_NL(all) => {
-            Group::Ints(unpack_into::<I, IQ4_NL>(isa, blocks, all, first, count, ints))
-        }
-        Matrix::Blocks(kind, all) => {
-            Group::Floats(decode_into(kind, blocks, all, first, count, floats))
-        }
-        Matrix::F32(all) => {
-            Group::Floats(unpack_into::<I, F32>(isa, blocks, all, first, count, floats))
-        }
-        Matrix::F16(all) => {
-            Group::Floats(unpack_into::<I, F16>(isa, blocks, all, first, count, floats))
-        }
-        Matrix::BF16(all) => {
-            Group::Floats(unpack_into::<I, BF16>(isa, blocks, all, first, count, floats))
+    scratch: &'a mut Vec<Line>,
+) -> &'a [Line] {
+    let lines = blocks * weights.panel_kind().block_lines();
+    match weights.form {
+        Form::Panels(all) => &all[first * lines..],
+        Form::Blocks(bytes) => {
+            if scratch.len() < count * lines {
+                scratch.resize(count * lines, bytemuck::Zeroable::zeroed());
+            }
+            let to = &mut scratch[..count * lines];
+            unpack_panels(isa, weights.kind, blocks, bytes, first, to);
+            to
         }
     }
 }
 
-#[inline(always)]
-fn unpack_into<'a, I: Isa, F: Format>(
+/// Unpacks as many panels of `blocks` blocks as `to` holds, from panel `first` of the matrix on.
+pub fn unpack_panels<I: Isa>(
     isa: I,
-    blocks: usize,
-    weights: &[F::Block],
-    first: usize,
-    count: usize,
-    to: &'a mut Vec<F::Panel>,
-) -> &'a [F::Panel] {
-    if to.len() < count * blocks {
-        to.resize(count * blocks, bytemuck::Zeroable::zeroed());
-    }
-    let to = &mut to[..count * blocks];
-    unpack_panels::<I, F>(isa, blocks, weights, first, to);
-    to
-}
-
-/// Decodes panels of a block format row by row. Plain code, the same for every instruction set.
-fn decode_into<'a>(
     kind: TensorType,
     blocks: usize,
-    weights: &[u8],
+    bytes: &[u8],
     first: usize,
-    count: usize,
-    to: &'a mut Vec<FloatPanel>,
-) -> &'a [FloatPanel] {
-    // One more block holds the row being decoded: 32 x 16 floats are room for 512, and a row may need several.
-    let row_blocks = blocks.div_ceil(PANEL);
-    let needed = count * blocks + row_blocks;
-    if to.len() < needed {
-        to.resize(needed, bytemuck::Zeroable::zeroed());
-    }
-    let (panels, row) = to[..needed].split_at_mut(count * blocks);
-    let row: &mut [f32] = &mut bytemuck::cast_slice_mut(row)[..blocks * BLOCK];
-    let row_bytes = row.len() / kind.block_len() as usize * kind.block_bytes() as usize;
-    for (p, panel) in panels.chunks_exact_mut(blocks).enumerate() {
-        for c in 0..PANEL {
-            let start = ((first + p) * PANEL + c) * row_bytes;
-            decode_blocks(kind, &weights[start..start + row_bytes], row);
-            for (to, from) in panel.iter_mut().zip(row.as_chunks::<BLOCK>().0) {
-                for (to, from) in to.weights.iter_mut().zip(from) {
-                    to[c] = *from;
-                }
-            }
-        }
-    }
-    panels
+    to: &mut [Line],
+) {
+    with_format!(kind, |F| {
+        let weights = bytemuck::cast_slice(bytes);
+        unpack_format::<I, F>(isa, blocks, weights, first, bytemuck::cast_slice_mut(to));
+    });
 }
 
-/// Unpacks as many panels as `to` holds, from panel `first` of the matrix on.
-#[inline(always)]
-pub fn unpack_panels<I: Isa, F: Format>(
+/// As [`unpack_panels`]. Not inlined: once for each format is enough.
+#[inline(never)]
+fn unpack_format<I: Isa, F: Format>(
     isa: I,
     blocks: usize,
     weights: &[F::Block],
     first: usize,
     to: &mut [F::Panel],
 ) {
-    for (p, panel) in to.chunks_exact_mut(blocks).enumerate() {
-        let start = (first + p) * PANEL * blocks;
-        let (here, next) = weights[start..].split_at(PANEL * blocks);
-        for (b, to) in panel.iter_mut().enumerate() {
-            prefetch_part::<I, F>(isa, next, b, blocks);
-            F::unpack(isa, std::array::from_fn(|c| &here[c * blocks + b]), to);
-        }
-    }
+    let per_row = blocks / F::PARTS;
+    isa.vectorize(
+        #[inline(always)]
+        || {
+            for (p, panel) in to.chunks_exact_mut(blocks).enumerate() {
+                let start = (first + p) * PANEL * per_row;
+                let (here, next) = weights[start..].split_at(PANEL * per_row);
+                let next: &[u8] = bytemuck::cast_slice(&next[..next.len().min(here.len())]);
+                let share = size_of_val(here).div_ceil(blocks);
+                for (b, to) in panel.iter_mut().enumerate() {
+                    prefetch(isa, next, b * share..(b + 1) * share);
+                    let rows = std::array::from_fn(|c| &here[c * per_row + b / F::PARTS]);
+                    F::unpack(isa, rows, b % F::PARTS, to);
+                }
+            }
+        },
+    );
 }
 
-/// Prefetches part `b` of `blocks` of the panel at the start of `next`.
+/// Prefetches a range of bytes, as far as they are there.
 #[inline(always)]
-fn prefetch_part<I: Isa, F: Format>(isa: I, next: &[F::Block], b: usize, blocks: usize) {
-    const LINE: usize = 64;
-    let bytes: &[u8] = bytemuck::cast_slice(&next[..next.len().min(PANEL * blocks)]);
-    let part = (PANEL * size_of::<F::Block>()).next_multiple_of(LINE);
-    let end = ((b + 1) * part).min(bytes.len());
-    for line in (b * part..end).step_by(LINE) {
+fn prefetch<I: Isa>(isa: I, bytes: &[u8], range: std::ops::Range<usize>) {
+    const LINE: usize = size_of::<Line>();
+    let end = range.end.next_multiple_of(LINE).min(bytes.len());
+    for line in (range.start..end).step_by(LINE) {
         isa.prefetch(&bytes[line..]);
     }
 }

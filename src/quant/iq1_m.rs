@@ -2,13 +2,14 @@
 //!
 //! By Iwan Kawrakow (llama.cpp #6302): IQ1_S with more scales, and a shift for each eight weights.
 
-use super::bits::{float16, nibble};
-use super::grids::{self, ternary};
+use super::bits::nibble;
+use super::grids::{self, eights, ternary};
+use super::{BLOCK, HalvesPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 2048 entries, more scales.
-    IQ1_M, 256
-}
+/// The format: a grid of 2048 entries, more scales.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ1_M;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -23,17 +24,31 @@ pub struct Block {
     scales: [[u8; 2]; 4],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let words = block.scales.map(u16::from_le_bytes);
-    let d = words.iter().rev().fold(0, |d, word| (d << 4) | (word >> 12));
-    let d = float16(d.to_le_bytes());
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let group = i / 2;
-        let scale = d * f32::from(2 * ((words[group / 4] >> (3 * (group % 4))) & 7) + 1);
-        let high = nibble(block.qh[i / 2], i % 2);
-        let entry = grids::IQ1[usize::from(u16::from_le_bytes([block.qs[i], high & 7]))];
-        *to = ternary(scale, entry, high & 8 != 0);
+impl Quantized for IQ1_M {
+    const TYPE: TensorType = TensorType::IQ1_M;
+    type Block = Block;
+    type Panel = HalvesPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        eights(|i| {
+            let at = 4 * part + i;
+            let high = nibble(block.qh[at / 2], at % 2);
+            let index = u16::from_le_bytes([block.qs[at], high & 7]);
+            ternary(grids::IQ1[usize::from(index)], high & 8 != 0)
+        })
     }
-    weights
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        let words = block.scales.map(u16::from_le_bytes);
+        words.iter().rev().fold(0, |d, word| (d << 4) | (word >> 12)).to_le_bytes()
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        let word = u16::from_le_bytes(block.scales[group / 4]);
+        // An eighth: the weights are in eighths.
+        0.125 * f32::from(2 * ((word >> (3 * (group % 4))) & 7) + 1)
+    }
 }

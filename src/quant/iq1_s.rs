@@ -3,13 +3,13 @@
 //! By Iwan Kawrakow (llama.cpp #5453). Eight weights at a time are an entry of a [grid](super::grids) of -1, 0 and 1.
 //! All of a group are shifted by an eighth, up or down.
 
-use super::bits::float16;
-use super::grids::{self, ternary};
+use super::grids::{self, eights, ternary};
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 2048 entries.
-    IQ1_S, 256
-}
+/// The format: a grid of 2048 entries.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ1_S;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -24,15 +24,36 @@ pub struct Block {
     qh: [[u8; 2]; 8],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let word = u16::from_le_bytes(block.qh[i / 4]);
-        let scale = d * f32::from(2 * ((word >> 12) & 7) + 1);
-        let high = (word >> (3 * (i % 4))) & 7;
-        let entry = grids::IQ1[usize::from(u16::from(block.qs[i]) | (high << 8))];
-        *to = ternary(scale, entry, word >> 15 == 1);
+impl Block {
+    #[inline(always)]
+    fn word(&self, group: usize) -> u16 {
+        u16::from_le_bytes(self.qh[group])
     }
-    weights
+}
+
+impl Quantized for IQ1_S {
+    const TYPE: TensorType = TensorType::IQ1_S;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let word = block.word(part);
+        eights(|i| {
+            let high = (word >> (3 * i)) & 7;
+            let index = u16::from(block.qs[4 * part + i]) | (high << 8);
+            ternary(grids::IQ1[usize::from(index)], word >> 15 == 1)
+        })
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        // An eighth: the weights are in eighths.
+        0.125 * f32::from(2 * ((block.word(group) >> 12) & 7) + 1)
+    }
 }

@@ -2,13 +2,14 @@
 //!
 //! By Iwan Kawrakow (llama.cpp #5721): IQ2_XS with a larger [grid](super::grids) and all eight signs written out.
 
-use super::bits::{crumb, float16, nibble};
-use super::grids::{self, two_bit};
+use super::bits::{crumb, nibble};
+use super::grids::{self, eights, two_bit};
+use super::{BLOCK, HalvesPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 1024 entries.
-    IQ2_S, 256
-}
+/// The format: a grid of 1024 entries.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ2_S;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -26,13 +27,27 @@ pub struct Block {
     scales: [u8; 8],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let scale = d * (0.5 + f32::from(nibble(block.scales[i / 4], i / 2 % 2))) * 0.25;
-        let index = u16::from_le_bytes([block.qs[i], crumb(block.qh[i / 4], i % 4)]);
-        *to = two_bit(scale, grids::IQ2_S[usize::from(index)], block.signs[i]);
+impl Quantized for IQ2_S {
+    const TYPE: TensorType = TensorType::IQ2_S;
+    type Block = Block;
+    type Panel = HalvesPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        eights(|i| {
+            let at = 4 * part + i;
+            let index = u16::from_le_bytes([block.qs[at], crumb(block.qh[part], i)]);
+            two_bit(grids::IQ2_S[usize::from(index)], block.signs[at])
+        })
     }
-    weights
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        (0.5 + f32::from(nibble(block.scales[group / 2], group % 2))) * 0.25
+    }
 }

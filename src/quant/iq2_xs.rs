@@ -2,13 +2,14 @@
 //!
 //! By Iwan Kawrakow (llama.cpp #4856): IQ2_XXS with a larger [grid](super::grids) and more scales.
 
-use super::bits::{float16, nibble};
-use super::grids::{self, seven_signs, two_bit};
+use super::bits::nibble;
+use super::grids::{self, eights, seven_signs, two_bit};
+use super::{BLOCK, HalvesPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 512 entries.
-    IQ2_XS, 256
-}
+/// The format: a grid of 512 entries.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ2_XS;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -22,13 +23,26 @@ pub struct Block {
     scales: [u8; 8],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let q = u16::from_le_bytes(block.qs[i]);
-        let scale = d * (0.5 + f32::from(nibble(block.scales[i / 4], i / 2 % 2))) * 0.25;
-        *to = two_bit(scale, grids::IQ2_XS[usize::from(q & 511)], seven_signs(u32::from(q >> 9)));
+impl Quantized for IQ2_XS {
+    const TYPE: TensorType = TensorType::IQ2_XS;
+    type Block = Block;
+    type Panel = HalvesPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        eights(|i| {
+            let q = u16::from_le_bytes(block.qs[4 * part + i]);
+            two_bit(grids::IQ2_XS[usize::from(q & 511)], seven_signs(u32::from(q >> 9)))
+        })
     }
-    weights
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        (0.5 + f32::from(nibble(block.scales[group / 2], group % 2))) * 0.25
+    }
 }

@@ -2,13 +2,13 @@
 //!
 //! By Iwan Kawrakow (llama.cpp #4773). Eight weights at a time are an entry of a [grid](super::grids) and eight signs.
 
-use super::bits::float16;
-use super::grids::{self, seven_signs, two_bit};
+use super::grids::{self, eights, seven_signs, two_bit};
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 256 entries.
-    IQ2_XXS, 256
-}
+/// The format: a grid of 256 entries.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ2_XXS;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -30,15 +30,34 @@ struct Group {
     signs_and_scale: [u8; 4],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let group = &block.groups[i / 4];
-        let word = u32::from_le_bytes(group.signs_and_scale);
-        let scale = d * (0.5 + (word >> 28) as f32) * 0.25;
-        let entry = grids::IQ2_XXS[usize::from(group.grid[i % 4])];
-        *to = two_bit(scale, entry, seven_signs(word >> (7 * (i % 4))));
+impl Group {
+    #[inline(always)]
+    fn word(&self) -> u32 {
+        u32::from_le_bytes(self.signs_and_scale)
     }
-    weights
+}
+
+impl Quantized for IQ2_XXS {
+    const TYPE: TensorType = TensorType::IQ2_XXS;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let group = &block.groups[part];
+        let word = group.word();
+        eights(|i| {
+            two_bit(grids::IQ2_XXS[usize::from(group.grid[i])], seven_signs(word >> (7 * i)))
+        })
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        (0.5 + (block.groups[group].word() >> 28) as f32) * 0.25
+    }
 }

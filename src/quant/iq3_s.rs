@@ -2,13 +2,14 @@
 //!
 //! By Iwan Kawrakow (llama.cpp #5676): IQ3_XXS with a larger [grid](super::grids) and all eight signs written out.
 
-use super::bits::{bit, float16, nibble};
-use super::grids::{self, three_bit};
+use super::bits::{bit, nibble};
+use super::grids::{self, eights, three_bit};
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 512 entries.
-    IQ3_S, 256
-}
+/// The format: a grid of 512 entries.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ3_S;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -27,18 +28,32 @@ pub struct Block {
 }
 
 /// What the grid's codes stand for.
-const LEVELS: [f32; 8] = [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0];
+const LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let scale = d * f32::from(1 + 2 * nibble(block.scales[i / 8], i / 4 % 2));
-        let entries = [2 * i, 2 * i + 1].map(|at| {
-            let index = u16::from_le_bytes([block.qs[at], bit(block.qh[at / 8], at % 8)]);
-            grids::IQ3_S[usize::from(index)]
-        });
-        *to = three_bit(scale, &LEVELS, entries, block.signs[i]);
+impl Quantized for IQ3_S {
+    const TYPE: TensorType = TensorType::IQ3_S;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        eights(|i| {
+            let at = 8 * part + 2 * i;
+            let entries = [at, at + 1].map(|at| {
+                let index = u16::from_le_bytes([block.qs[at], bit(block.qh[at / 8], at % 8)]);
+                grids::IQ3_S[usize::from(index)]
+            });
+            three_bit(&LEVELS, entries, block.signs[4 * part + i])
+        })
     }
-    weights
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        f32::from(1 + 2 * nibble(block.scales[group / 2], group % 2))
+    }
 }

@@ -3,13 +3,13 @@
 //! By Iwan Kawrakow (llama.cpp #5196). Four weights at a time are an entry of a [grid](super::grids), eight have their
 //! signs together.
 
-use super::bits::float16;
-use super::grids::{self, seven_signs, three_bit};
+use super::grids::{self, eights, seven_signs, three_bit};
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: a grid of 256 entries.
-    IQ3_XXS, 256
-}
+/// The format: a grid of 256 entries.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ3_XXS;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -24,16 +24,37 @@ pub struct Block {
 }
 
 /// What the grid's codes stand for.
-const LEVELS: [f32; 8] = [4.0, 12.0, 20.0, 28.0, 36.0, 44.0, 52.0, 62.0];
+const LEVELS: [i8; 8] = [4, 12, 20, 28, 36, 44, 52, 62];
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    let mut weights = [0.0; 256];
-    for (i, to) in weights.as_chunks_mut().0.iter_mut().enumerate() {
-        let word = u32::from_le_bytes(block.signs_and_scales[i / 4]);
-        let scale = d * (0.5 + (word >> 28) as f32) * 0.5;
-        let entries = [2 * i, 2 * i + 1].map(|at| grids::IQ3_XXS[usize::from(block.qs[at])]);
-        *to = three_bit(scale, &LEVELS, entries, seven_signs(word >> (7 * (i % 4))));
+impl Block {
+    #[inline(always)]
+    fn word(&self, group: usize) -> u32 {
+        u32::from_le_bytes(self.signs_and_scales[group])
     }
-    weights
+}
+
+impl Quantized for IQ3_XXS {
+    const TYPE: TensorType = TensorType::IQ3_XXS;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let word = block.word(part);
+        eights(|i| {
+            let at = 8 * part + 2 * i;
+            let entries = [at, at + 1].map(|at| grids::IQ3_XXS[usize::from(block.qs[at])]);
+            three_bit(&LEVELS, entries, seven_signs(word >> (7 * i)))
+        })
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        (0.5 + (block.word(group) >> 28) as f32) * 0.5
+    }
 }

@@ -3,14 +3,13 @@
 //! By Iwan Kawrakow (llama.cpp #5590): a nibble chooses one of sixteen levels, which lie closer around zero, where most
 //! weights are.
 
-use super::BLOCK;
-use super::bits::{float16, nibble};
-use std::array::from_fn;
+use super::bits::nibbles;
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 4 bits, non-linear, and a scale.
-    IQ4_NL, 32
-}
+/// The format: 4 bits, non-linear, and a scale.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ4_NL;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -24,25 +23,23 @@ pub struct Block {
 
 /// What a nibble stands for, in units of the scale: ggml's `kvalues_iq4nl`.
 #[rustfmt::skip]
-pub(super) const LEVELS: [f32; 16] = [
-    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0,
-    1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0,
+pub(super) const LEVELS: [i8; 16] = [
+    -127, -104, -83, -65, -49, -35, -22, -10,
+    1, 13, 25, 38, 53, 69, 89, 113,
 ];
 
-fn decode(block: &Block) -> [f32; 32] {
-    let d = float16(block.d);
-    from_fn(|i| d * LEVELS[usize::from(nibble(block.qs[i % 16], i / 16))])
-}
+impl Quantized for IQ4_NL {
+    const TYPE: TensorType = TensorType::IQ4_NL;
+    type Block = Block;
+    type Panel = IntPanel;
 
-/// The weights in units of the scale.
-#[inline(always)]
-fn ints(block: &Block) -> [i8; BLOCK] {
-    let mut weights = [0; BLOCK];
-    for i in 0..16 {
-        weights[i] = LEVELS[usize::from(block.qs[i] & 15)] as i8;
-        weights[i + 16] = LEVELS[usize::from(block.qs[i] >> 4)] as i8;
+    #[inline(always)]
+    fn ints(block: &Block, _: usize) -> [i8; BLOCK] {
+        nibbles(&block.qs, |q| LEVELS[usize::from(q)])
     }
-    weights
-}
 
-super::int_format!(IQ4_NL);
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+}

@@ -2,14 +2,14 @@
 //!
 //! By Iwan Kawrakow (llama.cpp #5747): IQ4_NL in larger blocks, so that the scales take less room.
 
-use super::bits::{crumb, float16, nibble};
+use super::bits::{crumb, nibble, nibbles};
 use super::iq4_nl::LEVELS;
-use std::array::from_fn;
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 4 bits, non-linear, scales of 6.
-    IQ4_XS, 256
-}
+/// The format: 4 bits, non-linear, scales of 6.
+#[derive(Clone, Copy, Debug)]
+pub struct IQ4_XS;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -25,13 +25,26 @@ pub struct Block {
     qs: [u8; 128],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    from_fn(|i| {
-        let group = i / 32;
+impl Quantized for IQ4_XS {
+    const TYPE: TensorType = TensorType::IQ4_XS;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let qs = &block.qs.as_chunks::<16>().0[part];
+        nibbles(qs, |q| LEVELS[usize::from(q)])
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
         let low = nibble(block.scales_l[group / 2], group % 2);
         let high = crumb(block.scales_h[group / 4], group % 4);
-        let scale = d * (f32::from(low | (high << 4)) - 32.0);
-        scale * LEVELS[usize::from(nibble(block.qs[16 * group + i % 16], i / 16 % 2))]
-    })
+        f32::from(low | (high << 4)) - 32.0
+    }
 }

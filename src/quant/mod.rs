@@ -1,11 +1,11 @@
 //! Weight formats: how a tensor lies in the file, and the panels that the matmul kernels run on.
 //!
-//! A *panel* is sixteen output columns of a matrix, all `k` inputs long, in blocks of [`BLOCK`] inputs. There are two
-//! kinds: [`IntPanel`] for block-quantised weights and [`FloatPanel`] for the float types. A format is one file here:
-//! its block layout, its scalar decode and `unpack`, which turns sixteen rows of blocks into a panel.
-//!
-//! Every block format of ggml but Q8_0 ([`BLOCK_FORMATS`]) also has a plain decode ([`Decode`]); those that are nothing else
-//! run as float panels. What they decode to is what gguf-py, the format's Python library, makes of the same bytes, bit for bit.
+//! A format is one file here: its block layout, and the integers, scales and minima that a block holds ([`Quantized`]).
+//! From these follow what it decodes to, which is what gguf-py, the format's Python library, makes of the same bytes, bit
+//! for bit, and the *panels* that products run on: sixteen output columns of a matrix, all `k` inputs long, in blocks of
+//! [`BLOCK`] inputs. The float types are floats in both.
+
+#![allow(non_camel_case_types)] // The formats' names are ggml's.
 
 mod bits;
 #[cfg(test)]
@@ -22,6 +22,7 @@ mod iq3_xxs;
 mod iq4_nl;
 mod iq4_xs;
 mod mxfp4;
+mod panel;
 mod q2_k;
 mod q3_k;
 mod q4_0;
@@ -32,6 +33,8 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+#[cfg(test)]
+pub(crate) mod random_blocks;
 mod tq1_0;
 mod tq2_0;
 
@@ -46,6 +49,10 @@ pub use iq3_xxs::IQ3_XXS;
 pub use iq4_nl::IQ4_NL;
 pub use iq4_xs::IQ4_XS;
 pub use mxfp4::MXFP4;
+pub(crate) use panel::with_panel;
+pub use panel::{
+    FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, Line, MinPanel, PanelBlock, PanelKind,
+};
 pub use q2_k::Q2_K;
 pub use q3_k::Q3_K;
 pub use q4_0::Q4_0;
@@ -59,162 +66,189 @@ pub use q8_0::Q8_0;
 pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
 
-use crate::isa::{Isa, PANEL, Unit};
+use crate::isa::{Isa, PANEL};
+use crate::kernels::tile::each;
+use bits::float16;
 use bytemuck::Pod;
 use monomorph_gguf::TensorType;
 
-/// Inputs that share a scale, and the step of every kernel along `k`.
+/// The step of every kernel along `k`.
 pub const BLOCK: usize = 32;
 
 /// A weight format of the file.
 pub trait Format: Copy + Send + Sync + 'static {
-    /// [`BLOCK`] weights of one row, as the file has them.
+    /// Its number and name in the file.
+    const TYPE: TensorType;
+    /// Parts of [`BLOCK`] weights in a block.
+    const PARTS: usize;
+    /// Weights of one row, as the file has them.
     type Block: Pod + Send + Sync;
     /// What `unpack` makes.
-    type Panel: Pod + Send + Sync;
+    type Panel: PanelBlock;
 
-    /// The weights of one block.
-    fn decode(block: &Self::Block) -> [f32; BLOCK];
-    /// Makes one block of a panel from the same block of sixteen rows.
-    fn unpack<I: Isa>(isa: I, rows: [&Self::Block; PANEL], panel: &mut Self::Panel);
+    /// The weights of a part of a block.
+    fn decode(block: &Self::Block, part: usize) -> [f32; BLOCK];
+    /// Makes one block of a panel from the same part of sixteen rows.
+    fn unpack<I: Isa>(isa: I, rows: [&Self::Block; PANEL], part: usize, panel: &mut Self::Panel);
 }
 
-/// [`BLOCK`] inputs of sixteen columns: int8 weights in pairs along `k`, and each column's scale.
-#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-pub struct IntPanel {
-    /// `units[i]` holds inputs `2 i` and `2 i + 1`.
-    pub units: [Unit; BLOCK / 2],
-    /// One scale a column.
-    pub scales: [f32; PANEL],
-}
+/// A format whose weights are `d * scale * q - dmin * min`, with small integers `q`.
+///
+/// Scales and minima are numbered by groups; the kind of panel says how many inputs share them.
+pub trait Quantized: Copy + Send + Sync + 'static {
+    /// Its number and name in the file.
+    const TYPE: TensorType;
+    /// Weights of one row, as the file has them.
+    type Block: Pod + Send + Sync;
+    /// The kind of panel that holds the weights.
+    type Panel: Ints;
 
-/// Whether weights of a type run as int panels, on quantised rows; all others run as float panels, on rows as they are.
-pub fn runs_as_ints(kind: TensorType) -> bool {
-    use TensorType::{IQ4_NL, Q4_0, Q5_0, Q8_0};
-    matches!(kind, Q8_0 | Q4_0 | Q5_0 | IQ4_NL)
-}
-
-/// [`BLOCK`] inputs of sixteen columns as float32.
-#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-pub struct FloatPanel {
-    /// `weights[i]` holds input `i`.
-    pub weights: [[f32; PANEL]; BLOCK],
-}
-
-/// Decodes one row of a matrix into `to`.
-pub fn decode_row<F: Format>(row: &[F::Block], to: &mut [f32]) {
-    for (block, to) in row.iter().zip(to.as_chunks_mut::<BLOCK>().0) {
-        *to = F::decode(block);
+    /// `q` of a part of [`BLOCK`] weights.
+    fn ints(block: &Self::Block, part: usize) -> [i8; BLOCK];
+    /// `d`, the unit of the scales: a little-endian float16.
+    fn d(block: &Self::Block) -> [u8; 2];
+    /// The scale of a group.
+    #[inline(always)]
+    fn scale(_: &Self::Block, _: usize) -> f32 {
+        1.0
+    }
+    /// `dmin`, the unit of the minima: a little-endian float16.
+    #[inline(always)]
+    fn dmin(_: &Self::Block) -> [u8; 2] {
+        [0; 2]
+    }
+    /// The minimum of a group.
+    #[inline(always)]
+    fn min(_: &Self::Block, _: usize) -> f32 {
+        0.0
     }
 }
 
-/// A block format of ggml, decoded to floats.
-pub trait Decode: Copy + Send + Sync + 'static {
-    /// Its number and name in the file.
-    const TYPE: TensorType;
-    /// Weights in a block: 32 or 256.
-    const BLOCK_LEN: usize;
-    /// [`Self::BLOCK_LEN`] weights of one row, as the file has them.
-    type Block: Pod + Send + Sync;
+impl<Q: Quantized> Format for Q {
+    const TYPE: TensorType = Q::TYPE;
+    const PARTS: usize = Q::TYPE.block_len() as usize / BLOCK;
+    type Block = Q::Block;
+    type Panel = Q::Panel;
 
-    /// The weights of one block. `to` is [`Self::BLOCK_LEN`] long.
-    fn decode(block: &Self::Block, to: &mut [f32]);
-}
-
-/// Makes the type of a [`Decode`] format from its file's `Block` and `decode`.
-///
-/// The block has ggml's length and size, or this does not compile.
-macro_rules! block_format {
-    ($(#[$doc:meta])* $name:ident, $len:literal) => {
-        $(#[$doc])*
-        #[allow(non_camel_case_types)]
-        #[derive(Clone, Copy, Debug)]
-        pub struct $name;
-
-        impl $crate::quant::Decode for $name {
-            const TYPE: monomorph_gguf::TensorType = monomorph_gguf::TensorType::$name;
-            const BLOCK_LEN: usize = $len;
-            type Block = Block;
-
-            fn decode(block: &Block, to: &mut [f32]) {
-                let weights: [f32; $len] = decode(block);
-                to.copy_from_slice(&weights);
+    fn decode(block: &Q::Block, part: usize) -> [f32; BLOCK] {
+        let groups = Q::Panel::GROUPS;
+        let (d, dmin) = (float16(Q::d(block)), float16(Q::dmin(block)));
+        let mut weights = Q::ints(block, part).map(f32::from);
+        for (g, weights) in (part * groups..).zip(weights.chunks_exact_mut(BLOCK / groups)) {
+            let (scale, min) = (d * Q::scale(block, g), dmin * Q::min(block, g));
+            for weight in weights {
+                *weight *= scale;
+                if Q::Panel::MINS {
+                    *weight -= min;
+                }
             }
         }
+        weights
+    }
 
-        const _: () = {
-            let ggml = monomorph_gguf::TensorType::$name;
-            assert!(ggml.block_len() == $len);
-            assert!(ggml.block_bytes() as usize == size_of::<Block>());
+    #[inline(always)]
+    fn unpack<I: Isa>(isa: I, rows: [&Q::Block; PANEL], part: usize, panel: &mut Q::Panel) {
+        let groups = Q::Panel::GROUPS;
+        let (units, scales, mins) = panel.fields();
+        let ints = each(rows, |block| Q::ints(block, part));
+        isa.transpose_pairs(each(ints.each_ref(), |ints| ints), units);
+        let in_units = |unit: [[u8; 2]; PANEL], of: [f32; PANEL], to: &mut [f32; PANEL]| {
+            let unit = isa.widen_f16(each(unit, u16::from_le_bytes));
+            isa.store(isa.mul(unit, isa.load(&of)), to);
         };
-    };
-}
-use block_format;
-
-/// Lets a format of 32 small integers with one float16 scale `d` run as int panels: from its file's `Block` and `ints`.
-macro_rules! int_format {
-    ($name:ident) => {
-        impl $crate::quant::Format for $name {
-            type Block = Block;
-            type Panel = $crate::quant::IntPanel;
-
-            fn decode(block: &Block) -> [f32; BLOCK] {
-                decode(block)
-            }
-
-            #[inline(always)]
-            fn unpack<I: $crate::isa::Isa>(
-                isa: I,
-                rows: [&Block; $crate::isa::PANEL],
-                panel: &mut $crate::quant::IntPanel,
-            ) {
-                use $crate::kernels::tile::each;
-                isa.transpose_pairs(each(rows, ints).each_ref(), &mut panel.units);
-                isa.widen_f16(each(rows, |block| u16::from_le_bytes(block.d)), &mut panel.scales);
-            }
+        for (g, to) in (part * groups..).zip(scales) {
+            in_units(each(rows, Q::d), each(rows, |block| Q::scale(block, g)), to);
         }
-    };
+        for (g, to) in (part * groups..).zip(mins) {
+            in_units(each(rows, Q::dmin), each(rows, |block| -Q::min(block, g)), to);
+        }
+    }
 }
-use int_format;
 
-/// Makes the list of the [`Decode`] formats and the macro that chooses among them.
-macro_rules! block_formats {
+/// Makes the list of the formats, and the macro that chooses among them.
+macro_rules! formats {
     ($($name:ident)*) => {
-        /// The formats that implement [`Decode`].
-        pub const BLOCK_FORMATS: &[TensorType] = &[$(TensorType::$name,)*];
+        /// All formats.
+        pub const FORMATS: &[TensorType] = &[$(TensorType::$name,)*];
 
-        /// `with_block_format!(kind, |F| body, else other)`: the body with `F` being the [`Decode`] format of this
-        /// [`TensorType`], or `other` where the type is none of [`BLOCK_FORMATS`].
-        macro_rules! with_block_format {
-            ($kind:expr, |$format:ident| $body:expr, else $other:expr) => {
+        /// `with_format!(kind, |F| body)`: the body with `F` being the format of this [`TensorType`], one of [`FORMATS`].
+        macro_rules! with_format {
+            ($kind:expr, |$format:ident| $body:expr) => {
                 match $kind {
                     $(monomorph_gguf::TensorType::$name => {
                         type $format = $crate::quant::$name;
                         $body
                     })*
-                    _ => $other,
+                    other => unreachable!("{other} is no weight format"),
                 }
             };
         }
+
+        // Blocks have ggml's lengths and sizes.
+        $(const _: () = {
+            type F = $name;
+            let weights = F::PARTS * BLOCK;
+            let blocks = weights / TensorType::$name.block_len() as usize;
+            assert!(blocks * TensorType::$name.block_len() as usize == weights);
+            assert!(blocks * TensorType::$name.block_bytes() as usize == size_of::<<F as Format>::Block>());
+        };)*
+
+        /// The kind of panels that a type unpacks to; none if no matrix may have the type.
+        const fn panel_kind_of(kind: TensorType) -> Option<PanelKind> {
+            match kind {
+                $(TensorType::$name => Some(<<$name as Format>::Panel as PanelBlock>::KIND),)*
+                _ => None,
+            }
+        }
     };
 }
-block_formats! {
+formats! {
+    F32 F16 BF16 Q8_0
     Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_XS IQ3_XXS IQ3_S IQ2_XXS
     IQ2_XS IQ2_S IQ1_S IQ1_M TQ1_0 TQ2_0
 }
-#[cfg(test)]
-use with_block_format;
+pub(crate) use with_format;
 
-/// Decodes whole blocks of one row, or of neighbouring rows, to as many floats as they hold.
-///
-/// The type must be one of [`BLOCK_FORMATS`].
-pub fn decode_blocks(kind: TensorType, bytes: &[u8], to: &mut [f32]) {
-    with_block_format!(kind, |F| {
-        let blocks: &[<F as Decode>::Block] = bytemuck::cast_slice(bytes);
-        for (block, to) in blocks.iter().zip(to.chunks_exact_mut(F::BLOCK_LEN)) {
-            <F as Decode>::decode(block, to);
+/// The kind of panels that a matrix of this type, one of [`FORMATS`], unpacks to.
+pub fn panel_kind(kind: TensorType) -> PanelKind {
+    panel_kind_of(kind).unwrap_or_else(|| unreachable!("{kind} is no weight format"))
+}
+
+/// The types of a model's matrices, so that kernels for all others can be left out.
+pub trait Types: 'static {
+    /// The types, each once.
+    const TYPES: &'static [TensorType];
+}
+
+/// Any type: for models that are known at run time only.
+pub struct AnyType;
+
+impl Types for AnyType {
+    const TYPES: &'static [TensorType] = FORMATS;
+}
+
+/// Whether any of the types unpacks to panels of this kind.
+pub const fn unpack_to<T: Types>(kind: PanelKind) -> bool {
+    let mut i = 0;
+    while i < T::TYPES.len() {
+        // Enums cannot be compared in constants.
+        if matches!(panel_kind_of(T::TYPES[i]), Some(of) if of as u8 == kind as u8) {
+            return true;
         }
-    }, else unreachable!("{kind} is no block format"));
+        i += 1;
+    }
+    false
+}
+
+/// Decodes whole blocks of one row, or of neighbouring rows, to as many floats as they hold. The type must be one of
+/// [`FORMATS`]; floats count as blocks of [`BLOCK`].
+pub fn decode_blocks(kind: TensorType, bytes: &[u8], to: &mut [f32]) {
+    with_format!(kind, |F| {
+        let blocks: &[<F as Format>::Block] = bytemuck::cast_slice(bytes);
+        for (block, to) in blocks.iter().zip(to.chunks_exact_mut(F::PARTS * BLOCK)) {
+            for (part, to) in to.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+                *to = <F as Format>::decode(block, part);
+            }
+        }
+    })
 }

@@ -3,13 +3,14 @@
 //! From the Open Compute Project's Microscaling Formats specification, v1.0; in GGUF since gpt-oss (llama.cpp #15091),
 //! which was published in it. The specification orders neither bytes nor nibbles: the order here is ggml's.
 
-use super::bits::nibble;
-use std::array::from_fn;
+use super::bits::nibbles;
+use super::{BLOCK, IntPanel, Quantized};
+use half::f16;
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 4-bit floats and a power of two.
-    MXFP4, 32
-}
+/// The format: 4-bit floats and a power of two.
+#[derive(Clone, Copy, Debug)]
+pub struct MXFP4;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -23,14 +24,15 @@ pub struct Block {
 
 /// Twice what a nibble stands for, so that they are whole numbers. The negative zero loses its sign, as in ggml.
 #[rustfmt::skip]
-const LEVELS: [f32; 16] = [
-    0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0,
-    0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0,
+const LEVELS: [i8; 16] = [
+    0, 1, 2, 3, 4, 6, 8, 12,
+    0, -1, -2, -3, -4, -6, -8, -12,
 ];
 
 /// `2^(e - 128)`: half of the scale, for levels that are doubled. The two lowest are subnormal.
 ///
 /// The specification's not-a-number, 255, is a large finite scale here, as in ggml.
+#[inline(always)]
 fn half_scale(e: u8) -> f32 {
     match e {
         0 | 1 => f32::from_bits(0x0020_0000 << e),
@@ -38,7 +40,23 @@ fn half_scale(e: u8) -> f32 {
     }
 }
 
-fn decode(block: &Block) -> [f32; 32] {
-    let d = half_scale(block.e);
-    from_fn(|i| d * LEVELS[usize::from(nibble(block.qs[i % 16], i / 16))])
+impl Quantized for MXFP4 {
+    const TYPE: TensorType = TensorType::MXFP4;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, _: usize) -> [i8; BLOCK] {
+        nibbles(&block.qs, |q| LEVELS[usize::from(q)])
+    }
+
+    #[inline(always)]
+    fn d(_: &Block) -> [u8; 2] {
+        f16::ONE.to_le_bytes()
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, _: usize) -> f32 {
+        half_scale(block.e)
+    }
 }

@@ -3,13 +3,13 @@
 //! The k-quants are by Iwan Kawrakow (llama.cpp #1684). They quantise the groups' scales too, in units of float16
 //! scales that the whole block shares.
 
-use super::bits::{crumb, float16};
-use std::array::from_fn;
+use super::bits::{crumb, nibble};
+use super::{BLOCK, HalvesMinPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 2 bits, scales and minima of 4.
-    Q2_K, 256
-}
+/// The format: 2 bits, scales and minima of 4.
+#[derive(Clone, Copy, Debug)]
+pub struct Q2_K;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -25,12 +25,38 @@ pub struct Block {
     dmin: [u8; 2],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let (d, dmin) = (float16(block.d), float16(block.dmin));
-    from_fn(|i| {
-        let scale = d * f32::from(block.scales[i / 16] & 15);
-        let min = dmin * f32::from(block.scales[i / 16] >> 4);
-        let q = crumb(block.qs[32 * (i / 128) + i % 32], i / 32 % 4);
-        scale * f32::from(q) - min
-    })
+impl Quantized for Q2_K {
+    const TYPE: TensorType = TensorType::Q2_K;
+    type Block = Block;
+    type Panel = HalvesMinPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let qs = &block.qs.as_chunks::<BLOCK>().0[part / 4];
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            weights[i] = crumb(qs[i], part % 4) as i8;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        nibble(block.scales[group], 0).into()
+    }
+
+    #[inline(always)]
+    fn dmin(block: &Block) -> [u8; 2] {
+        block.dmin
+    }
+
+    #[inline(always)]
+    fn min(block: &Block, group: usize) -> f32 {
+        nibble(block.scales[group], 1).into()
+    }
 }

@@ -2,13 +2,13 @@
 //!
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684): Q2_K's layout of the low bits, the third bits in a mask.
 
-use super::bits::{bit, crumb, float16, nibble};
-use std::array::from_fn;
+use super::bits::{bit, crumb, nibble};
+use super::{BLOCK, HalvesPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 3 bits, scales of 6.
-    Q3_K, 256
-}
+/// The format: 3 bits, scales of 6.
+#[derive(Clone, Copy, Debug)]
+pub struct Q3_K;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -28,18 +28,36 @@ pub struct Block {
 ///
 /// The low 4 bits of groups 0 to 7 are the low nibbles of the first eight bytes, those of groups 8 to 15 the high ones.
 /// The high 2 bits are crumbs of the last four bytes, in the same manner.
+#[inline(always)]
 fn scale(scales: &[u8; 12], group: usize) -> i8 {
     let low = nibble(scales[group % 8], group / 8);
     let high = crumb(scales[8 + group % 4], group / 4);
     (low | (high << 4)) as i8 - 32
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    from_fn(|i| {
-        let scale = d * f32::from(scale(&block.scales, i / 16));
-        let low = crumb(block.qs[32 * (i / 128) + i % 32], i / 32 % 4);
-        let high = bit(block.hmask[i % 32], i / 32);
-        scale * (f32::from(low | (high << 2)) - 4.0)
-    })
+impl Quantized for Q3_K {
+    const TYPE: TensorType = TensorType::Q3_K;
+    type Block = Block;
+    type Panel = HalvesPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let qs = &block.qs.as_chunks::<BLOCK>().0[part / 4];
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            let high = bit(block.hmask[i], part);
+            weights[i] = (crumb(qs[i], part % 4) | (high << 2)) as i8 - 4;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        scale(&block.scales, group).into()
+    }
 }

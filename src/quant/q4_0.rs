@@ -2,14 +2,13 @@
 //!
 //! ggml's first block format, by Georgi Gerganov. A weight is its nibble less 8, times the scale.
 
-use super::BLOCK;
-use super::bits::{float16, nibble};
-use std::array::from_fn;
+use super::bits::nibbles;
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 4 bits and a scale.
-    Q4_0, 32
-}
+/// The format: 4 bits and a scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Q4_0;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -21,20 +20,18 @@ pub struct Block {
     qs: [u8; 16],
 }
 
-fn decode(block: &Block) -> [f32; 32] {
-    let d = float16(block.d);
-    from_fn(|i| d * (f32::from(nibble(block.qs[i % 16], i / 16)) - 8.0))
-}
+impl Quantized for Q4_0 {
+    const TYPE: TensorType = TensorType::Q4_0;
+    type Block = Block;
+    type Panel = IntPanel;
 
-/// The weights in units of the scale.
-#[inline(always)]
-fn ints(block: &Block) -> [i8; BLOCK] {
-    let mut weights = [0; BLOCK];
-    for i in 0..16 {
-        weights[i] = (block.qs[i] & 15) as i8 - 8;
-        weights[i + 16] = (block.qs[i] >> 4) as i8 - 8;
+    #[inline(always)]
+    fn ints(block: &Block, _: usize) -> [i8; BLOCK] {
+        nibbles(&block.qs, |q| q as i8 - 8)
     }
-    weights
-}
 
-super::int_format!(Q4_0);
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+}

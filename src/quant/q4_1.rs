@@ -2,13 +2,13 @@
 //!
 //! Q4_0's sibling for weights that are not symmetric, by Georgi Gerganov.
 
-use super::bits::{float16, nibble};
-use std::array::from_fn;
+use super::bits::nibbles;
+use super::{BLOCK, MinPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 4 bits, a scale and a minimum.
-    Q4_1, 32
-}
+/// The format: 4 bits, a scale and a minimum.
+#[derive(Clone, Copy, Debug)]
+pub struct Q4_1;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -22,7 +22,29 @@ pub struct Block {
     qs: [u8; 16],
 }
 
-fn decode(block: &Block) -> [f32; 32] {
-    let (d, m) = (float16(block.d), float16(block.m));
-    from_fn(|i| d * f32::from(nibble(block.qs[i % 16], i / 16)) + m)
+impl Quantized for Q4_1 {
+    const TYPE: TensorType = TensorType::Q4_1;
+    type Block = Block;
+    type Panel = MinPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, _: usize) -> [i8; BLOCK] {
+        nibbles(&block.qs, |q| q as i8)
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn dmin(block: &Block) -> [u8; 2] {
+        block.m
+    }
+
+    #[inline(always)]
+    fn min(_: &Block, _: usize) -> f32 {
+        // This minimum is added.
+        -1.0
+    }
 }

@@ -2,13 +2,13 @@
 //!
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684), and what files called `Q4_K_M` and `Q4_K_S` mostly consist of.
 
-use super::bits::{float16, nibble};
-use std::array::from_fn;
+use super::bits::nibble;
+use super::{BLOCK, MinPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 4 bits, scales and minima of 6.
-    Q4_K, 256
-}
+/// The format: 4 bits, scales and minima of 6.
+#[derive(Clone, Copy, Debug)]
+pub struct Q4_K;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -28,6 +28,7 @@ pub struct Block {
 ///
 /// Four bytes of scales, four of minima, 6 bits each for groups 0 to 3; then four bytes with the low 4 bits of both for
 /// groups 4 to 7, whose high 2 bits are the rest of the first eight bytes.
+#[inline(always)]
 pub(super) fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
     let (scale, min) = (scales[group % 4], scales[4 + group % 4]);
     if group < 4 {
@@ -37,11 +38,38 @@ pub(super) fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
     ((low & 15) | ((scale >> 6) << 4), (low >> 4) | ((min >> 6) << 4))
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let (d, dmin) = (float16(block.d), float16(block.dmin));
-    from_fn(|i| {
-        let (scale, min) = scale_and_min(&block.scales, i / 32);
-        let q = nibble(block.qs[32 * (i / 64) + i % 32], i / 32 % 2);
-        (d * f32::from(scale)) * f32::from(q) - dmin * f32::from(min)
-    })
+impl Quantized for Q4_K {
+    const TYPE: TensorType = TensorType::Q4_K;
+    type Block = Block;
+    type Panel = MinPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let qs = &block.qs.as_chunks::<BLOCK>().0[part / 2];
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            weights[i] = nibble(qs[i], part % 2) as i8;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        scale_and_min(&block.scales, group).0.into()
+    }
+
+    #[inline(always)]
+    fn dmin(block: &Block) -> [u8; 2] {
+        block.dmin
+    }
+
+    #[inline(always)]
+    fn min(block: &Block, group: usize) -> f32 {
+        scale_and_min(&block.scales, group).1.into()
+    }
 }

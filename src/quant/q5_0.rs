@@ -3,14 +3,13 @@
 //! Q4_0 with the fifth bits in a word of their own, by the authors of ggml. A weight is its number less 16, times the
 //! scale.
 
-use super::BLOCK;
-use super::bits::{bit, float16, nibble};
-use std::array::from_fn;
+use super::bits::{fifth_bits, nibbles};
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 5 bits and a scale.
-    Q5_0, 32
-}
+/// The format: 5 bits and a scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Q5_0;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -24,25 +23,23 @@ pub struct Block {
     qs: [u8; 16],
 }
 
-fn decode(block: &Block) -> [f32; 32] {
-    let d = float16(block.d);
-    from_fn(|i| {
-        let q = nibble(block.qs[i % 16], i / 16) | (bit(block.qh[i / 8], i % 8) << 4);
-        d * (f32::from(q) - 16.0)
-    })
-}
+impl Quantized for Q5_0 {
+    const TYPE: TensorType = TensorType::Q5_0;
+    type Block = Block;
+    type Panel = IntPanel;
 
-/// The weights in units of the scale.
-#[inline(always)]
-fn ints(block: &Block) -> [i8; BLOCK] {
-    let high = u32::from_le_bytes(block.qh);
-    let mut weights = [0; BLOCK];
-    for i in 0..16 {
-        let [low_half, high_half] = [high >> i, high >> (i + 16)].map(|bits| (bits as u8 & 1) << 4);
-        weights[i] = (block.qs[i] & 15 | low_half) as i8 - 16;
-        weights[i + 16] = (block.qs[i] >> 4 | high_half) as i8 - 16;
+    #[inline(always)]
+    fn ints(block: &Block, _: usize) -> [i8; BLOCK] {
+        let mut weights = nibbles(&block.qs, |q| q as i8 - 16);
+        let high = fifth_bits(block.qh);
+        for i in 0..BLOCK {
+            weights[i] += high[i];
+        }
+        weights
     }
-    weights
-}
 
-super::int_format!(Q5_0);
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+}

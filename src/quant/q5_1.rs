@@ -2,13 +2,13 @@
 //!
 //! Q4_1 with the fifth bits in a word of their own, by the authors of ggml.
 
-use super::bits::{bit, float16, nibble};
-use std::array::from_fn;
+use super::bits::{fifth_bits, nibbles};
+use super::{BLOCK, MinPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 5 bits, a scale and a minimum.
-    Q5_1, 32
-}
+/// The format: 5 bits, a scale and a minimum.
+#[derive(Clone, Copy, Debug)]
+pub struct Q5_1;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -24,10 +24,34 @@ pub struct Block {
     qs: [u8; 16],
 }
 
-fn decode(block: &Block) -> [f32; 32] {
-    let (d, m) = (float16(block.d), float16(block.m));
-    from_fn(|i| {
-        let q = nibble(block.qs[i % 16], i / 16) | (bit(block.qh[i / 8], i % 8) << 4);
-        d * f32::from(q) + m
-    })
+impl Quantized for Q5_1 {
+    const TYPE: TensorType = TensorType::Q5_1;
+    type Block = Block;
+    type Panel = MinPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, _: usize) -> [i8; BLOCK] {
+        let mut weights = nibbles(&block.qs, |q| q as i8);
+        let high = fifth_bits(block.qh);
+        for i in 0..BLOCK {
+            weights[i] += high[i];
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn dmin(block: &Block) -> [u8; 2] {
+        block.m
+    }
+
+    #[inline(always)]
+    fn min(_: &Block, _: usize) -> f32 {
+        // This minimum is added.
+        -1.0
+    }
 }

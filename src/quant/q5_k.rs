@@ -2,14 +2,14 @@
 //!
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684): Q4_K with the fifth bits in a field of their own.
 
-use super::bits::{bit, float16, nibble};
+use super::bits::{bit, nibble};
 use super::q4_k::scale_and_min;
-use std::array::from_fn;
+use super::{BLOCK, MinPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 5 bits, scales and minima of 6.
-    Q5_K, 256
-}
+/// The format: 5 bits, scales and minima of 6.
+#[derive(Clone, Copy, Debug)]
+pub struct Q5_K;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -27,12 +27,38 @@ pub struct Block {
     qs: [u8; 128],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let (d, dmin) = (float16(block.d), float16(block.dmin));
-    from_fn(|i| {
-        let (scale, min) = scale_and_min(&block.scales, i / 32);
-        let low = nibble(block.qs[32 * (i / 64) + i % 32], i / 32 % 2);
-        let q = low | (bit(block.qh[i % 32], i / 32) << 4);
-        (d * f32::from(scale)) * f32::from(q) - dmin * f32::from(min)
-    })
+impl Quantized for Q5_K {
+    const TYPE: TensorType = TensorType::Q5_K;
+    type Block = Block;
+    type Panel = MinPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let qs = &block.qs.as_chunks::<BLOCK>().0[part / 2];
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            weights[i] = (nibble(qs[i], part % 2) | (bit(block.qh[i], part) << 4)) as i8;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        scale_and_min(&block.scales, group).0.into()
+    }
+
+    #[inline(always)]
+    fn dmin(block: &Block) -> [u8; 2] {
+        block.dmin
+    }
+
+    #[inline(always)]
+    fn min(block: &Block, group: usize) -> f32 {
+        scale_and_min(&block.scales, group).1.into()
+    }
 }

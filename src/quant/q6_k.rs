@@ -2,13 +2,13 @@
 //!
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684). Files of smaller k-quants keep their most sensitive tensors in it.
 
-use super::bits::{crumb, float16, nibble};
-use std::array::from_fn;
+use super::bits::{crumb, nibble};
+use super::{BLOCK, HalvesPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: 6 bits, scales of 8.
-    Q6_K, 256
-}
+/// The format: 6 bits, scales of 8.
+#[derive(Clone, Copy, Debug)]
+pub struct Q6_K;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -24,12 +24,30 @@ pub struct Block {
     d: [u8; 2],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    from_fn(|i| {
-        let low = nibble(block.ql[64 * (i / 128) + i % 64], i / 64 % 2);
-        let high = crumb(block.qh[32 * (i / 128) + i % 32], i / 32 % 4);
-        let scale = d * f32::from(block.scales[i / 16]);
-        scale * (f32::from(low | (high << 4)) - 32.0)
-    })
+impl Quantized for Q6_K {
+    const TYPE: TensorType = TensorType::Q6_K;
+    type Block = Block;
+    type Panel = HalvesPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let ql = &block.ql.as_chunks::<BLOCK>().0[part / 4 * 2 + part % 2];
+        let qh = &block.qh.as_chunks::<BLOCK>().0[part / 4];
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            let high = crumb(qh[i], part % 4);
+            weights[i] = (nibble(ql[i], part / 2 % 2) | (high << 4)) as i8 - 32;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
+
+    #[inline(always)]
+    fn scale(block: &Block, group: usize) -> f32 {
+        block.scales[group].into()
+    }
 }

@@ -5,13 +5,12 @@
 //! A byte holds its five digits to base 3 as a fraction of 256, rounded up. Multiplying it by 3 moves the point by one
 //! digit: what leaves the byte at the top is the digit, what stays is the rest.
 
-use super::bits::float16;
-use std::array::from_fn;
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: ternary digits, five a byte.
-    TQ1_0, 256
-}
+/// The format: ternary digits, five a byte.
+#[derive(Clone, Copy, Debug)]
+pub struct TQ1_0;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -27,20 +26,34 @@ pub struct Block {
 }
 
 /// The digit `i` of a byte, the most significant first.
+#[inline(always)]
 fn digit(byte: u8, i: usize) -> u8 {
     const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
     let rest = byte.wrapping_mul(POWERS[i]);
     ((u16::from(rest) * 3) >> 8) as u8
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    from_fn(|i| {
-        let q = match i {
-            0..160 => digit(block.qs[i % 32], i / 32),
-            160..240 => digit(block.qs[32 + i % 16], (i - 160) / 16),
-            _ => digit(block.qh[i % 4], (i - 240) / 4),
-        };
-        d * (f32::from(q) - 1.0)
-    })
+impl Quantized for TQ1_0 {
+    const TYPE: TensorType = TensorType::TQ1_0;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            let digit = match BLOCK * part + i {
+                0..160 => digit(block.qs[i], part),
+                at @ 160..240 => digit(block.qs[32 + at % 16], (at - 160) / 16),
+                at => digit(block.qh[at % 4], (at - 240) / 4),
+            };
+            weights[i] = digit as i8 - 1;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
 }

@@ -3,13 +3,13 @@
 //! By compilade (llama.cpp #8151): TQ1_0's sibling, larger and faster to read. A fourth value, 2, can be written but no
 //! quantiser does.
 
-use super::bits::{crumb, float16};
-use std::array::from_fn;
+use super::bits::crumb;
+use super::{BLOCK, IntPanel, Quantized};
+use monomorph_gguf::TensorType;
 
-super::block_format! {
-    /// The format: ternary digits, four a byte.
-    TQ2_0, 256
-}
+/// The format: ternary digits, four a byte.
+#[derive(Clone, Copy, Debug)]
+pub struct TQ2_0;
 
 /// A block as the file has it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
@@ -21,10 +21,23 @@ pub struct Block {
     d: [u8; 2],
 }
 
-fn decode(block: &Block) -> [f32; 256] {
-    let d = float16(block.d);
-    from_fn(|i| {
-        let q = crumb(block.qs[32 * (i / 128) + i % 32], i / 32 % 4);
-        d * (f32::from(q) - 1.0)
-    })
+impl Quantized for TQ2_0 {
+    const TYPE: TensorType = TensorType::TQ2_0;
+    type Block = Block;
+    type Panel = IntPanel;
+
+    #[inline(always)]
+    fn ints(block: &Block, part: usize) -> [i8; BLOCK] {
+        let qs = &block.qs.as_chunks::<BLOCK>().0[part / 4];
+        let mut weights = [0; BLOCK];
+        for i in 0..BLOCK {
+            weights[i] = crumb(qs[i], part % 4) as i8 - 1;
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn d(block: &Block) -> [u8; 2] {
+        block.d
+    }
 }

@@ -9,6 +9,7 @@ impl Model for Built {
     type NHeadKv = Const<1>;
     type HeadDim = Const<32>;
     type NAttn = Const<96>;
+    type Types = Built;
     fn n_embd(&self) -> Const<128> {
         Const
     }
@@ -30,6 +31,9 @@ impl Model for Built {
     fn spec(&self) -> &Spec {
         &SPEC
     }
+}
+impl Types for Built {
+    const TYPES: &'static [TensorType] = &[TensorType::Q8_0];
 }
 /// The model's name.
 pub const NAME: &str = "Monomorph Tiny";
