@@ -1,66 +1,22 @@
 //! A forward pass of a size seen before allocates nothing.
 
-#![allow(unsafe_code)] // An allocator is an unsafe trait.
-
+#[path = "../codegen/tests/support/counting_allocator.rs"]
+mod counting_allocator;
 mod support;
 
+use counting_allocator::{Counting, watch_aloud};
 use monomorph::encoder::Workspace;
 use monomorph::pool::Team;
 use monomorph_gguf::TensorType;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::backtrace::Backtrace;
-use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 use support::{Random, TinyModel, random_ids, tiny};
-
-thread_local! {
-    /// Allocations of this thread while it counts.
-    static COUNT: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// The system's allocator, counting.
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's promises are the ones that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size);
-        // SAFETY: as above.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Counts an allocation, and says where the first of them came from.
-fn count(bytes: usize) {
-    if let Some(n) = COUNT.get() {
-        // What the backtrace itself allocates does not count.
-        COUNT.set(None);
-        if n == 0 {
-            println!("{bytes} bytes allocated at\n{}", Backtrace::force_capture());
-        }
-        COUNT.set(Some(n + 1));
-    }
-}
-
 /// The allocations of this thread while `f` runs.
 fn allocations(f: impl FnOnce()) -> usize {
-    COUNT.set(Some(0));
-    f();
-    COUNT.take().unwrap_or_default()
+    watch_aloud(f).allocations
 }
 
 #[test]

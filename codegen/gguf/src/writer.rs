@@ -108,6 +108,17 @@ impl Writer {
 
     /// The file.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let (mut out, _) = self.to_header();
+        for tensor in &self.tensors {
+            self.pad(&mut out);
+            out.extend(&tensor.data);
+        }
+        self.pad(&mut out);
+        out
+    }
+
+    /// The file's beginning, up to its tensor data, and the length of the whole file in bytes.
+    pub fn to_header(&self) -> (Vec<u8>, u64) {
         let own_alignment = u64::from(self.alignment) != DEFAULT_ALIGNMENT;
         let alignment_entry = ("general.alignment".to_owned(), Value::U32(self.alignment));
         let entries: Vec<_> =
@@ -131,12 +142,8 @@ impl Writer {
             out.extend(offset.to_le_bytes());
             next += (tensor.data.len() as u64).next_multiple_of(self.padding() as u64);
         }
-        for tensor in &self.tensors {
-            self.pad(&mut out);
-            out.extend(&tensor.data);
-        }
-        self.pad(&mut out);
-        out
+        let file_len = (out.len() as u64).next_multiple_of(self.padding() as u64) + next;
+        (out, file_len)
     }
 
     fn pad(&self, out: &mut Vec<u8>) {
