@@ -35,6 +35,8 @@ impl Generated {
     pub fn from_file(path: &Path) -> Result<Generated, Error> {
         let prefix = read_prefix(path)?;
         let header = Header::parse(&prefix.bytes, prefix.file_len)?;
+        // Before the whole file is read: a file that is refused is refused at once.
+        Spec::from_header(&header)?;
         let content = content_hash(path).map_err(|error| Error::Read(path.into(), error))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         Generated::from_header(&header, &prefix.bytes, content, &file_name)

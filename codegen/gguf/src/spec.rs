@@ -6,6 +6,7 @@
 mod differences;
 mod judge;
 mod keys;
+mod split;
 mod tensors;
 
 pub use tensors::MATRIX_TYPES;

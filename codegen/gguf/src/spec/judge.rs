@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use super::keys::Keys;
+use super::split;
 use super::tensors::{Tensors, dimensions};
 use super::{Attention, FileShape, Layer, Pooling, Spec, Tensor, TokenizerSpec};
 use crate::error::{Error, printable};
@@ -29,6 +30,7 @@ const MAX_ROPE_TABLE: usize = 1 << 24;
 
 pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
     let metadata = &header.metadata;
+    split::refuse_parts(metadata)?;
     let architecture = metadata.str("general.architecture")?;
     let shape = file_shape(header, architecture)?;
     let keys = Keys { metadata, architecture };
