@@ -9,6 +9,7 @@ use crate::prompt::Prompt;
 use crate::tokenizer::Tokenizer;
 use crate::unicode::Unicode;
 use crate::vector;
+use crate::watch::Watch;
 use monomorph_gguf::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -34,6 +35,8 @@ pub struct Embedder {
     encoder: Box<dyn Forward>,
     batch: Batch,
     info: Info,
+    /// The file that the encoder's weights are mapped from.
+    file: Watch,
 }
 
 /// What an embedder runs on.
@@ -142,8 +145,9 @@ pub struct Memory {
 impl Embedder {
     /// Opens the model file that this binary was built for, with default options.
     ///
-    /// The file is mapped, not read. While the embedder lives, nobody may change the file in place: a truncated one
-    /// ends the process with SIGBUS, a changed one changes the vectors. Replace model files by renaming.
+    /// The file is mapped, not read. While the embedder lives, nobody may change the file in place. A request looks at
+    /// its length and time of modification first and last, and fails with [`Error::Changed`]; but a file that is
+    /// truncated in the middle of a request ends the process with SIGBUS. Replace model files by renaming.
     pub fn open(path: impl AsRef<Path>) -> Result<Embedder, Error> {
         Embedder::options().open(path)
     }
@@ -242,10 +246,13 @@ impl Embedder {
         let never = AtomicBool::new(false);
         let cancel = cancel.unwrap_or(&never);
         let run = || self.batch.run(&self.pool, self.encoder.as_ref(), ids, cancel, out);
+        self.file.check()?;
         match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(result) => result.map_err(|_| Error::Cancelled),
-            Err(_) => Err(Error::Panicked),
+            Ok(result) => result.map_err(|_| Error::Cancelled)?,
+            Err(_) => return Err(Error::Panicked),
         }
+        // Vectors of a file that changed under way are of neither.
+        self.file.check()
     }
 }
 
@@ -283,7 +290,7 @@ impl OpenOptions {
 
     // Not generic: the kernels are compiled here, not in every crate that opens a model.
     fn open_path(self, path: &Path) -> Result<Embedder, Error> {
-        let weights = gate::open(path, &SPEC, &FINGERPRINT)?;
+        let (weights, file) = gate::open(path, &SPEC, &FINGERPRINT)?;
         let threads = self.threads.unwrap_or_else(default_threads);
         let pool = Pool::new(threads).map_err(Error::Threads)?;
         let from_environment =
@@ -307,7 +314,7 @@ impl OpenOptions {
             n_ctx: SPEC.n_ctx,
             kept_bytes: encoder.kept_bytes(),
         };
-        Ok(Embedder { pool, encoder, batch: Batch::default(), info })
+        Ok(Embedder { pool, encoder, batch: Batch::default(), info, file })
     }
 }
 

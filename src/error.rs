@@ -35,6 +35,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file was written to or cut after it was opened.
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Its length when it was opened.
+        opened_bytes: u64,
+        /// Its length now.
+        bytes: u64,
+    },
     /// An instruction set was asked for that this CPU or this version does not have.
     Isa {
         /// Its name.
@@ -124,6 +133,18 @@ impl fmt::Display for Error {
                 "{}: its content differs from that of the file this binary was built from; fetch it again or rebuild",
                 path.display()
             ),
+            Error::Changed { path, opened_bytes, bytes } => {
+                let how = if bytes == opened_bytes {
+                    "was written to".to_owned()
+                } else {
+                    format!("went from {opened_bytes} to {bytes} bytes")
+                };
+                write!(
+                    f,
+                    "{} {how} after it was opened; open it again, and replace a model file by renaming another over it",
+                    path.display()
+                )
+            }
             Error::Isa { name } => write!(
                 f,
                 "instruction set {name:?} is not available here; choose one of {}",

@@ -5,6 +5,7 @@
 //! what does not matter (its name, say) still passes, and any other is refused with the first differences.
 
 use crate::error::Error;
+use crate::watch::Watch;
 use crate::weights::Weights;
 use monomorph_gguf::fingerprint::vocabulary_hash;
 use monomorph_gguf::{Fingerprint, Header, Spec};
@@ -14,33 +15,39 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Opens and maps the file if it fits the build's spec and fingerprint.
-pub fn open(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<Weights, Error> {
-    let weights = map(path)?;
+pub fn open(
+    path: &Path,
+    spec: &Spec,
+    fingerprint: &Fingerprint,
+) -> Result<(Weights, Watch), Error> {
+    let (weights, watch) = map(path)?;
     let bytes = weights.bytes();
     if !fingerprint.has_header(bytes, bytes.len() as u64) {
         compare(path, bytes, spec, fingerprint)?;
     }
-    Ok(weights)
+    Ok((weights, watch))
 }
 
 /// Checks that the whole file hashes to the build's value.
 pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(), Error> {
-    let weights = open(path, spec, fingerprint)?;
-    if xxh3_128(weights.bytes()) == fingerprint.content {
-        Ok(())
-    } else {
-        Err(Error::Content { path: path.into() })
-    }
+    let (weights, watch) = open(path, spec, fingerprint)?;
+    let content = xxh3_128(weights.bytes());
+    watch.check()?;
+    if content == fingerprint.content { Ok(()) } else { Err(Error::Content { path: path.into() }) }
 }
 
 /// Maps a regular file.
-fn map(path: &Path) -> Result<Weights, Error> {
+fn map(path: &Path) -> Result<(Weights, Watch), Error> {
     let failed = |error| Error::Open { path: path.into(), error };
     // Looked at before opening: opening a pipe would wait for a writer.
     refuse_irregular(&fs::metadata(path).map_err(failed)?).map_err(failed)?;
     let file = File::open(path).map_err(failed)?;
     refuse_irregular(&file.metadata().map_err(failed)?).map_err(failed)?;
-    Weights::map(&file).map_err(failed)
+    let watch = Watch::new(file, path).map_err(failed)?;
+    let weights = Weights::map(watch.file()).map_err(failed)?;
+    // A mapping of another length than the file that is watched would be cut without a word.
+    watch.check()?;
+    Ok((weights, watch))
 }
 
 fn refuse_irregular(found: &Metadata) -> io::Result<()> {

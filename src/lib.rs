@@ -24,6 +24,7 @@ pub mod quant;
 pub mod tokenizer;
 mod unicode;
 mod vector;
+mod watch;
 pub mod weights;
 
 pub use embedder::{
