@@ -3,6 +3,9 @@
 //! Most of it is asked of the library behind the build script. The script itself runs under cargo in one test, only
 //! with MONOMORPH_BUILD_TESTS=1, because it checks the whole package again for another model.
 
+#[path = "support/mutate.rs"]
+mod mutate;
+
 use monomorph_codegen::Generated;
 use std::fs;
 use std::io::{Write, stderr};
@@ -125,6 +128,17 @@ fn cargo_builds_or_says_why_not() {
         line.contains(&format!("{}", broken.display())) && line.contains("not a GGUF file"),
         "{line}"
     );
+
+    // A few of the damaged copies that tests/cli/mutated.rs gives to the library, one of each kind.
+    let header = fs::read(root.join("testdata/headers/embeddinggemma-300m-Q8_0.header.gguf"));
+    let damaged = folder("damaged").join("model.gguf");
+    for mutant in mutate::mutants(&header.expect("the header"), 8) {
+        mutant.write(&damaged);
+        if let Err(error) = Generated::from_file(&damaged) {
+            let line = build_error(&damaged);
+            assert!(line.ends_with(&error.to_string()), "{}: {line}", mutant.what);
+        }
+    }
 
     let good = build(&copy_of_tiny("check a b"));
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));

@@ -9,5 +9,8 @@ mod failures;
 mod formats;
 mod input;
 mod inspect;
+#[path = "../support/mutate.rs"]
+mod mutate;
+mod mutated;
 mod support;
 mod transcripts;

@@ -63,6 +63,7 @@ impl<'a> Vocabulary<'a> {
         let metadata = &header.metadata;
         let pieces = metadata.array_of(TOKENS, ValueType::Str)?;
         let scores = metadata.array_of(SCORES, ValueType::F32)?;
+        // No default: if every piece were normal, marks, bytes and runs of spaces would be read as plain text.
         let kinds = metadata.array_of(KINDS, ValueType::I32)?;
         for (key, array) in [(SCORES, scores), (KINDS, kinds)] {
             if array.len() != pieces.len() {

@@ -219,6 +219,7 @@ fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, E
     })
 }
 
+/// No default: Ollama takes a gemma3 file for an embedding model by this key, so all three shapes have it.
 fn pooling(keys: &Keys<'_, '_>) -> Result<Pooling, Error> {
     match keys.required::<u32>("pooling_type")? {
         1 => Ok(Pooling::Mean),
