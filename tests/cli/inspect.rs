@@ -1,8 +1,14 @@
 //! `inspect`.
 
+use std::fs;
+use std::path::Path;
+
+use monomorph_gguf::writer::Writer;
+use monomorph_gguf::{FileShape, TensorType};
 use serde_json::Value;
 
 use super::support::*;
+use super::tiny::{self, Options};
 
 #[test]
 fn built_model_is_described_and_fits() {
@@ -56,4 +62,98 @@ fn other_files_are_described_as_far_as_it_goes() {
     assert_eq!(report["model"], Value::Null);
     assert_eq!(report["binary"]["fits"], false);
     assert_eq!(report["metadata"]["general.architecture"], "poetry\x1b[31m");
+}
+
+/// The files of the transcript, in a folder of their own: one type, and several types without dense heads.
+fn samples(test: &str) -> Folder {
+    let folder = Folder::new(&format!("inspect-{test}"));
+    folder.write("plain.gguf", &tiny::tiny(TensorType::Q8_0));
+    let mixed = Options {
+        shape: FileShape::WithoutDense,
+        odd: &[("ffn_up", TensorType::F16), ("2.attn_v", TensorType::BF16)],
+        ..Options::default()
+    };
+    let mixed = tiny::tiny_with(mixed);
+    folder.write("mixed.gguf", &mixed);
+    folder.write("cut.gguf", &mixed[..mixed.len() - 100]);
+    // All that the second part says of itself.
+    let mut part = Writer::new();
+    part.set("split.no", 1).set("split.count", 3);
+    folder.write("part.gguf", &part.to_bytes());
+    folder
+}
+
+/// What people see, word for word, but for the lines about this binary, which depend on its model and this CPU, and for
+/// the sizes of private memory, which are the kernels' affair.
+#[test]
+fn transcript() {
+    let folder = samples("transcript");
+    let mut found = String::new();
+    for name in ["plain.gguf", "mixed.gguf", "part.gguf", "cut.gguf"] {
+        let mut command = command(&["inspect", name]);
+        command.current_dir(folder.path(""));
+        let outcome = Outcome::of(command);
+        found += &format!("$ monomorph inspect {name}\n");
+        found += &without_binary(&String::from_utf8(outcome.stdout).expect("UTF-8"));
+        outcome.stderr.lines().for_each(|line| found += &format!("2> {line}\n"));
+        found += &format!("=> {}\n\n", outcome.code.expect("an exit code"));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts/inspect.txt");
+    if fs::read_to_string(&path).unwrap_or_default() != found {
+        fs::write(&path, found).expect("the transcript is writable");
+        panic!("{} was out of date and has been rewritten: see the difference", path.display());
+    }
+}
+
+fn without_binary(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    if let Some(from) = lines.iter().position(|line| line.starts_with("binary ")) {
+        let len = lines[from..].iter().position(|line| line.is_empty()).expect("its end");
+        lines.splice(from..from + len, ["binary      ..."]);
+    }
+    lines.iter().map(|line| format!("{}\n", without_private_sizes(line))).collect()
+}
+
+fn without_private_sizes(line: &str) -> String {
+    let words = line.split(' ').map(|word| match word.parse::<f64>() {
+        Ok(_) if word.contains('.') && line.contains(" private ") => "#",
+        _ if matches!(word, "KiB" | "MiB") && line.contains(" private ") => "bytes",
+        _ => word,
+    });
+    words.collect::<Vec<&str>>().join(" ")
+}
+
+/// Machines read the same facts as people.
+#[test]
+fn json_has_what_people_see() {
+    let folder = samples("json");
+    for name in ["plain.gguf", "mixed.gguf"] {
+        let path = folder.argument(name);
+        let text = run(&["inspect", &path]).text();
+        let report: Value =
+            serde_json::from_slice(&run(&["inspect", "--json", &path]).good()).expect("JSON");
+        let groups = report["tensor_groups"].as_array().expect("groups");
+        let sum =
+            |field: &str| groups.iter().map(|group| group[field].as_u64().expect(field)).sum();
+        let (tensors, bytes): (u64, u64) = (sum("tensors"), sum("bytes"));
+        assert_eq!(tensors as usize, report["tensors"].as_array().expect("tensors").len());
+        assert_eq!(report["model"]["memory_bytes"]["mapped"], bytes);
+        for group in groups {
+            let shown = text.lines().any(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let count = group["tensors"].to_string();
+                words.first().copied() == group["name"].as_str()
+                    && words.get(1).copied() == group["type"].as_str()
+                    && words.get(2).copied() == Some(count.as_str())
+            });
+            assert!(shown, "{group} is not in {text}");
+        }
+        let model = &report["model"];
+        let mib = model["n_weights"].as_f64().expect("a number") / 1e6;
+        assert!(text.contains(&format!("weights     {mib:.1} million")), "{text}");
+        let heads: &[u64] = if name == "plain.gguf" { &[128, 256, 128] } else { &[] };
+        assert_eq!(model["dense_widths"], serde_json::json!(heads));
+        let short = model["memory_bytes"]["workspace_short_text"].as_u64();
+        assert!(short > Some(0) && short < model["memory_bytes"]["workspace"].as_u64());
+    }
 }

@@ -13,4 +13,6 @@ mod inspect;
 mod mutate;
 mod mutated;
 mod support;
+#[path = "../../codegen/tests/support/tiny.rs"]
+mod tiny;
 mod transcripts;

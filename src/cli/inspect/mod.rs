@@ -2,6 +2,7 @@
 
 mod print;
 mod report;
+mod tensors;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

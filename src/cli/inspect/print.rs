@@ -4,10 +4,13 @@ use std::fmt::{self, Write};
 
 use monomorph_gguf::FileShape;
 
-use super::report::{ModelReport, Report};
+use super::report::{ModelReport, Report, SHORT_TEXT};
 
 /// Longer metadata values are cut to this many characters; --json has them whole.
 const MAX_CHARS: usize = 100;
+
+/// Lines of tensors; a model of one kind of layer has about twenty.
+const MAX_GROUPS: usize = 60;
 
 pub fn for_people(report: &Report) -> String {
     let mut out = String::new();
@@ -42,11 +45,34 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     for (key, value) in &report.metadata {
         writeln!(out, "  {:width$}  {}", one_line(key), one_line(&shown(value)))?;
     }
+    write_tensors(out, report)
+}
+
+/// How many tensors have which type, then which ones.
+fn write_tensors(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "\ntensors")?;
     for count in &report.tensor_types {
-        writeln!(out, "  {:8} {:5}  {}", count.r#type, count.tensors, bytes(count.bytes))?;
+        writeln!(out, "  {:8} {:5}  {:>10}", count.r#type, count.tensors, size(count.bytes))?;
     }
-    Ok(())
+    let groups = &report.tensor_groups[..report.tensor_groups.len().min(MAX_GROUPS)];
+    let names: Vec<String> = groups.iter().map(|group| one_line(&group.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    writeln!(out)?;
+    for (name, group) in names.iter().zip(groups) {
+        let dims: Vec<String> = group.dims.iter().map(u64::to_string).collect();
+        writeln!(
+            out,
+            "  {name:width$}  {:8} {:5}  {:>10}  {}",
+            group.r#type,
+            group.tensors,
+            size(group.bytes),
+            dims.join(" x ")
+        )?;
+    }
+    match report.tensor_groups.len() - groups.len() {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more lines; --json has every tensor"),
+    }
 }
 
 fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
@@ -68,28 +94,42 @@ fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
         "window      {} tokens, sliding attention to {} on each side, {} pooling",
         model.n_ctx, model.attention_radius, model.pooling
     )?;
+    let dense: Vec<String> = model.dense_widths.iter().map(usize::to_string).collect();
+    writeln!(
+        out,
+        "dense heads {}",
+        if dense.is_empty() { "none".to_owned() } else { dense.join(" -> ") }
+    )?;
+    writeln!(
+        out,
+        "weights     {:.1} million, {:.2} bits each on average",
+        model.n_weights as f64 / 1e6,
+        8.0 * model.memory_bytes.mapped as f64 / model.n_weights as f64
+    )?;
     writeln!(
         out,
         "license     {}",
         model.license.as_deref().map_or("not stated".into(), one_line)
     )?;
-    let memory = &model.memory_bytes;
-    writeln!(out, "memory      {} mapped from the file", bytes(memory.mapped))?;
-    writeln!(
-        out,
-        "            {} private for a text that fills the window",
-        bytes(memory.workspace)
-    )?;
-    writeln!(
-        out,
-        "            {} private more where unpacked weights are kept",
-        bytes(memory.kept_panels)
-    )?;
+    write_memory(out, model)?;
     for (i, prompt) in model.prompts.iter().enumerate() {
         let label = if i == 0 { "prompts" } else { "" };
         writeln!(out, "{label:11} {:?} {}", prompt.prefix, prompt.names.join(", "))?;
     }
     Ok(())
+}
+
+fn write_memory(out: &mut String, model: &ModelReport) -> fmt::Result {
+    let memory = &model.memory_bytes;
+    let [mapped, short, window, kept] =
+        [memory.mapped, memory.workspace_short_text, memory.workspace, memory.kept_panels]
+            .map(size);
+    writeln!(out, "memory      {mapped} mapped from the file, shared between processes")?;
+    writeln!(
+        out,
+        "            {short} private for a text of {SHORT_TEXT} tokens, {window} for one that fills the window"
+    )?;
+    writeln!(out, "            {kept} private more where a resident process keeps unpacked weights")
 }
 
 fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
@@ -143,9 +183,13 @@ fn without_controls(text: &str) -> String {
 }
 
 fn bytes(n: u64) -> String {
+    if n < 1024 { size(n) } else { format!("{}, {n} bytes", size(n)) }
+}
+
+fn size(n: u64) -> String {
     match n {
         0..1024 => format!("{n} bytes"),
-        1024..1_048_576 => format!("{:.1} KiB, {n} bytes", n as f64 / 1024.0),
-        _ => format!("{:.1} MiB, {n} bytes", n as f64 / 1_048_576.0),
+        1024..1_048_576 => format!("{:.1} KiB", n as f64 / 1024.0),
+        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
     }
 }

@@ -1,15 +1,20 @@
 //! Everything that inspect says, gathered; printing is elsewhere.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
+use monomorph::encoder::workspace_bytes;
 use monomorph::{Embedder, Memory, Prompt, built};
-use monomorph_gguf::{FileShape, Header, Spec, TensorInfo, Value, ValueType};
+use monomorph_gguf::{FileShape, Header, Spec, Value, ValueType};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use super::tensors::{TensorGroup, TensorLine, TypeCount, by_name, by_type};
+
 /// Arrays up to this length are shown whole; vocabularies are not.
 const MAX_SHOWN: usize = 16;
+
+/// Tokens of a text as searches and sentences are.
+pub const SHORT_TEXT: usize = 32;
 
 /// A file, described.
 #[derive(Serialize)]
@@ -22,30 +27,12 @@ pub struct Report {
     #[serde(serialize_with = "in_order")]
     pub metadata: Vec<(String, serde_json::Value)>,
     pub tensor_types: Vec<TypeCount>,
+    pub tensor_groups: Vec<TensorGroup>,
     pub tensors: Vec<TensorLine>,
     /// The model, if it is one that this version can run, else why not.
     pub model: Option<ModelReport>,
     pub unsupported: Option<String>,
     pub binary: BinaryReport,
-}
-
-/// Tensors of one type.
-#[derive(Serialize)]
-pub struct TypeCount {
-    pub r#type: &'static str,
-    pub tensors: usize,
-    pub bytes: u64,
-}
-
-#[derive(Serialize)]
-pub struct TensorLine {
-    pub name: String,
-    pub r#type: &'static str,
-    /// As GGUF lists them, fastest first.
-    pub dims: Vec<u64>,
-    /// In the file.
-    pub offset: u64,
-    pub bytes: u64,
 }
 
 /// What the specification says.
@@ -68,6 +55,10 @@ pub struct ModelReport {
     pub n_ctx: usize,
     pub attention_radius: usize,
     pub pooling: String,
+    /// Widths from the pooled vector through the dense heads; empty where there are none.
+    pub dense_widths: Vec<usize>,
+    /// Number of weights in all tensors.
+    pub n_weights: u64,
     pub memory_bytes: MemoryReport,
     /// Each prompt's names and its prefix.
     pub prompts: Vec<PromptReport>,
@@ -75,8 +66,13 @@ pub struct ModelReport {
 
 #[derive(Serialize)]
 pub struct MemoryReport {
+    /// Shared with other processes.
     pub mapped: u64,
+    /// Private, for a text of [`SHORT_TEXT`] tokens.
+    pub workspace_short_text: u64,
+    /// Private, for a text that fills the window.
     pub workspace: u64,
+    /// Private, where unpacked weights are kept.
     pub kept_panels: u64,
 }
 
@@ -113,7 +109,8 @@ impl Report {
                 .iter()
                 .map(|(key, value)| (key.to_owned(), to_json(value)))
                 .collect(),
-            tensor_types: count_types(&header.tensors),
+            tensor_types: by_type(&header.tensors),
+            tensor_groups: by_name(&header.tensors),
             tensors: header.tensors.iter().map(TensorLine::new).collect(),
             model,
             unsupported,
@@ -145,8 +142,11 @@ impl ModelReport {
             n_ctx: spec.n_ctx,
             attention_radius: spec.attention_radius,
             pooling: spec.pooling.to_string(),
+            dense_widths: dense_widths(spec),
+            n_weights: spec.tensors().map(|(_, t)| t.rows as u64 * t.cols as u64).sum(),
             memory_bytes: MemoryReport {
                 mapped: memory.mapped,
+                workspace_short_text: workspace_bytes(spec, SHORT_TEXT.min(spec.n_ctx)) as u64,
                 workspace: memory.workspace,
                 kept_panels: memory.kept_panels,
             },
@@ -180,32 +180,9 @@ impl BinaryReport {
     }
 }
 
-impl TensorLine {
-    fn new(tensor: &TensorInfo<'_>) -> TensorLine {
-        TensorLine {
-            name: tensor.name.to_owned(),
-            r#type: tensor.kind.name(),
-            dims: tensor.shape().to_vec(),
-            offset: tensor.absolute_offset,
-            bytes: tensor.n_bytes,
-        }
-    }
-}
-
-/// Most bytes first.
-fn count_types(tensors: &[TensorInfo<'_>]) -> Vec<TypeCount> {
-    let mut counts: BTreeMap<&'static str, (usize, u64)> = BTreeMap::new();
-    for tensor in tensors {
-        let (tensors, bytes) = counts.entry(tensor.kind.name()).or_default();
-        *tensors += 1;
-        *bytes += tensor.n_bytes;
-    }
-    let mut counts: Vec<TypeCount> = counts
-        .into_iter()
-        .map(|(r#type, (tensors, bytes))| TypeCount { r#type, tensors, bytes })
-        .collect();
-    counts.sort_by_key(|count| std::cmp::Reverse(count.bytes));
-    counts
+fn dense_widths(spec: &Spec) -> Vec<usize> {
+    let first = spec.dense.first().map(|head| head.cols);
+    first.into_iter().chain(spec.dense.iter().map(|head| head.rows)).collect()
 }
 
 fn to_json(value: &Value<'_>) -> serde_json::Value {
