@@ -1,0 +1,48 @@
+//! What the fuzz targets share.
+
+#[path = "../../codegen/tests/support/counting_allocator.rs"]
+pub mod counting_allocator;
+#[path = "../../codegen/tests/support/tiny.rs"]
+pub mod tiny;
+
+use counting_allocator::watch;
+use monomorph_gguf::{Error, Header, Spec, Vocabulary};
+
+/// Judges a file's beginning as a build does, and asserts what holds for any file: errors of one line, tensors inside
+/// the file, and no more memory than codegen/gguf/tests/allocations.rs allows.
+pub fn judge(bytes: &[u8], file_len: u64) {
+    let mut outcome: Result<(), Error> = Ok(());
+    let counts = watch(|| outcome = judge_unwatched(bytes, file_len));
+    assert!(
+        counts.peak_bytes <= 8 * bytes.len() + 4096,
+        "{} bytes allocated for a header of {}",
+        counts.peak_bytes,
+        bytes.len()
+    );
+    if let Err(error) = outcome {
+        let message = error.to_string();
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+        assert!(message.len() < 1000, "{} bytes of message: {message}", message.len());
+    }
+}
+
+fn judge_unwatched(bytes: &[u8], file_len: u64) -> Result<(), Error> {
+    let header = Header::parse(bytes, file_len)?;
+    for (_, value) in header.metadata.iter() {
+        std::hint::black_box(value.to_string());
+    }
+    for tensor in &header.tensors {
+        assert!(tensor.absolute_offset >= header.data_offset);
+        assert!(
+            tensor.absolute_offset.checked_add(tensor.n_bytes).is_some_and(|end| end <= file_len)
+        );
+    }
+    let vocabulary = Vocabulary::from_header(&header);
+    let spec = Spec::from_header(&header)?;
+    for (_, tensor) in spec.tensors() {
+        assert!(tensor.offset + tensor.n_bytes <= file_len);
+        let blocks = tensor.rows as u64 * (tensor.cols as u64 / u64::from(tensor.kind.block_len()));
+        assert_eq!(tensor.n_bytes, blocks * u64::from(tensor.kind.block_bytes()));
+    }
+    vocabulary.map(drop)
+}

@@ -1,0 +1,129 @@
+//! Text, against the tokenizer as its definition says it; with the tiny model's vocabulary and with random ones.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use monomorph::tokenizer::Tokenizer;
+use monomorph_codegen::vocab::build_from;
+use monomorph_fuzz::tiny;
+use monomorph_gguf::{Piece, PieceKind, TokenizerSpec};
+use naive::Naive;
+
+#[path = "../../src/tokenizer/naive.rs"]
+mod naive;
+
+const ALL: usize = usize::MAX;
+
+/// Longer texts make the definition slow.
+const MAX_BYTES: usize = 512;
+
+/// Both tokenizers of a vocabulary.
+struct Sample {
+    tokenizer: Tokenizer,
+    naive: Naive,
+}
+
+static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
+    let tiny = tiny::vocabulary().into_iter().map(|piece| (piece.text, piece.score, piece.kind));
+    std::iter::once(Sample::new(tiny.collect())).chain((1..64).map(Sample::random)).collect()
+});
+
+// The first byte chooses the vocabulary, the second the limit.
+fuzz_target!(|input: (u8, u8, &str)| {
+    let (sample, limit, text) = input;
+    let sample = &SAMPLES[usize::from(sample) % SAMPLES.len()];
+    let end = text.floor_char_boundary(MAX_BYTES);
+    let text = &text[..end];
+    let whole = sample.tokenizer.encode(text, ALL);
+    let (first, rest) = whole.ids.split_first().expect("<bos>");
+    let (last, ids) = rest.split_last().expect("<eos>");
+    assert_eq!((*first, *last, whole.dropped), (0, 1, 0));
+    assert_eq!(ids, sample.naive.encode(text), "{text:?}");
+
+    let limit = usize::from(limit) + 2;
+    let cut = sample.tokenizer.encode(text, limit);
+    assert!(cut.ids.len() <= limit);
+    if cut.dropped_is_exact {
+        assert_eq!(cut.ids.len() + cut.dropped, whole.ids.len());
+        let kept = if cut.dropped == 0 { cut.ids.len() } else { limit - 1 };
+        assert_eq!(cut.ids[..kept], whole.ids[..kept]);
+        assert_eq!(cut.ids.last(), whole.ids.last());
+    } else {
+        assert!(cut.dropped > 0);
+    }
+});
+
+impl Sample {
+    fn new(mut entries: Vec<(String, f32, PieceKind)>) -> Sample {
+        // <bos> and <eos> come first, so that every vocabulary has them in the same place.
+        entries.retain(|(text, ..)| text != "<bos>" && text != "<eos>");
+        let marks = ["<bos>", "<eos>"].map(|text| (text.to_owned(), 0.0, PieceKind::Control));
+        let entries = marks.into_iter().chain(entries);
+        // Lives as long as the process, as the vocabulary of a build does.
+        let pieces: Vec<Piece<'static>> = entries
+            .map(|(text, score, kind)| Piece { bytes: text.leak().as_bytes(), score, kind })
+            .collect();
+        let unknown = pieces.iter().position(|piece| piece.bytes == b"<unk>");
+        let special = TokenizerSpec {
+            bos: 0,
+            eos: 1,
+            unknown: unknown.map(|id| id as u32),
+            add_bos: true,
+            add_eos: true,
+            add_space_prefix: false,
+        };
+        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
+        Sample { tokenizer: Tokenizer::new(blob), naive: Naive::new(&pieces, special.unknown) }
+    }
+
+    /// Marks, some byte pieces, runs of spaces, cut-out pieces and pieces of a few letters.
+    fn random(seed: u64) -> Sample {
+        let mut random = Random(seed);
+        let mut entries: Vec<(String, f32, PieceKind)> =
+            vec![("<unk>".to_owned(), 0.0, PieceKind::Unknown)];
+        let n_bytes = [0, 128, 256, 256][random.below(4)];
+        entries.extend((0..n_bytes).map(|n| (format!("<0x{n:02X}>"), 0.0, PieceKind::Byte)));
+        let mut add = |text: String, score: usize, kind: PieceKind| {
+            // A run of U+2581 and one of spaces are the same piece.
+            let same = |other: &str| other.replace(' ', "▁") == text.replace(' ', "▁");
+            if entries.iter().all(|(other, ..)| !same(other)) {
+                entries.push((text, -(score as f32), kind));
+            }
+        };
+        for n in 2..=2 + random.below(6) {
+            add(" ".repeat(n), 1000, PieceKind::UserDefined);
+        }
+        for cut in ["\n", "\n\n", "<b>", "<bb", "a b", "▁c", "ab<", "é"] {
+            if random.below(4) != 0 {
+                add(cut.to_owned(), 1000, PieceKind::UserDefined);
+            }
+        }
+        // Scores differ: equal ones are ordered by id in the table, and not at all in the definition.
+        let n = 4 + random.below(80);
+        let mut scores: Vec<usize> = (0..n).collect();
+        (1..n).rev().for_each(|i| scores.swap(i, random.below(i + 1)));
+        let letters: Vec<char> =
+            ["ab", "abc▁", "a▁<>b", "aé日👩"][random.below(4)].chars().collect();
+        for score in scores {
+            let longest = [1, 2, 3, 6][random.below(4)];
+            let length = 1 + random.below(longest);
+            let text = (0..length).map(|_| letters[random.below(letters.len())]).collect();
+            add(text, score, PieceKind::Normal);
+        }
+        Sample::new(entries)
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+}
