@@ -42,7 +42,10 @@ struct Map {
     tensors: Vec<[usize; 3]>,
 }
 
-const KINDS: [fn(&Map, &mut Vec<u8>, &mut u64, &mut Random) -> String; 8] = [
+/// Damages a header's bytes or the file's length, and says how.
+type Damage = fn(&Map, &mut Vec<u8>, &mut u64, &mut Random) -> String;
+
+const KINDS: [Damage; 8] = [
     Map::flip_bits,
     Map::change_a_length,
     Map::swap_fields,
