@@ -1,13 +1,15 @@
 //! Chooses the model, has its code generated, and tells cargo when to do so again.
 
-use monomorph_codegen::Generated;
+use monomorph_codegen::{Generated, choices};
 use std::env;
 use std::path::PathBuf;
 
 const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
 
 fn main() {
-    println!("cargo::rerun-if-env-changed=MODEL_GGUF");
+    for variable in ["MODEL_GGUF", choices::POOLING, choices::CONTEXT] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
     let given = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty());
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let model = root.join(given.as_deref().unwrap_or(DEFAULT_MODEL.as_ref()));
@@ -22,7 +24,11 @@ fn main() {
     println!("cargo::rustc-env=MONOMORPH_IS_DEFAULT={}", u8::from(given.is_none()));
 
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let result = Generated::from_file(&model).and_then(|generated| {
+    let choices = match choices::from_environment() {
+        Ok(choices) => choices,
+        Err(error) => return println!("cargo::error={error}"),
+    };
+    let result = Generated::from_file(&model, choices).and_then(|generated| {
         generated.write(&out)?;
         Ok(generated.warnings)
     });

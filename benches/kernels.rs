@@ -9,7 +9,7 @@ use monomorph::dim::{Const, Dim, Dyn};
 #[cfg(target_arch = "x86_64")]
 use monomorph::isa::{Avx2, Avx512};
 use monomorph::isa::{Isa, LANES, Scalar};
-use monomorph::kernels::attention::{AttentionScratch, Heads, KeysValues, attention};
+use monomorph::kernels::attention::{AttentionScratch, Heads, KeysValues, Sight, attention};
 use monomorph::kernels::exp::exp;
 use monomorph::kernels::geglu::geglu;
 use monomorph::kernels::matmul::{Rows, matmul, matmul_geglu};
@@ -289,7 +289,7 @@ fn attend<I: Isa, H: Dim, G: Dim, D: Dim>(
         group.throughput(Throughput::Elements((2 * LANES * n * N_HEAD * HEAD_DIM) as u64));
         group.bench_function(format!("16 tokens, {n} keys"), |b| {
             let s = &mut scratch;
-            b.iter(|| attention(isa, heads, &queries, width, 0..LANES, kv, None, s, &mut out))
+            b.iter(|| attention(isa, heads, &queries, width, 0..LANES, kv, Sight::ALL, s, &mut out))
         });
     }
     group.finish();

@@ -41,7 +41,8 @@ pub mod generated_prelude {
     pub use crate::model::Model;
     pub use crate::quant::Types;
     pub use monomorph_gguf::{
-        Attention, FileShape, Fingerprint, Layer, Pooling, Spec, Tensor, TensorType, TokenizerSpec,
+        Attention, Choices, FileShape, Fingerprint, Layer, Pooling, Spec, Tensor, TensorType,
+        TokenizerSpec,
     };
     pub use std::borrow::Cow;
 }

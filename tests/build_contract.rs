@@ -5,8 +5,11 @@
 
 #[path = "support/mutate.rs"]
 mod mutate;
+#[path = "../codegen/tests/support/tiny.rs"]
+mod tiny_model;
 
-use monomorph_codegen::Generated;
+use monomorph_codegen::{Generated, choices};
+use monomorph_gguf::{Choices, FileShape};
 use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
@@ -15,7 +18,7 @@ use std::process::{Command, Output};
 #[test]
 fn a_model_becomes_three_files() {
     let model = tiny();
-    let generated = Generated::from_file(&model).expect("the tiny model");
+    let generated = Generated::from_file(&model, Choices::default()).expect("the tiny model");
     let out = folder("files");
     generated.write(&out).expect("a folder to write into");
     let read = |name: &str| fs::read(out.join(name)).expect(name);
@@ -26,12 +29,54 @@ fn a_model_becomes_three_files() {
     assert!(generated.warnings.is_empty(), "{:?}", generated.warnings);
 }
 
+/// What the variables of a build choose reaches the code.
+#[test]
+fn choices_reach_the_code() {
+    let choices = choices::parse(Some("last"), Some("100")).expect("choices");
+    let generated = Generated::from_file(&tiny(), choices).expect("the tiny model");
+    let by_default = Generated::from_file(&tiny(), Choices::default()).expect("the tiny model");
+    for line in [
+        "pooling: Some(Pooling::Last)",
+        "n_ctx: Some(100)",
+        "pooling: Pooling::Last",
+        "n_ctx: 100,",
+    ] {
+        assert!(generated.source.contains(line) && !by_default.source.contains(line), "{line}");
+    }
+    assert_eq!(generated.rope.len() * 256, by_default.rope.len() * 100);
+    let too_long = choices::parse(None, Some("257")).expect("a choice");
+    let error = Generated::from_file(&tiny(), too_long).err().expect("a refusal").to_string();
+    assert!(error.contains("context_length: found 256") && error.contains("257"), "{error}");
+}
+
+/// Of a language model, the build says what it takes for a vector and how much of the window it leaves out.
+#[test]
+fn a_language_model_warns() {
+    let options = tiny_model::Options { shape: FileShape::LanguageModel, ..Default::default() };
+    let mut model = tiny_model::writer(options);
+    model.set("gemma3.context_length", 32_768);
+    let path = folder("language model").join("model.gguf");
+    fs::write(&path, model.to_bytes()).expect("a file for the test");
+    let warnings = |pooling, context| {
+        let choices = choices::parse(pooling, context).expect("choices");
+        Generated::from_file(&path, choices).expect("a model").warnings
+    };
+    let found = warnings(None, None);
+    assert!(
+        found[0].contains("the mean of") && found[0].contains("MONOMORPH_POOLING"),
+        "{found:?}"
+    );
+    assert!(found[1].contains("cut to 8192") && found[1].contains("32768"), "{found:?}");
+    let found = warnings(Some("last"), Some("4096"));
+    assert!(found.len() == 1 && found[0].contains("the last of"), "{found:?}");
+}
+
 /// Nothing of where the model or the build lies gets into the code, so that builds can be reproduced elsewhere.
 #[test]
 fn a_path_with_a_space_gives_the_same_code() {
     let spaced = copy_of_tiny("a b");
-    let [here, there] =
-        [&tiny(), &spaced].map(|path| Generated::from_file(path).expect("the tiny model"));
+    let [here, there] = [&tiny(), &spaced]
+        .map(|path| Generated::from_file(path, Choices::default()).expect("the tiny model"));
     let lines = |source: &str| source.lines().skip(1).map(str::to_owned).collect::<Vec<String>>();
     assert_eq!(lines(&here.source), lines(&there.source));
     assert_eq!(
@@ -134,21 +179,27 @@ fn cargo_builds_or_says_why_not() {
     let damaged = folder("damaged").join("model.gguf");
     for mutant in mutate::mutants(&header.expect("the header"), 8) {
         mutant.write(&damaged);
-        if let Err(error) = Generated::from_file(&damaged) {
+        if let Err(error) = Generated::from_file(&damaged, Choices::default()) {
             let line = build_error(&damaged);
             assert!(line.ends_with(&error.to_string()), "{}: {line}", mutant.what);
         }
     }
 
-    let good = build(&copy_of_tiny("check a b"));
+    let line = build_error_of(build(&tiny(), "median"));
+    assert!(line.contains("MONOMORPH_POOLING is \"median\"; expected mean, cls or last"), "{line}");
+
+    let good = build(&copy_of_tiny("check a b"), "last");
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
 }
 
 /// The one line that a failing build must show.
 fn build_error(model: &Path) -> String {
-    let output = build(model);
+    build_error_of(build(model, ""))
+}
+
+fn build_error_of(output: Output) -> String {
     let text = String::from_utf8(output.stderr).expect("UTF-8 from cargo");
-    assert!(!output.status.success(), "built for {}: {text}", model.display());
+    assert!(!output.status.success(), "built: {text}");
     assert!(!text.contains("panicked"), "{text}");
     // Cargo itself closes with "build script logged errors".
     let lines: Vec<&str> =
@@ -157,8 +208,8 @@ fn build_error(model: &Path) -> String {
     lines[0].to_owned()
 }
 
-/// `cargo check` for a model.
-fn build(model: &Path) -> Output {
+/// `cargo check` for a model with this pooling.
+fn build(model: &Path, pooling: &str) -> Output {
     // Cargo's folder for tests lies directly in the target folder.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     Command::new(env!("CARGO"))
@@ -166,13 +217,17 @@ fn build(model: &Path) -> Output {
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("MODEL_GGUF", model)
+        .env("MONOMORPH_POOLING", pooling)
         .output()
         .expect("cargo starts")
 }
 
 /// Why a file cannot be built for, on one line.
 fn refusal(path: &Path) -> String {
-    let error = Generated::from_file(path).err().expect("the file is refused").to_string();
+    let error = Generated::from_file(path, Choices::default())
+        .err()
+        .expect("the file is refused")
+        .to_string();
     assert!(!error.contains('\n'), "{error}");
     error
 }

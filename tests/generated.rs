@@ -16,6 +16,11 @@ mod model_embeddinggemma {
     include!("../testdata/golden/model_embeddinggemma.rs");
 }
 
+#[allow(dead_code)] // As above.
+mod model_gemma3 {
+    include!("../testdata/golden/model_gemma3.rs");
+}
+
 use monomorph::dim::{Const, Dim};
 use monomorph::encoder::select;
 use monomorph::model::Model;
@@ -81,6 +86,19 @@ fn embeddinggemma_says_what_its_header_says() {
     assert_eq!(SPEC.pooling, Pooling::Mean);
     assert_eq!(SPEC.dense.len(), 2);
     assert_eq!((SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown), (2, 1, Some(3)));
+}
+
+#[test]
+fn gemma3_says_what_its_header_says() {
+    use model_gemma3::{Built, FINGERPRINT, NAME, SPEC};
+    let bytes = testdata("headers/gemma3-270m-Q4_K_M.header.gguf");
+    assert_says_what_the_header_says(&bytes, 0, &Built, &FINGERPRINT);
+    assert_eq!(NAME, "Gemma 3 270m");
+    let _: Const<640> = Built.n_embd();
+    let _: Const<1024> = Built.n_attn();
+    assert!(SPEC.causal && SPEC.dense.is_empty() && !SPEC.tokenizer.add_eos);
+    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (511, 8192));
+    assert_eq!((SPEC.pooling, SPEC.attention_scale), (Pooling::Mean, 1.0 / 16.0));
 }
 
 /// Constants of a model and the same numbers read at run time give the same bits.

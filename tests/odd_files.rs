@@ -6,7 +6,7 @@ use monomorph::pool::Team;
 use monomorph::tokenizer::Tokenizer;
 use monomorph_codegen::{Generated, vocab};
 use monomorph_gguf::writer::{Value, Writer};
-use monomorph_gguf::{FileShape, Header, Spec};
+use monomorph_gguf::{Choices, FileShape, Header, Spec};
 use support::tiny::{self, Options};
 use support::{TinyModel, bits, forward, scratch_file};
 
@@ -21,7 +21,7 @@ fn writer(shape: FileShape) -> Writer {
 #[track_caller]
 fn embed(name: &str, file: &Writer) -> Vec<u32> {
     let model = TinyModel::from_bytes(&format!("odd-{name}"), file.to_bytes());
-    Generated::from_file(&model.path).expect("a build");
+    Generated::from_file(&model.path, Choices::default()).expect("a build");
     let vectors = model.encoders(&model.spec).into_iter().map(|(_, encoder)| {
         bits(&forward(&*encoder, &Team::solo(), model.spec.n_embd, &[&IDS])).remove(0)
     });
@@ -36,7 +36,7 @@ fn embed(name: &str, file: &Writer) -> Vec<u32> {
 fn refusal(name: &str, file: &Writer) -> String {
     let path = scratch_file(&format!("odd-{name}.gguf"));
     std::fs::write(&path, file.to_bytes()).expect("the folder is writable");
-    match Generated::from_file(&path) {
+    match Generated::from_file(&path, Choices::default()) {
         Ok(_) => panic!("{name} was accepted"),
         Err(error) => error.to_string(),
     }

@@ -100,7 +100,9 @@ impl Case {
         for layers in layers {
             let mut line = format!("{name}, {layers} layers:");
             for pooling in poolings {
-                for dense in [false, true] {
+                let heads: &[bool] =
+                    if self.model.spec.dense.is_empty() { &[false] } else { &[false, true] };
+                for dense in heads.iter().copied() {
                     let spec = self.spec(layers, *pooling, dense);
                     let steps = layers + usize::from(dense);
                     let share = if self.random_blocks { 3.0 } else { 1.0 };
@@ -150,6 +152,10 @@ fn options(weights: TensorType) -> tiny::Options {
     tiny::Options { weights, ..Default::default() }
 }
 
+fn causal() -> tiny::Options {
+    tiny::Options { shape: FileShape::LanguageModel, ..Default::default() }
+}
+
 #[test]
 fn q8_0_equals_the_reference_behind_every_layer() {
     Case::new("Q8_0", options(TensorType::Q8_0)).check("Q8_0", 0..=6, &POOLINGS);
@@ -190,6 +196,20 @@ fn other_shapes_equal_the_reference() {
     Case::new("ollama", ollama).check("Ollama's names", 6..=6, &POOLINGS);
     let many_heads = tiny::Options { n_head_kv: 3, ..Default::default() };
     Case::new("kv-heads", many_heads).check("three key/value heads", 1..=6, &POOLINGS);
+}
+
+/// Gemma 3: full and sliding layers that see nothing behind a token, three or four query heads on one of keys.
+#[test]
+fn causal_models_equal_the_reference() {
+    Case::new("causal", causal()).check("causal Q8_0", 0..=6, &POOLINGS);
+    let floats = tiny::Options { weights: TensorType::F32, n_head: 4, ..causal() };
+    Case::new("causal-F32", floats).check("causal F32, four heads", 0..=6, &POOLINGS);
+    let two = tiny::Options { n_head: 4, n_head_kv: 2, ..causal() };
+    Case::new("causal-kv-heads", two).check("causal, two key/value heads", 6..=6, &POOLINGS);
+    let mut scaled = tiny::writer(causal());
+    scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
+    let scaled = TinyModel::from_bytes("parity-causal-scaled", scaled.to_bytes());
+    Case::of(scaled).check("causal, positions divided", 5..=6, &POOLINGS);
 }
 
 /// Random blocks of every other format in all matrices of the layers, or, where rows are shorter than a block, in the
@@ -242,15 +262,16 @@ fn every_block_format_equals_the_reference() {
 /// A test of the tolerance: it must notice the mistakes that this code could make.
 #[test]
 fn the_tolerance_notices_mistakes() {
-    let case = Case::new("mistakes", options(TensorType::Q8_0));
     type Change = (&'static str, fn(&mut Spec));
-    let changes: [Change; 7] = [
+    let changes: [Change; 9] = [
         ("a wider window", |spec| spec.attention_radius += 1),
         ("a narrower window", |spec| spec.attention_radius -= 1),
         ("a full layer that slides", |spec| {
             let sliding = spec.layers[0].attention;
             spec.layers.to_mut()[5].attention = sliding;
         }),
+        ("attention of the other direction", |spec| spec.causal = !spec.causal),
+        ("scores of another scale", |spec| spec.attention_scale *= 1.1),
         ("another epsilon", |spec| spec.rms_eps = 1e-3),
         ("gate and up swapped", |spec| {
             let layer = &mut spec.layers.to_mut()[3];
@@ -264,13 +285,16 @@ fn the_tolerance_notices_mistakes() {
             spec.layers.to_mut().remove(2);
         }),
     ];
-    for (name, change) in changes {
-        let mut spec = case.spec(6, Pooling::Last, false);
-        change(&mut spec);
-        let (_, encoder) = case.model.encoders(&spec).pop().expect("an encoder");
-        let worst = case.worst(&*encoder, 6, Pooling::Last, false);
-        println!("{name}: off by {worst:.1e}");
-        assert!(worst > 3.0 * tolerance(true, 6), "{name}: only {worst:e}");
+    for (model, options) in [("encoder", options(TensorType::Q8_0)), ("causal", causal())] {
+        let case = Case::new(&format!("mistakes-{model}"), options);
+        for (name, change) in changes {
+            let mut spec = case.spec(6, Pooling::Last, false);
+            change(&mut spec);
+            let (_, encoder) = case.model.encoders(&spec).pop().expect("an encoder");
+            let worst = case.worst(&*encoder, 6, Pooling::Last, false);
+            println!("{model}, {name}: off by {worst:.1e}");
+            assert!(worst > 3.0 * tolerance(true, 6), "{model}, {name}: only {worst:e}");
+        }
     }
 }
 
@@ -284,6 +308,7 @@ fn company_and_threads_change_no_bit() {
         ("together-BF16", options(TensorType::BF16)),
         ("together-mixed", mixed(1)),
         ("together-dense", mixed(6)),
+        ("together-causal", causal()),
     ] {
         let case = Case::new(name, options);
         let (texts, n) = (case.ids(), case.reference.n_embd);

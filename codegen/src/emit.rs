@@ -1,8 +1,8 @@
 //! The generated Rust: constants, types and tables. What has to be done with them is written by hand in the runtime.
 
-use monomorph_gguf::{Attention, Fingerprint, Layer, Spec, Tensor, TensorType};
+use monomorph_gguf::{Attention, Choices, Fingerprint, Layer, Spec, Tensor, TensorType};
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use std::fmt::{Debug, LowerHex};
 
 /// The source text for a model: an `impl Model` with constant dimensions, its [`Spec`] and its [`Fingerprint`].
@@ -69,16 +69,15 @@ fn model(spec: &Spec) -> TokenStream {
 }
 
 fn spec_constant(spec: &Spec) -> TokenStream {
-    let Spec { name, architecture, rms_eps, rope_base_full, rope_base_sliding, .. } = spec;
+    let Spec { name, architecture, rms_eps, causal, attention_scale, .. } = spec;
+    let Spec { rope_base_full, rope_base_sliding, rope_divisor_full, .. } = spec;
     let [n_embd, n_ff, n_vocab, n_ctx] =
         [spec.n_embd, spec.n_ff, spec.n_vocab, spec.n_ctx].map(integer);
     let [n_head, n_head_kv, head_dim, attention_radius] =
         [spec.n_head, spec.n_head_kv, spec.head_dim, spec.attention_radius].map(integer);
-    let license = match &spec.license {
-        Some(license) => quote!(Some(Cow::Borrowed(#license))),
-        None => quote!(None),
-    };
+    let license = option(spec.license.as_deref().map(|license| quote!(Cow::Borrowed(#license))));
     let shape = variant(spec.shape);
+    let choices = choices(spec.choices);
     let pooling = variant(spec.pooling);
     let token_embd = tensor(&spec.token_embd);
     let output_norm = tensor(&spec.output_norm);
@@ -94,6 +93,7 @@ fn spec_constant(spec: &Spec) -> TokenStream {
             architecture: Cow::Borrowed(#architecture),
             license: #license,
             shape: FileShape::#shape,
+            choices: #choices,
             n_embd: #n_embd,
             n_ff: #n_ff,
             n_head: #n_head,
@@ -102,10 +102,13 @@ fn spec_constant(spec: &Spec) -> TokenStream {
             n_vocab: #n_vocab,
             n_ctx: #n_ctx,
             rms_eps: #rms_eps,
+            causal: #causal,
             attention_radius: #attention_radius,
+            attention_scale: #attention_scale,
             pooling: Pooling::#pooling,
             rope_base_full: #rope_base_full,
             rope_base_sliding: #rope_base_sliding,
+            rope_divisor_full: #rope_divisor_full,
             token_embd: #token_embd,
             output_norm: #output_norm,
             layers: Cow::Borrowed(&LAYERS),
@@ -116,18 +119,21 @@ fn spec_constant(spec: &Spec) -> TokenStream {
     }
 }
 
+fn choices(choices: Choices) -> TokenStream {
+    let pooling = option(choices.pooling.map(|pooling| {
+        let pooling = variant(pooling);
+        quote!(Pooling::#pooling)
+    }));
+    let n_ctx = option(choices.n_ctx.map(integer));
+    quote!(Choices { pooling: #pooling, n_ctx: #n_ctx })
+}
+
 fn tokenizer(spec: &Spec) -> TokenStream {
     let tokenizer = &spec.tokenizer;
     let [bos, eos] = [tokenizer.bos, tokenizer.eos].map(integer);
     let (add_bos, add_eos) = (tokenizer.add_bos, tokenizer.add_eos);
     let add_space_prefix = tokenizer.add_space_prefix;
-    let unknown = match tokenizer.unknown {
-        Some(id) => {
-            let id = integer(id);
-            quote!(Some(#id))
-        }
-        None => quote!(None),
-    };
+    let unknown = option(tokenizer.unknown.map(integer));
     quote! {
         TokenizerSpec {
             bos: #bos,
@@ -194,6 +200,13 @@ fn tensor(tensor: &Tensor) -> TokenStream {
     let [rows, cols] = [tensor.rows, tensor.cols].map(integer);
     let (kind, offset) = (variant(tensor.kind), integer(tensor.offset));
     quote!(Tensor::new(TensorType::#kind, #rows, #cols, #offset))
+}
+
+fn option(value: Option<impl ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(Some(#value)),
+        None => quote!(None),
+    }
 }
 
 /// A number without a type suffix.

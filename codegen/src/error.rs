@@ -9,6 +9,15 @@ use std::path::PathBuf;
 pub enum Error {
     /// The file is not a GGUF file, or not a model that this version runs.
     Gguf(monomorph_gguf::Error),
+    /// A variable of the environment states no choice that a build has.
+    Choice {
+        /// Its name.
+        variable: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// The file could not be read.
     Read(PathBuf, io::Error),
     /// A generated file could not be written.
@@ -19,6 +28,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Gguf(error) => error.fmt(f),
+            Error::Choice { variable, found, expected } => {
+                write!(f, "{variable} is {found:?}; expected {expected}")
+            }
             Error::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Error::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
         }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod choices;
 mod emit;
 mod error;
 pub mod rope;
@@ -12,7 +13,7 @@ pub mod vocab;
 
 pub use error::Error;
 
-use monomorph_gguf::{FileShape, Fingerprint, Header, Spec, read_prefix};
+use monomorph_gguf::{Choices, FileShape, Fingerprint, Header, Pooling, Spec, read_prefix};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -32,30 +33,31 @@ pub struct Generated {
 
 impl Generated {
     /// Reads a model file.
-    pub fn from_file(path: &Path) -> Result<Generated, Error> {
+    pub fn from_file(path: &Path, choices: Choices) -> Result<Generated, Error> {
         let prefix = read_prefix(path)?;
         let header = Header::parse(&prefix.bytes, prefix.file_len)?;
         // Before the whole file is read: a file that is refused is refused at once.
-        Spec::from_header(&header)?;
+        Spec::from_header_with(&header, choices)?;
         let content = content_hash(path).map_err(|error| Error::Read(path.into(), error))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        Generated::from_header(&header, &prefix.bytes, content, &file_name)
+        Generated::from_header(&header, choices, &prefix.bytes, content, &file_name)
     }
 
     /// Generates for a header. `bytes` begins with the header's own bytes, `content` is the hash of the whole file.
     pub fn from_header(
         header: &Header<'_>,
+        choices: Choices,
         bytes: &[u8],
         content: u128,
         file_name: &str,
     ) -> Result<Generated, Error> {
-        let spec = Spec::from_header(header)?;
+        let spec = Spec::from_header_with(header, choices)?;
         let fingerprint = Fingerprint::new(header, bytes, content)?;
         Ok(Generated {
             source: emit::source(&spec, &fingerprint, file_name),
             vocabulary: vocab::build(header)?,
-            rope: rope::tables(&spec),
-            warnings: warnings(&spec),
+            rope: rope::bytes(&spec),
+            warnings: warnings(header, &spec),
         })
     }
 
@@ -74,7 +76,7 @@ impl Generated {
     }
 }
 
-fn warnings(spec: &Spec) -> Vec<String> {
+fn warnings(header: &Header<'_>, spec: &Spec) -> Vec<String> {
     let mut warnings = Vec::new();
     if spec.shape == FileShape::WithoutDense {
         warnings.push(
@@ -82,6 +84,27 @@ fn warnings(spec: &Spec) -> Vec<String> {
              original model's and cannot be compared with them; use a file with 316 tensors to get the right ones"
                 .to_owned(),
         );
+    }
+    if spec.shape == FileShape::LanguageModel {
+        warnings.push(format!(
+            "this is a language model, which was not trained to embed; its vectors are the {} of its last layer's \
+             states. {}=mean or last chooses",
+            match spec.pooling {
+                Pooling::Mean => "mean",
+                Pooling::Cls => "first",
+                Pooling::Last => "last",
+            },
+            choices::POOLING
+        ));
+    }
+    let key = format!("{}.context_length", spec.architecture);
+    let trained = header.metadata.optional::<usize>(&key).ok().flatten();
+    if let (None, Some(trained)) = (spec.choices.n_ctx, trained.filter(|&n| n > spec.n_ctx)) {
+        warnings.push(format!(
+            "texts are cut to {} tokens, of the {trained} that the model was trained for; {}={trained} builds for all",
+            spec.n_ctx,
+            choices::CONTEXT
+        ));
     }
     warnings
 }

@@ -5,16 +5,16 @@
 
 use monomorph_gguf::Spec;
 
-/// A table of n_ctx x 2 x head_dim / 2 floats for one frequency base.
+/// A table of n_ctx x 2 x head_dim / 2 floats for one frequency base; positions count `divisor` times less.
 ///
-/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim)`. As the original model does, the frequency
-/// and the angle are rounded to float32 before their sine and cosine are taken.
-pub fn table(n_ctx: usize, head_dim: usize, base: f32) -> Vec<f32> {
+/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim) / divisor`. As the original model does, the
+/// frequency and the angle are rounded to float32 before their sine and cosine are taken.
+pub fn table(n_ctx: usize, head_dim: usize, base: f32, divisor: f32) -> Vec<f32> {
     let half = head_dim / 2;
     let frequencies: Vec<f32> = (0..half)
         .map(|j| {
             let exponent = (2 * j) as f32 / head_dim as f32;
-            1.0 / (libm::pow(f64::from(base), f64::from(exponent)) as f32)
+            1.0 / (libm::pow(f64::from(base), f64::from(exponent)) as f32) / divisor
         })
         .collect();
     let mut table = Vec::with_capacity(n_ctx * head_dim);
@@ -26,11 +26,15 @@ pub fn table(n_ctx: usize, head_dim: usize, base: f32) -> Vec<f32> {
     table
 }
 
-/// Both tables of a model as little-endian bytes: sliding layers first.
-pub fn tables(spec: &Spec) -> Vec<u8> {
-    let table = |base| table(spec.n_ctx, spec.head_dim, base);
-    let both = [table(spec.rope_base_sliding), table(spec.rope_base_full)];
-    both.concat().iter().flat_map(|x| x.to_le_bytes()).collect()
+/// The tables of a model: of its sliding layers, and of its full ones.
+pub fn of_model(spec: &Spec) -> [Vec<f32>; 2] {
+    let table = |base, divisor| table(spec.n_ctx, spec.head_dim, base, divisor);
+    [table(spec.rope_base_sliding, 1.0), table(spec.rope_base_full, spec.rope_divisor_full)]
+}
+
+/// [`of_model`] as little-endian bytes.
+pub fn bytes(spec: &Spec) -> Vec<u8> {
+    of_model(spec).concat().iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -39,7 +43,8 @@ mod tests {
 
     #[test]
     fn holds_cosines_then_sines_of_each_position() {
-        let table = table(3, 4, 10_000.0);
+        assert_eq!(table(9, 4, 10_000.0, 4.0)[32..], table(3, 4, 10_000.0, 1.0)[8..]);
+        let table = table(3, 4, 10_000.0, 1.0);
         assert_eq!(table[..4], [1.0, 1.0, 0.0, 0.0]);
         let want = [2f32.cos(), 0.02f32.cos(), 2f32.sin(), 0.02f32.sin()];
         for (got, want) in table[8..].iter().zip(want) {

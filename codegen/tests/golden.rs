@@ -8,26 +8,36 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use monomorph_codegen::Generated;
-use monomorph_gguf::Header;
+use monomorph_gguf::{Choices, Header};
 use xxhash_rust::xxh3::xxh3_64;
 
 #[test]
 fn tiny_model() {
-    let generated = Generated::from_file(&testdata("tiny.gguf")).unwrap();
+    let generated = Generated::from_file(&testdata("tiny.gguf"), Choices::default()).unwrap();
     check(&generated, "tiny");
     assert!(generated.warnings.is_empty());
 }
 
-/// From EmbeddingGemma's own header, with its vocabulary cut short.
 #[test]
 fn embeddinggemma() {
-    let name = "embeddinggemma-300m-Q8_0.header.gguf";
+    let generated = from_header("embeddinggemma-300m-Q8_0.header.gguf");
+    check(&generated, "embeddinggemma");
+    assert!(generated.warnings.is_empty());
+}
+
+#[test]
+fn gemma3() {
+    let generated = from_header("gemma3-270m-Q4_K_M.header.gguf");
+    check(&generated, "gemma3");
+    assert_eq!(generated.warnings.len(), 2);
+}
+
+/// From a model's own header, with its vocabulary cut short.
+fn from_header(name: &str) -> Generated {
     let bytes = fs::read(testdata("headers").join(name)).unwrap();
     let header = Header::parse(&bytes, file_len(&bytes)).unwrap();
     // There is no content to hash.
-    let generated = Generated::from_header(&header, &bytes, 0, name).unwrap();
-    check(&generated, "embeddinggemma");
-    assert!(generated.warnings.is_empty());
+    Generated::from_header(&header, Choices::default(), &bytes, 0, name).unwrap()
 }
 
 /// The length that a file with this header has when nothing follows its last tensor.

@@ -12,7 +12,15 @@ const PIECES: usize = 512;
 
 #[test]
 fn embeddinggemma_is_cut_from_the_real_file() {
-    let name = "embeddinggemma-300m-Q8_0";
+    is_cut_from_the_real_file("embeddinggemma-300m-Q8_0");
+}
+
+#[test]
+fn gemma3_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("gemma3-270m-Q4_K_M");
+}
+
+fn is_cut_from_the_real_file(name: &str) {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../testdata/headers")
         .join(format!("{name}.header.gguf"));

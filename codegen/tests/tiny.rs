@@ -11,6 +11,9 @@ use monomorph_gguf::{
 };
 use tiny::{Options, tiny, tiny_with};
 
+const SHAPES: [FileShape; 4] =
+    [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama, FileShape::LanguageModel];
+
 #[test]
 fn tiny_gguf_is_what_the_generator_writes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/tiny.gguf");
@@ -32,17 +35,20 @@ fn tiny_gguf_is_what_the_generator_writes() {
 #[test]
 fn every_variant_is_a_model() {
     for weights in [TensorType::Q8_0, TensorType::F32, TensorType::F16, TensorType::BF16] {
-        for shape in [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama] {
+        for shape in SHAPES {
             let bytes = tiny_with(Options { weights, shape, ..Options::default() });
             let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
             let spec = Spec::from_header(&header).unwrap();
             assert_eq!(spec.shape, shape);
             assert_eq!(spec.layers[0].attn_q.kind, weights);
             assert_eq!(spec.token_embd.kind, weights);
-            assert_eq!(spec.dense.len(), if shape == FileShape::WithoutDense { 0 } else { 2 });
+            assert_eq!(spec.dense.len(), if shape.has_dense() { 2 } else { 0 });
+            assert_eq!(spec.causal, shape == FileShape::LanguageModel);
+            assert_eq!(spec.tokenizer.add_eos, !spec.causal);
             let full: Vec<usize> =
                 (0..6).filter(|&i| spec.layers[i].attention == Attention::Full).collect();
-            assert_eq!((full, spec.attention_radius), (vec![5], 8));
+            let radius = if spec.causal { 15 } else { 8 };
+            assert_eq!((full, spec.attention_radius), (vec![5], radius));
         }
     }
 }

@@ -4,14 +4,14 @@ use super::inputs::{Want, take};
 use super::{Pass, TextRows};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
-use crate::kernels::attention::{Heads, KeysValues, QUERIES, attention};
+use crate::kernels::attention::{Heads, KeysValues, QUERIES, Sight, attention};
 use crate::kernels::matmul::{matmul, matmul_geglu};
 use crate::kernels::rms_norm::{add_rms_norm, rms_norm_in_place};
 use crate::kernels::rope::rope;
 use crate::kernels::unpack::Matrix;
 use crate::model::Model;
 use crate::pool::ColumnsMut;
-use monomorph_gguf::{Attention, Layer};
+use monomorph_gguf::{Attention, Layer, Spec};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 impl<I: Isa, M: Model> Pass<'_, I, M> {
@@ -84,7 +84,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let width = n_q + 2 * n_kv;
         let q_gain = self.weights.norm(layer.attn_q_norm);
         let k_gain = self.weights.norm(layer.attn_k_norm);
-        let score_scale = 1.0 / (d.size() as f32).sqrt();
+        let score_scale = model.spec().attention_scale;
         let per_part = self.rows_per_part();
         let [mut qkv, mut keys, mut values] =
             [&mut self.ws.qkv, &mut self.ws.keys, &mut self.ws.values].map(Vec::as_mut_slice);
@@ -129,7 +129,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         };
         let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
         let width = n_attn.size() + 2 * n_kv;
-        let radius = (kind == Attention::Sliding).then_some(model.spec().attention_radius);
+        let sight = sight(model.spec(), kind);
         let (texts, qkv, threads) = (&self.ws.texts, &self.ws.qkv, &self.ws.threads);
         let (keys, values) = (&self.ws.keys, &self.ws.values);
         let parts = || parts_of_texts(texts, QUERIES);
@@ -144,7 +144,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             let tokens = part.first..part.first + part.len;
             let scratch = &mut *lock(&threads[thread]);
             let (scratch, out) = (&mut scratch.attention, &mut scratch.heads);
-            attention(isa, heads, queries, width, tokens, kv, radius, scratch, out);
+            attention(isa, heads, queries, width, tokens, kv, sight, scratch, out);
             isa.vectorize(
                 #[inline(always)]
                 || {
@@ -238,6 +238,15 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             threads => (n / PANEL).div_ceil(PARTS_PER_THREAD * threads),
         }
     }
+}
+
+/// What a token sees in a layer of this kind.
+fn sight(spec: &Spec, kind: Attention) -> Sight {
+    let before = match kind {
+        Attention::Sliding => spec.attention_radius,
+        Attention::Full => Sight::ALL.before,
+    };
+    Sight { before, after: if spec.causal { 0 } else { before } }
 }
 
 /// Parts of an operation for each thread of the team: two leave something to take over from a thread that is late.

@@ -12,7 +12,7 @@
 //! 1. Keys and values are used as they lie, row by row: only sixteen queries are transposed.
 //! 2. No sum crosses lanes, and every sum runs over the keys in their order. Keys out of reach add exactly zero, so a
 //!    token's bits do not depend on which others share its part.
-//! 3. In sliding layers the keys are clipped to what the part can reach; the window's edges alone are masked.
+//! 3. The keys are clipped to what the part can reach; the edges of what its tokens see alone are masked.
 
 use super::softmax::softmax_columns;
 use super::tile::{float_tile, float_tile_transposed};
@@ -55,11 +55,30 @@ pub struct AttentionScratch {
     scores: Vec<[f32; LANES]>,
 }
 
+/// How far a token sees: this many keys before its own and behind it.
+#[derive(Clone, Copy)]
+pub struct Sight {
+    /// Keys before its own.
+    pub before: usize,
+    /// Keys behind its own.
+    pub after: usize,
+}
+
+impl Sight {
+    /// The whole text.
+    pub const ALL: Sight = Sight { before: usize::MAX, after: usize::MAX };
+
+    /// The keys that a token of a text of `n` sees.
+    #[inline(always)]
+    fn of(self, token: usize, n: usize) -> Range<usize> {
+        token.saturating_sub(self.before)..token.saturating_add(self.after).min(n - 1) + 1
+    }
+}
+
 /// Attends from the tokens `tokens` of a text (1 to [`QUERIES`]).
 ///
 /// `queries` holds their rows, `stride` apart, each beginning with n_head * head_dim floats that are normalised,
-/// turned and scaled. `radius` limits the distance between a query and its keys. `out` gets
-/// `tokens.len()` x (n_head * head_dim).
+/// turned and scaled. `out` gets `tokens.len()` x (n_head * head_dim).
 #[allow(clippy::too_many_arguments)] // Each is one noun of the formula above.
 pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     isa: I,
@@ -68,14 +87,14 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     stride: usize,
     tokens: Range<usize>,
     kv: KeysValues<'_>,
-    radius: Option<usize>,
+    sight: Sight,
     scratch: &mut AttentionScratch,
     out: &mut [f32],
 ) {
     isa.vectorize(
         #[inline(always)]
         || {
-            let part = Part { heads, queries, stride, tokens, kv, radius };
+            let part = Part { heads, queries, stride, tokens, kv, sight };
             if I::WIDE && part.shared().is_multiple_of(3) {
                 part.attend::<I, 3, 8, 8, 2>(isa, scratch, out);
             } else if I::WIDE {
@@ -94,7 +113,7 @@ struct Part<'a, H: Dim, G: Dim, D: Dim> {
     stride: usize,
     tokens: Range<usize>,
     kv: KeysValues<'a>,
-    radius: Option<usize>,
+    sight: Sight,
 }
 
 impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
@@ -121,8 +140,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
     ) {
         let (n_head, d) = (self.heads.n_head.size(), self.heads.head_dim.size());
         let kv_stride = self.heads.n_head_kv.size() * d;
-        let radius = self.radius.unwrap_or(self.kv.n);
-        let reach = Reach { tokens: self.tokens.clone(), radius, n: self.kv.n };
+        let reach = Reach { tokens: self.tokens.clone(), sight: self.sight, n: self.kv.n };
         let (first_key, n_keys) = (reach.keys().start, reach.keys().len());
         let blocks = d / BLOCK;
         scratch.queries.resize(TOGETHER * blocks, bytemuck::Zeroable::zeroed());
@@ -153,7 +171,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
 /// Which keys the tokens of a part see.
 struct Reach {
     tokens: Range<usize>,
-    radius: usize,
+    sight: Sight,
     n: usize,
 }
 
@@ -161,8 +179,9 @@ impl Reach {
     /// The keys that any of the tokens sees.
     #[inline(always)]
     fn keys(&self) -> Range<usize> {
-        let start = self.tokens.start.saturating_sub(self.radius);
-        start..(self.tokens.end + self.radius).min(self.n)
+        let [first, last] =
+            [self.tokens.start, self.tokens.end - 1].map(|token| self.sight.of(token, self.n));
+        first.start..last.end
     }
 
     /// Gives minus infinity to the keys that a token does not see. Rows of `scores` are the keys of [`Self::keys`].
@@ -170,8 +189,7 @@ impl Reach {
     fn mask(&self, scores: &mut [[f32; LANES]]) {
         let first = self.keys().start;
         for (lane, token) in self.tokens.clone().enumerate() {
-            let start = token.saturating_sub(self.radius);
-            let end = (token + self.radius + 1).min(self.n);
+            let Range { start, end } = self.sight.of(token, self.n);
             scores[..start - first].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
             scores[end - first..].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
         }

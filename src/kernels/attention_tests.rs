@@ -34,7 +34,7 @@ impl Case {
         }
     }
 
-    fn reference(&self, token: usize, head: usize, radius: Option<usize>) -> Vec<f64> {
+    fn reference(&self, token: usize, head: usize, sight: Sight) -> Vec<f64> {
         let kv_head = head / (self.n_head / self.n_head_kv);
         let row = |m: &[f32], heads: usize, token: usize, head: usize| -> Vec<f64> {
             m[(token * heads + head) * D..][..D].iter().map(|x| f64::from(*x)).collect()
@@ -42,7 +42,8 @@ impl Case {
         let query = row(&self.queries, self.n_head, token, head);
         let (mut out, mut sum) = (vec![0.0; D], 0.0);
         for other in 0..self.n {
-            if radius.is_some_and(|radius| token.abs_diff(other) > radius) {
+            let limit = if other < token { sight.before } else { sight.after };
+            if token.abs_diff(other) > limit {
                 continue;
             }
             let key = row(&self.keys, self.n_head_kv, other, kv_head);
@@ -54,7 +55,7 @@ impl Case {
         out.into_iter().map(|o| o / sum).collect()
     }
 
-    fn run<I: Isa, X: Dim>(&self, isa: I, d: X, radius: Option<usize>, step: usize) -> Vec<f32> {
+    fn run<I: Isa, X: Dim>(&self, isa: I, d: X, sight: Sight, step: usize) -> Vec<f32> {
         let heads = Heads { n_head: Dyn(self.n_head), n_head_kv: Dyn(self.n_head_kv), head_dim: d };
         let kv = KeysValues { n: self.n, keys: &self.keys, values: &self.values };
         let stride = self.n_head * D;
@@ -64,7 +65,7 @@ impl Case {
             let tokens = start..(start + step).min(self.n);
             let queries = &self.queries[start * stride..];
             let out = &mut out[start * stride..tokens.end * stride];
-            attention(isa, heads, queries, stride, tokens, kv, radius, &mut scratch, out);
+            attention(isa, heads, queries, stride, tokens, kv, sight, &mut scratch, out);
         }
         out
     }
@@ -72,29 +73,36 @@ impl Case {
 
 #[test]
 fn equals_the_definition_in_every_cut() {
-    for (n, n_head, n_head_kv, radius) in [
-        (1, 3, 1, None),
-        (2, 3, 1, Some(8)),
-        (17, 3, 1, Some(8)),
-        (40, 3, 1, Some(5)),
-        (70, 4, 2, Some(16)),
-        (70, 3, 1, None),
-        (33, 2, 2, None),
-        (33, 6, 2, Some(8)),
-        (20, 6, 1, None),
+    let within = |before, after| Sight { before, after };
+    for (n, n_head, n_head_kv, sight) in [
+        (1, 3, 1, Sight::ALL),
+        (2, 3, 1, within(8, 8)),
+        (17, 3, 1, within(8, 8)),
+        (40, 3, 1, within(5, 5)),
+        (70, 4, 2, within(16, 16)),
+        (70, 3, 1, Sight::ALL),
+        (33, 2, 2, Sight::ALL),
+        (33, 6, 2, within(8, 8)),
+        (20, 6, 1, Sight::ALL),
+        (1, 4, 1, within(usize::MAX, 0)),
+        (70, 4, 1, within(usize::MAX, 0)),
+        (40, 3, 1, within(15, 0)),
+        (70, 4, 2, within(7, 0)),
+        (40, 3, 1, within(0, 0)),
+        (33, 3, 1, within(2, 20)),
     ] {
         let case = Case::new(n, n_head, n_head_kv);
         let scalar = crate::isa::Scalar::detect().unwrap();
-        let want = case.run(scalar, Dyn(D), radius, QUERIES);
+        let want = case.run(scalar, Dyn(D), sight, QUERIES);
         for (i, got) in want.chunks(D).enumerate() {
-            let reference = case.reference(i / n_head, i % n_head, radius);
+            let reference = case.reference(i / n_head, i % n_head, sight);
             for (got, want) in got.iter().zip(reference) {
                 assert!((f64::from(*got) - want).abs() < 5e-6, "{got} {want}, n {n}");
             }
         }
         for_each_isa!(|isa| {
-            assert!(case.run(isa, Const::<D>, radius, QUERIES) == want, "n {n}");
-            assert!(case.run(isa, Dyn(D), radius, 3) == want, "n {n} in threes");
+            assert!(case.run(isa, Const::<D>, sight, QUERIES) == want, "n {n}");
+            assert!(case.run(isa, Dyn(D), sight, 3) == want, "n {n} in threes");
         });
     }
 }
@@ -104,7 +112,7 @@ fn a_nan_key_reaches_the_output() {
     let mut case = Case::new(20, 3, 1);
     case.keys[7 * D] = f32::NAN;
     for_each_isa!(|isa| {
-        let out = case.run(isa, Dyn(D), None, QUERIES);
+        let out = case.run(isa, Dyn(D), Sight::ALL, QUERIES);
         assert!(out.iter().all(|o| o.is_nan()));
     });
 }

@@ -1,4 +1,5 @@
-//! The reference encoder: EmbeddingGemma's forward pass in plain loops of float32, for testing and for reading.
+//! The reference encoder: EmbeddingGemma's and Gemma 3's forward pass in plain loops of float32, for testing and for
+//! reading.
 //!
 //! It knows a file's header and nothing else of this project: it reads hyper-parameters and tensors by name, decodes
 //! every weight to float32 and follows the model's description step by step. Sums run in float64, so that its own error
@@ -22,11 +23,15 @@ pub struct Reference {
     n_head: usize,
     n_head_kv: usize,
     head_dim: usize,
-    /// In sliding layers a position sees those at most this far away.
-    radius: usize,
+    /// Whether a position sees only itself and those before it.
+    causal: bool,
+    /// Sliding layers' window, itself included in a causal model's: the whole width, as files give it.
+    window: usize,
     eps: f32,
     rope_base_full: f32,
     rope_base_sliding: f32,
+    /// Full layers count positions so many times less.
+    rope_factor: f32,
     token_embd: Matrix,
     layers: Vec<Layer>,
     output_norm: Vec<f32>,
@@ -112,16 +117,29 @@ impl Reference {
         add(x, &self.norm_rows(&f, &layer.post_ffw_norm))
     }
 
-    /// Bidirectional attention, from (T, n_embd) to (T, n_embd).
+    /// Whether position `p` sees position `other`.
+    fn sees(&self, layer: &Layer, p: usize, other: usize) -> bool {
+        if self.causal {
+            other <= p && (layer.full || p - other < self.window)
+        } else {
+            layer.full || p.abs_diff(other) <= self.window / 2
+        }
+    }
+
+    /// Attention, from (T, n_embd) to (T, n_embd).
     fn attention(&self, layer: &Layer, h: &Rows) -> Rows {
         let d = self.head_dim;
-        let base = if layer.full { self.rope_base_full } else { self.rope_base_sliding };
+        let (base, factor) = match layer.full {
+            true => (self.rope_base_full, self.rope_factor),
+            false => (self.rope_base_sliding, 1.0),
+        };
         // Normalised and turned heads: (T, n_head * head_dim) and (T, n_head_kv * head_dim).
         let heads = |weights: &Matrix, gain: &[f32]| -> Rows {
             let turn = |(p, h): (usize, &Vec<f32>)| {
                 let row = weights.times(h);
-                let heads =
-                    row.chunks(d).map(|head| rope(&rms_norm(head, gain, self.eps), p, base));
+                let heads = row
+                    .chunks(d)
+                    .map(|head| rope(&rms_norm(head, gain, self.eps), p as f32 / factor, base));
                 heads.flatten().collect()
             };
             h.iter().enumerate().map(turn).collect()
@@ -130,10 +148,10 @@ impl Reference {
         let k = heads(&layer.attn_k, &layer.attn_k_norm);
         let v: Rows = h.iter().map(|h| layer.attn_v.times(h)).collect();
 
-        let sees = |p: usize, other: usize| layer.full || p.abs_diff(other) <= self.radius;
         let mut out = Rows::new();
         for p in 0..h.len() {
-            let visible: Vec<usize> = (0..h.len()).filter(|other| sees(p, *other)).collect();
+            let visible: Vec<usize> =
+                (0..h.len()).filter(|other| self.sees(layer, p, *other)).collect();
             let mut o = Vec::new(); // (n_head * head_dim)
             for head in 0..self.n_head {
                 let kv = head / (self.n_head / self.n_head_kv);
@@ -175,12 +193,12 @@ fn rms_norm(x: &[f32], gain: &[f32], eps: f32) -> Vec<f32> {
 }
 
 /// Turns the pairs `(j, j + d / 2)` of one head by `position * base^(-2 j / d)`.
-fn rope(x: &[f32], position: usize, base: f32) -> Vec<f32> {
+fn rope(x: &[f32], position: f32, base: f32) -> Vec<f32> {
     let half = x.len() / 2;
     let mut turned = x.to_vec();
     for j in 0..half {
         let frequency = base.powf(-2.0 * j as f32 / x.len() as f32);
-        let (sin, cos) = (position as f32 * frequency).sin_cos();
+        let (sin, cos) = (position * frequency).sin_cos();
         turned[j] = x[j] * cos - x[j + half] * sin;
         turned[j + half] = x[j] * sin + x[j + half] * cos;
     }
@@ -237,11 +255,13 @@ impl Reference {
             n_head: file.size("attention.head_count"),
             n_head_kv: file.size("attention.head_count_kv"),
             head_dim: file.size("attention.key_length"),
-            // The file gives the window's whole width, half of it on each side.
-            radius: file.size("attention.sliding_window") / 2,
+            // Gemma 3 is causal; with dense heads the same name stands for EmbeddingGemma.
+            causal: file.architecture() == "gemma3" && file.matrix("dense.0").is_none(),
+            window: file.size("attention.sliding_window"),
             eps: file.float("attention.layer_norm_rms_epsilon").expect("eps"),
             rope_base_full: file.float("rope.freq_base").expect("a base"),
             rope_base_sliding: file.float("rope.freq_base_swa").unwrap_or(10_000.0),
+            rope_factor: file.float("rope.scaling.factor").unwrap_or(1.0),
             token_embd: file.matrix("token_embd").expect("embeddings"),
             layers: (0..file.size("block_count")).map(|i| file.layer(i)).collect(),
             // Ollama's files have their own names for the last three tensors.
@@ -306,8 +326,11 @@ impl File<'_> {
 
     /// The name of a hyper-parameter's key.
     fn key(&self, name: &str) -> String {
-        let architecture = self.header.metadata.str("general.architecture");
-        format!("{}.{name}", architecture.expect("an architecture"))
+        format!("{}.{name}", self.architecture())
+    }
+
+    fn architecture(&self) -> &str {
+        self.header.metadata.str("general.architecture").expect("an architecture")
     }
 
     fn size(&self, name: &str) -> usize {

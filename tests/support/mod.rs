@@ -56,8 +56,7 @@ impl TinyModel {
     /// The tables that a build for this model would hold.
     pub fn rope(&self) -> RopeTables {
         let spec = &self.spec;
-        let table = |base| rope::table(spec.n_ctx, spec.head_dim, base);
-        let (sliding, full) = (table(spec.rope_base_sliding), table(spec.rope_base_full));
+        let [sliding, full] = rope::of_model(spec);
         RopeTables::new(sliding, full, spec.head_dim / 2)
     }
 }

@@ -24,7 +24,9 @@ pub use error::{Error, Limit, Place};
 pub use fingerprint::Fingerprint;
 pub use header::{DEFAULT_ALIGNMENT, Header, MAGIC, Prefix, read_prefix};
 pub use metadata::{FromValue, Metadata};
-pub use spec::{Attention, FileShape, Layer, MATRIX_TYPES, Pooling, Spec, Tensor, TokenizerSpec};
+pub use spec::{
+    Attention, Choices, FileShape, Layer, MATRIX_TYPES, Pooling, Spec, Tensor, TokenizerSpec,
+};
 pub use tensor::{TensorInfo, TensorType};
 pub use value::{Array, Value, ValueType};
 pub use vocabulary::{Piece, PieceKind, Vocabulary};

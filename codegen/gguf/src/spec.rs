@@ -3,12 +3,15 @@
 //! Everything that later code takes for granted is checked here, once: shapes, types, agreement of hyper-parameters
 //! with tensors, sizes of the vocabulary. Sizes are in values unless they say bytes.
 
+mod choices;
 mod differences;
+mod hyper;
 mod judge;
 mod keys;
 mod split;
 mod tensors;
 
+pub use choices::Choices;
 pub use tensors::MATRIX_TYPES;
 
 use std::borrow::Cow;
@@ -31,6 +34,8 @@ pub struct Spec {
     pub license: Option<Cow<'static, str>>,
     /// Which of the model's files this is.
     pub shape: FileShape,
+    /// What the build chose where the file leaves a choice; applied to the other fields already.
+    pub choices: Choices,
     /// Width of the residual stream, and of the vectors produced.
     pub n_embd: usize,
     /// Width of the feed-forward layer.
@@ -47,14 +52,20 @@ pub struct Spec {
     pub n_ctx: usize,
     /// Epsilon of every RMSNorm.
     pub rms_eps: f32,
+    /// Whether a position sees none of those behind it.
+    pub causal: bool,
     /// In sliding layers a position sees those at most this far away.
     pub attention_radius: usize,
+    /// What the products of queries and keys are multiplied by.
+    pub attention_scale: f32,
     /// How a text's tokens become one vector.
     pub pooling: Pooling,
     /// RoPE's frequency base in full layers.
     pub rope_base_full: f32,
     /// RoPE's frequency base in sliding layers.
     pub rope_base_sliding: f32,
+    /// What RoPE divides the positions of full layers by.
+    pub rope_divisor_full: f32,
     /// Embeddings, `n_vocab` rows of `n_embd`.
     pub token_embd: Tensor,
     /// Weight of the last RMSNorm, `n_embd` values.
@@ -111,9 +122,11 @@ pub enum FileShape {
     WithoutDense,
     /// Ollama's: `gemma3` with `dense.0`, `dense.1` and `norm`.
     Ollama,
+    /// `gemma3` without dense heads: Gemma 3 itself, a causal decoder that was not trained to embed.
+    LanguageModel,
 }
 
-/// Which positions a layer's attention sees.
+/// Which positions a layer's attention sees, as far as [`Spec::causal`] lets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attention {
     /// Those within [`Spec::attention_radius`].
@@ -153,7 +166,12 @@ pub struct TokenizerSpec {
 impl Spec {
     /// Judges a header: `Ok` means that the model can be run without another check of shapes.
     pub fn from_header(header: &Header<'_>) -> Result<Spec, Error> {
-        judge::spec(header)
+        Spec::from_header_with(header, Choices::default())
+    }
+
+    /// [`Spec::from_header`] with the build's choices.
+    pub fn from_header_with(header: &Header<'_>, choices: Choices) -> Result<Spec, Error> {
+        judge::spec(header, choices)
     }
 
     /// In words, where this file differs from the one described by `other`, the build's: at most three differences
@@ -272,16 +290,26 @@ impl FileShape {
     /// Name of the last RMSNorm's weight.
     pub fn output_norm_name(self) -> &'static str {
         match self {
-            FileShape::WithDense | FileShape::WithoutDense => "output_norm.weight",
             FileShape::Ollama => "norm.weight",
+            _ => "output_norm.weight",
         }
+    }
+
+    /// Whether the model has the dense heads of [`FileShape::dense_names`].
+    pub fn has_dense(self) -> bool {
+        matches!(self, FileShape::WithDense | FileShape::Ollama)
+    }
+
+    /// Whether the model was trained with EmbeddingGemma's prompts.
+    pub fn has_prompts(self) -> bool {
+        self != FileShape::LanguageModel
     }
 
     /// Names of the dense heads' weights in the order they apply.
     pub fn dense_names(self) -> [&'static str; 2] {
         match self {
-            FileShape::WithDense | FileShape::WithoutDense => ["dense_2.weight", "dense_3.weight"],
             FileShape::Ollama => ["dense.0.weight", "dense.1.weight"],
+            _ => ["dense_2.weight", "dense_3.weight"],
         }
     }
 }
@@ -292,6 +320,7 @@ impl fmt::Display for FileShape {
             FileShape::WithDense => "with dense heads",
             FileShape::WithoutDense => "without dense heads",
             FileShape::Ollama => "with dense heads, in Ollama's names",
+            FileShape::LanguageModel => "a causal language model",
         })
     }
 }

@@ -40,4 +40,20 @@ fn differences_are_named() {
     narrower.set("gemma-embedding.attention.sliding_window", 12);
     let narrower = judge(&narrower.to_bytes()).unwrap();
     assert_eq!(narrower.differences(&build), ["attention radius: 6 here, 8 in the build"]);
+
+    let language_model =
+        tiny::writer(Options { shape: FileShape::LanguageModel, ..Options::default() });
+    let build = judge(&language_model.to_bytes()).unwrap();
+    let mut scaled = language_model;
+    scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
+    let scaled = judge(&scaled.to_bytes()).unwrap();
+    assert_eq!(
+        scaled.differences(&build),
+        ["rope divisor of full layers: 8.0 here, 1.0 in the build"]
+    );
+    let mut causal = build.clone();
+    (causal.causal, causal.attention_scale) = (false, 0.5);
+    let found = build.differences(&causal);
+    assert_eq!(found[0], "causal: true here, false in the build");
+    assert!(found[1].ends_with(", 0.5 in the build"), "{found:?}");
 }

@@ -1,4 +1,5 @@
-//! The tiny model's generator: a complete EmbeddingGemma of under a million bytes whose vectors mean nothing.
+//! The tiny model's generator: a complete EmbeddingGemma, or Gemma 3, of under a million bytes whose vectors mean
+//! nothing.
 //!
 //! The same options give the same bytes on every machine: weights come from an integer generator, and the only
 //! floating-point operations are those that IEEE 754 defines to the last bit. Weights of another type are the same
@@ -31,9 +32,11 @@ pub struct Options {
     pub odd: &'static [(&'static str, TensorType)],
     /// Which of the model's files to imitate.
     pub shape: FileShape,
-    /// 1 mean, 2 cls, 3 last.
+    /// 1 mean, 2 cls, 3 last; files of language models do not say.
     pub pooling: u32,
-    /// Key/value heads: 1, or 3 for one with each query head.
+    /// Query heads.
+    pub n_head: u64,
+    /// Key/value heads: a divisor of the query heads.
     pub n_head_kv: u64,
     /// Another seed gives another model of the same shape.
     pub seed: u64,
@@ -46,6 +49,7 @@ impl Default for Options {
             odd: &[],
             shape: FileShape::WithDense,
             pooling: 1,
+            n_head: N_HEAD,
             n_head_kv: N_HEAD_KV,
             seed: 1,
         }
@@ -53,6 +57,14 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What the file says it is.
+    pub fn architecture(&self) -> &'static str {
+        match self.shape {
+            FileShape::WithDense | FileShape::WithoutDense => "gemma-embedding",
+            FileShape::Ollama | FileShape::LanguageModel => "gemma3",
+        }
+    }
+
     /// The type of the matrix with this name.
     fn kind_of(&self, name: &str) -> TensorType {
         let name = name.trim_end_matches(".weight");
@@ -76,14 +88,13 @@ pub fn writer(options: Options) -> Writer {
     let mut file = Writer::new();
     let pieces = vocabulary();
     set_hyper_parameters(&mut file, &options);
-    set_tokenizer(&mut file, &pieces);
+    set_tokenizer(&mut file, &pieces, options.shape != FileShape::LanguageModel);
     add_tensors(&mut file, &options, pieces.len() as u64);
     file
 }
 
 fn set_hyper_parameters(file: &mut Writer, options: &Options) {
-    let architecture =
-        if options.shape == FileShape::Ollama { "gemma3" } else { "gemma-embedding" };
+    let architecture = options.architecture();
     file.set("general.architecture", architecture)
         .set("general.type", "model")
         .set("general.name", "Monomorph Tiny")
@@ -93,13 +104,15 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
         ("context_length", N_CTX),
         ("embedding_length", N_EMBD),
         ("feed_forward_length", N_FF),
-        ("attention.head_count", N_HEAD),
+        ("attention.head_count", options.n_head),
         ("attention.head_count_kv", options.n_head_kv),
         ("attention.key_length", HEAD_DIM),
         ("attention.value_length", HEAD_DIM),
         ("attention.sliding_window", SLIDING_WINDOW),
-        ("pooling_type", options.pooling.into()),
     ];
+    if options.shape != FileShape::LanguageModel {
+        sizes.push(("pooling_type", options.pooling.into()));
+    }
     if options.shape == FileShape::WithDense {
         sizes.extend([
             ("dense_2_feat_in", N_EMBD),
@@ -113,12 +126,12 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
     }
     file.set(&format!("{architecture}.attention.layer_norm_rms_epsilon"), 1e-6);
     file.set(&format!("{architecture}.rope.freq_base"), 1_000_000.0);
-    if options.shape != FileShape::Ollama {
+    if architecture == "gemma-embedding" {
         file.set(&format!("{architecture}.rope.freq_base_swa"), 10_000.0);
     }
 }
 
-fn set_tokenizer(file: &mut Writer, pieces: &[Piece]) {
+fn set_tokenizer(file: &mut Writer, pieces: &[Piece], add_eos: bool) {
     file.set("tokenizer.ggml.model", "llama")
         .set("tokenizer.ggml.pre", "default")
         .set(
@@ -135,7 +148,7 @@ fn set_tokenizer(file: &mut Writer, pieces: &[Piece]) {
         .set("tokenizer.ggml.unknown_token_id", 3)
         .set("tokenizer.ggml.padding_token_id", 0)
         .set("tokenizer.ggml.add_bos_token", true)
-        .set("tokenizer.ggml.add_eos_token", true)
+        .set("tokenizer.ggml.add_eos_token", add_eos)
         .set("tokenizer.ggml.add_space_prefix", false);
 }
 
@@ -165,13 +178,13 @@ fn add_tensors(file: &mut Writer, options: &Options, n_vocab: u64) {
         norm(file, &name("ffn_norm"), N_EMBD);
         norm(file, &name("attn_k_norm"), HEAD_DIM);
         matrix(file, &name("attn_k"), N_EMBD, options.n_head_kv * HEAD_DIM);
-        matrix(file, &name("attn_output"), N_HEAD * HEAD_DIM, N_EMBD);
+        matrix(file, &name("attn_output"), options.n_head * HEAD_DIM, N_EMBD);
         norm(file, &name("attn_q_norm"), HEAD_DIM);
-        matrix(file, &name("attn_q"), N_EMBD, N_HEAD * HEAD_DIM);
+        matrix(file, &name("attn_q"), N_EMBD, options.n_head * HEAD_DIM);
         matrix(file, &name("attn_v"), N_EMBD, options.n_head_kv * HEAD_DIM);
     }
     norm(file, options.shape.output_norm_name(), N_EMBD);
-    if options.shape != FileShape::WithoutDense {
+    if options.shape.has_dense() {
         let [first, second] = options.shape.dense_names();
         matrix(file, first, N_EMBD, N_DENSE);
         matrix(file, second, N_DENSE, N_EMBD);

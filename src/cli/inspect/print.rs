@@ -91,8 +91,10 @@ fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "window      {} tokens, sliding attention to {} on each side, {} pooling",
-        model.n_ctx, model.attention_radius, model.pooling
+        "window      {} tokens, {}, {} pooling",
+        model.n_ctx,
+        attention(model),
+        model.pooling
     )?;
     let dense: Vec<String> = model.dense_widths.iter().map(usize::to_string).collect();
     writeln!(
@@ -145,6 +147,15 @@ fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "            instruction sets here: {}", binary.isa.join(", "))
 }
 
+fn attention(model: &ModelReport) -> String {
+    let radius = model.attention_radius;
+    if model.causal {
+        format!("causal attention, sliding over the last {}", radius + 1)
+    } else {
+        format!("sliding attention to {radius} on each side")
+    }
+}
+
 fn shape(shape: FileShape) -> &'static str {
     match shape {
         FileShape::WithDense => "with dense heads: the vectors the model was trained for",
@@ -153,6 +164,9 @@ fn shape(shape: FileShape) -> &'static str {
         }
         FileShape::Ollama => {
             "with dense heads, in Ollama's names: the vectors the model was trained for"
+        }
+        FileShape::LanguageModel => {
+            "a causal language model: its vectors are its states, which were not trained to be compared"
         }
     }
 }

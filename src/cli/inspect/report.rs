@@ -4,7 +4,7 @@ use std::path::Path;
 
 use monomorph::encoder::workspace_bytes;
 use monomorph::{Embedder, Memory, Prompt, built};
-use monomorph_gguf::{FileShape, Header, Spec, Value, ValueType};
+use monomorph_gguf::{Choices, FileShape, Header, Spec, Value, ValueType};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub struct ModelReport {
     pub name: String,
     pub architecture: String,
     pub license: Option<String>,
-    /// "with dense heads", "without dense heads", "with dense heads, in Ollama's names".
+    /// "with dense heads", "without dense heads", "with dense heads, in Ollama's names", "a causal language model".
     pub shape: String,
     #[serde(skip)]
     pub file_shape: FileShape,
@@ -53,6 +53,8 @@ pub struct ModelReport {
     pub head_dim: usize,
     pub n_vocab: usize,
     pub n_ctx: usize,
+    /// Whether a token sees none behind it.
+    pub causal: bool,
     pub attention_radius: usize,
     pub pooling: String,
     /// Widths from the pooled vector through the dense heads; empty where there are none.
@@ -60,7 +62,7 @@ pub struct ModelReport {
     /// Number of weights in all tensors.
     pub n_weights: u64,
     pub memory_bytes: MemoryReport,
-    /// Each prompt's names and its prefix.
+    /// Each prompt's names and its prefix; none of a model that was trained without.
     pub prompts: Vec<PromptReport>,
 }
 
@@ -95,7 +97,11 @@ pub struct BinaryReport {
 
 impl Report {
     pub fn new(path: &Path, header: &Header<'_>) -> Report {
-        let (model, unsupported) = match Spec::from_header(header) {
+        let binary = BinaryReport::new(path);
+        // What the file is to this binary, and to a build without a choice otherwise.
+        let choices = if binary.fits { built::SPEC.choices } else { Choices::default() };
+        let spec = Spec::from_header_with(header, choices);
+        let (model, unsupported) = match spec {
             Ok(spec) => (Some(ModelReport::new(&spec)), None),
             Err(error) => (None, Some(error.to_string())),
         };
@@ -114,7 +120,7 @@ impl Report {
             tensors: header.tensors.iter().map(TensorLine::new).collect(),
             model,
             unsupported,
-            binary: BinaryReport::new(path),
+            binary,
         }
     }
 
@@ -126,6 +132,7 @@ impl Report {
 impl ModelReport {
     fn new(spec: &Spec) -> ModelReport {
         let memory = Memory::of(spec);
+        let prompts = Prompt::ALL.into_iter().filter(|_| spec.shape.has_prompts());
         ModelReport {
             name: spec.name.to_string(),
             architecture: spec.architecture.to_string(),
@@ -140,6 +147,7 @@ impl ModelReport {
             head_dim: spec.head_dim,
             n_vocab: spec.n_vocab,
             n_ctx: spec.n_ctx,
+            causal: spec.causal,
             attention_radius: spec.attention_radius,
             pooling: spec.pooling.to_string(),
             dense_widths: dense_widths(spec),
@@ -150,7 +158,7 @@ impl ModelReport {
                 workspace: memory.workspace,
                 kept_panels: memory.kept_panels,
             },
-            prompts: Prompt::ALL.into_iter().map(PromptReport::new).collect(),
+            prompts: prompts.map(PromptReport::new).collect(),
         }
     }
 }

@@ -36,10 +36,13 @@ fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
         "n_vocab": n_vocab;
         "n_ctx": n_ctx;
         "rms_eps": rms_eps;
+        "causal": causal;
         "attention radius": attention_radius;
+        "attention scale": attention_scale;
         "pooling": pooling;
         "rope base of full layers": rope_base_full;
         "rope base of sliding layers": rope_base_sliding;
+        "rope divisor of full layers": rope_divisor_full;
         "id of <bos>": tokenizer.bos;
         "id of <eos>": tokenizer.eos;
         "id of <unk>": tokenizer.unknown;

@@ -4,19 +4,19 @@
 
 use std::collections::HashSet;
 
+use super::hyper::{
+    attention_radius, attention_scale, check_pattern, context_length, is_full, pooling,
+    rope_divisor,
+};
 use super::keys::Keys;
 use super::split;
 use super::tensors::{Tensors, dimensions};
-use super::{Attention, FileShape, Layer, Pooling, Spec, Tensor, TokenizerSpec};
+use super::{Attention, Choices, FileShape, Layer, Spec, Tensor, TokenizerSpec};
 use crate::error::{Error, printable};
 use crate::header::Header;
 use crate::metadata::Metadata;
 use crate::tensor::TensorInfo;
-use crate::value::{Value, ValueType};
 use crate::vocabulary::Vocabulary;
-
-/// Every sixth layer sees the whole text.
-const FULL_EVERY: usize = 6;
 
 /// Widths are whole Q8_0 blocks, so that a row of any of them is.
 pub(super) const WIDTH_MULTIPLE: usize = 32;
@@ -24,17 +24,13 @@ pub(super) const WIDTH_MULTIPLE: usize = 32;
 /// Limits on what a model may ask for, far above any embedding model; they bound every product of sizes below 2^63.
 const MAX_LAYERS: usize = 1024;
 pub(super) const MAX_WIDTH: usize = 1 << 20;
-const MAX_CONTEXT: usize = 1 << 20;
-/// Floats of a RoPE table, which is built into the binary: 64 MiB.
-const MAX_ROPE_TABLE: usize = 1 << 24;
-
-pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
+pub(super) fn spec(header: &Header<'_>, choices: Choices) -> Result<Spec, Error> {
     let metadata = &header.metadata;
     split::refuse_parts(metadata)?;
     let architecture = metadata.str("general.architecture")?;
     let shape = file_shape(header, architecture)?;
+    let causal = shape == FileShape::LanguageModel;
     let keys = Keys { metadata, architecture };
-    refuse_rope_scaling(&keys)?;
 
     let n_layer = keys.size("block_count", MAX_LAYERS)?;
     check_pattern(&keys, n_layer)?;
@@ -47,18 +43,22 @@ pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
         architecture: architecture.to_owned().into(),
         license: metadata.optional("general.license")?.map(|license| printable(license).into()),
         shape,
+        choices,
         n_embd,
         n_ff: sizes.n_ff,
         n_head: sizes.n_head,
         n_head_kv: sizes.n_head_kv,
         head_dim: sizes.head_dim,
         n_vocab: vocabulary.len(),
-        n_ctx: context_length(&keys, sizes.head_dim)?,
+        n_ctx: context_length(&keys, choices, sizes.head_dim)?,
         rms_eps: keys.positive("attention.layer_norm_rms_epsilon")?,
-        attention_radius: attention_radius(&keys)?,
-        pooling: pooling(&keys)?,
+        causal,
+        attention_radius: attention_radius(&keys, causal)?,
+        attention_scale: attention_scale(&sizes, n_layer, causal),
+        pooling: pooling(&keys, choices, causal)?,
         rope_base_full: keys.positive("rope.freq_base")?,
         rope_base_sliding: keys.positive_or("rope.freq_base_swa", 10_000.0)?,
+        rope_divisor_full: rope_divisor(&keys)?,
         token_embd: tensors.matrix("token_embd.weight", vocabulary.len(), n_embd)?,
         layers: (0..n_layer)
             .map(|i| layer(&mut tensors, i, &sizes))
@@ -74,14 +74,14 @@ pub(super) fn spec(header: &Header<'_>) -> Result<Spec, Error> {
 }
 
 /// Counts of heads, and widths that tensors must have.
-struct Sizes {
-    n_embd: usize,
-    n_ff: usize,
-    n_head: usize,
-    n_head_kv: usize,
-    head_dim: usize,
-    n_q: usize,
-    n_kv: usize,
+pub(super) struct Sizes {
+    pub n_embd: usize,
+    pub n_ff: usize,
+    pub n_head: usize,
+    pub n_head_kv: usize,
+    pub head_dim: usize,
+    pub n_q: usize,
+    pub n_kv: usize,
 }
 
 fn sizes(keys: &Keys<'_, '_>) -> Result<Sizes, Error> {
@@ -111,15 +111,14 @@ fn sizes(keys: &Keys<'_, '_>) -> Result<Sizes, Error> {
 fn file_shape(header: &Header<'_>, architecture: &str) -> Result<FileShape, Error> {
     let has = |name| header.tensor(name).is_some();
     let reason = match architecture {
-        "gemma-embedding" if has("dense_2.weight") || has("dense_3.weight") => return Ok(FileShape::WithDense),
+        "gemma-embedding" if has("dense_2.weight") || has("dense_3.weight") => {
+            return Ok(FileShape::WithDense);
+        }
         "gemma-embedding" => return Ok(FileShape::WithoutDense),
         "gemma3" if has("dense.0.weight") || has("dense.1.weight") => return Ok(FileShape::Ollama),
-        "gemma3" => "general.architecture is gemma3 and there are no dense heads (dense.0.weight): a language model, \
-                     not an embedding model"
-            .to_owned(),
+        "gemma3" => return Ok(FileShape::LanguageModel),
         other => format!(
-            "general.architecture is {}, which this version cannot run; supported: gemma-embedding, and gemma3 with \
-             dense heads",
+            "general.architecture is {}, which this version cannot run; supported: gemma-embedding and gemma3",
             printable(other)
         ),
     };
@@ -154,7 +153,7 @@ fn dense(
     shape: FileShape,
     n_embd: usize,
 ) -> Result<Vec<Tensor>, Error> {
-    if shape == FileShape::WithoutDense {
+    if !shape.has_dense() {
         return Ok(Vec::new());
     }
     let [first, second] = shape.dense_names();
@@ -219,32 +218,6 @@ fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, E
     })
 }
 
-/// No default: Ollama takes a gemma3 file for an embedding model by this key, so all three shapes have it.
-fn pooling(keys: &Keys<'_, '_>) -> Result<Pooling, Error> {
-    match keys.required::<u32>("pooling_type")? {
-        1 => Ok(Pooling::Mean),
-        2 => Ok(Pooling::Cls),
-        3 => Ok(Pooling::Last),
-        found => Err(keys.error("pooling_type", found, "1 (mean), 2 (cls) or 3 (last)")),
-    }
-}
-
-fn context_length(keys: &Keys<'_, '_>, head_dim: usize) -> Result<usize, Error> {
-    let most = MAX_CONTEXT.min(MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default());
-    match keys.size("context_length", most)? {
-        1 => Err(keys.error("context_length", 1, "room for <bos> and <eos>")),
-        n_ctx => Ok(n_ctx),
-    }
-}
-
-/// The file gives the window's whole width; half of it lies on each side.
-fn attention_radius(keys: &Keys<'_, '_>) -> Result<usize, Error> {
-    match keys.size("attention.sliding_window", MAX_CONTEXT)? {
-        1 => Err(keys.error("attention.sliding_window", 1, "at least 2")),
-        width => Ok(width >> 1),
-    }
-}
-
 fn attention_width(
     keys: &Keys<'_, '_>,
     key: &str,
@@ -259,38 +232,6 @@ fn attention_width(
             format!("heads of {head_dim} that are at most {MAX_WIDTH} wide together"),
         )),
     }
-}
-
-fn refuse_rope_scaling(keys: &Keys<'_, '_>) -> Result<(), Error> {
-    match keys.optional::<&str>("rope.scaling.type")? {
-        None | Some("none") => Ok(()),
-        Some(found) => Err(keys.error(
-            "rope.scaling.type",
-            printable(found),
-            "none; scaled positions are not supported",
-        )),
-    }
-}
-
-/// Newer writers say which layers slide: a period, or a flag a layer.
-fn check_pattern(keys: &Keys<'_, '_>, n_layer: usize) -> Result<(), Error> {
-    let key = "attention.sliding_window_pattern";
-    let Some(found) = keys.metadata.get(&keys.name(key)) else {
-        return Ok(());
-    };
-    let agrees = match found {
-        Value::Array(flags) if flags.element_type() == ValueType::Bool => {
-            let expected = (0..n_layer).map(|i| u8::from(!is_full(i)));
-            flags.raw().iter().copied().eq(expected)
-        }
-        _ => found.integer() == Some(FULL_EVERY as i128),
-    };
-    let expected = format!("{FULL_EVERY}: every sixth layer full");
-    if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
-}
-
-fn is_full(layer: usize) -> bool {
-    layer.saturating_add(1).is_multiple_of(FULL_EVERY)
 }
 
 /// A tensor that nobody reads means that the file is not what it seems.

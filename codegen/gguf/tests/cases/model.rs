@@ -178,7 +178,7 @@ fn hyper_parameters(cases: &mut Cases) {
         ("attention.key_length", &[0, 16, 31, 64, u32::MAX]),
         ("attention.value_length", &[0, 16, 64, u32::MAX]),
         ("attention.sliding_window", &[0, 1, u32::MAX]),
-        ("context_length", &[0, 1, 1 << 20, u32::MAX]),
+        ("context_length", &[0, 1, (1 << 20) + 1, u32::MAX]),
         ("pooling_type", &[0, 4, u32::MAX]),
         ("dense_2_feat_in", &[0, 64]),
         ("dense_2_feat_out", &[0, 64]),

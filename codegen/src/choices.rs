@@ -1,0 +1,67 @@
+//! The build's choices, as its environment states them.
+
+use crate::error::Error;
+use monomorph_gguf::{Choices, Pooling};
+use std::env;
+
+/// How tokens become one vector: `mean`, `cls` or `last`.
+pub const POOLING: &str = "MONOMORPH_POOLING";
+/// Longest text in tokens.
+pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
+
+/// Reads both variables; an empty one is as good as none.
+pub fn from_environment() -> Result<Choices, Error> {
+    let value = |name| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    parse(value(POOLING).as_deref(), value(CONTEXT).as_deref())
+}
+
+/// The choices that these values of the variables state.
+pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<Choices, Error> {
+    let refuse = |variable, found: &str, expected| {
+        let found = found.replace(char::is_control, " ");
+        Err(Error::Choice { variable, found, expected })
+    };
+    let pooling = match pooling {
+        None | Some("") => None,
+        Some("mean") => Some(Pooling::Mean),
+        Some("cls") => Some(Pooling::Cls),
+        Some("last") => Some(Pooling::Last),
+        Some(other) => return refuse(POOLING, other, "mean, cls or last"),
+    };
+    let n_ctx = match context {
+        None | Some("") => None,
+        Some(text) => match text.parse::<usize>() {
+            Ok(n_ctx) if n_ctx >= 2 => Some(n_ctx),
+            _ => return refuse(CONTEXT, text, "a number of tokens from 2"),
+        },
+    };
+    Ok(Choices { pooling, n_ctx })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_variables_may_say() {
+        assert_eq!(parse(None, None).unwrap(), Choices::default());
+        assert_eq!(parse(Some(""), Some("")).unwrap(), Choices::default());
+        let both = Choices { pooling: Some(Pooling::Last), n_ctx: Some(2) };
+        assert_eq!(parse(Some("last"), Some("2")).unwrap(), both);
+        assert_eq!(parse(Some("mean"), None).unwrap().pooling, Some(Pooling::Mean));
+        assert_eq!(parse(Some("cls"), None).unwrap().pooling, Some(Pooling::Cls));
+    }
+
+    #[test]
+    fn what_else_they_say_is_refused_on_one_line() {
+        for (pooling, context, want) in [
+            (Some("Mean"), None, "MONOMORPH_POOLING is \"Mean\"; expected mean, cls or last"),
+            (Some("a\nb"), None, "MONOMORPH_POOLING is \"a b\"; expected mean, cls or last"),
+            (None, Some("1"), "MONOMORPH_CONTEXT is \"1\"; expected a number of tokens from 2"),
+            (None, Some("8k"), "MONOMORPH_CONTEXT is \"8k\"; expected a number of tokens from 2"),
+            (None, Some("-1"), "MONOMORPH_CONTEXT is \"-1\"; expected a number of tokens from 2"),
+        ] {
+            assert_eq!(parse(pooling, context).unwrap_err().to_string(), want);
+        }
+    }
+}
