@@ -88,7 +88,7 @@ pub enum Truncate {
 /// How to embed.
 #[derive(Clone, Debug)]
 pub struct EmbedOptions {
-    /// A prompt to put before each text.
+    /// A prompt to put before each text, of a model that was trained with them.
     pub prompt: Option<Prompt>,
     /// Any text to put before each text, after the prompt.
     pub prefix: Option<String>,
@@ -219,6 +219,9 @@ impl Embedder {
         options: &EmbedOptions,
     ) -> Result<Vec<crate::tokenizer::Encoding>, Error> {
         let tokenizer = self.tokenizer();
+        if options.prompt.is_some() && !SPEC.shape.has_prompts() {
+            return Err(Error::NoPrompts);
+        }
         let mut prefix = options.prompt.map_or_else(String::new, |p| p.prefix(None).into_owned());
         prefix += options.prefix.as_deref().unwrap_or_default();
         let encode = |(text, input): (usize, &str)| {

@@ -53,6 +53,8 @@ pub enum Error {
     Threads(rayon::ThreadPoolBuildError),
     /// No prompt has this name.
     Prompt(UnknownPrompt),
+    /// A prompt was asked for of a model that was trained without.
+    NoPrompts,
     /// A vector of this many dimensions was asked for.
     Dimensions {
         /// As asked for.
@@ -152,6 +154,11 @@ impl fmt::Display for Error {
             ),
             Error::Threads(error) => write!(f, "cannot start threads: {error}"),
             Error::Prompt(error) => error.fmt(f),
+            Error::NoPrompts => write!(
+                f,
+                "{} was not trained with prompts; put words of your own first with a prefix",
+                crate::built::NAME
+            ),
             Error::Dimensions { asked, largest } => {
                 write!(f, "{asked} dimensions were asked for; the model has 1 to {largest}")
             }

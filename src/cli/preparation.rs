@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use clap::{Args, ValueEnum};
+use monomorph::built::{NAME, SPEC};
 use monomorph::{EmbedOptions, Embedder, Embedding, Prompt, Truncate, Unicode};
 
 use super::failure::Failure;
@@ -64,6 +65,9 @@ impl PromptArgs {
     /// The prefix as a string, if there is one.
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {
+            (Some(prompt), _) if !SPEC.shape.has_prompts() => Err(Failure::Usage(format!(
+                "--prompt {prompt}: {NAME} was not trained with prompts; put words of your own first with --prefix"
+            ))),
             (Some(prompt), Some(_)) if !prompt.takes_title() => Err(Failure::Usage(format!(
                 "--title: the prompt {prompt} has no place for a title; document has"
             ))),

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use monomorph::built::SPEC;
 use monomorph::{EmbedOptions, Embedder, Prompt};
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
 #[command(after_help = "\
 Without --query, line i and column j hold the cosine of texts i and j.
 With --query, each TEXT is a document: a line has its score, a tab, and the text. Both sides get the model's
-retrieval prompts.
+retrieval prompts, if it has any.
 
 Examples:
   monomorph similarity --prompt sts \"A cat sat.\" \"A kitten sat.\" \"Stocks fell.\"
@@ -94,7 +95,8 @@ fn scores(
     embedder: &Embedder,
     options: &EmbedOptions,
 ) -> Result<String, Failure> {
-    let with = |prompt| EmbedOptions { prompt: Some(prompt), ..options.clone() };
+    let has_prompts = SPEC.shape.has_prompts();
+    let with = |prompt| EmbedOptions { prompt: has_prompts.then_some(prompt), ..options.clone() };
     let query_itself = |_| "the query".to_owned();
     let asked = vectors(embedder, &[query.to_owned()], &with(Prompt::Query), query_itself)?;
     let documents = vectors(embedder, &args.texts, &with(Prompt::Document), text_number)?;
