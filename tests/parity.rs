@@ -13,9 +13,11 @@
 mod reference;
 mod support;
 
-use monomorph::encoder::{Forward, Workspace};
+use monomorph::dim::Const;
+use monomorph::encoder::{Forward, Workspace, select};
+use monomorph::model::Model;
 use monomorph::pool::{Pool, Team};
-use monomorph::quant::panel_kind;
+use monomorph::quant::{AnyType, panel_kind};
 use monomorph_gguf::{FileShape, Pooling, Spec, TensorType};
 use reference::{Reference, Rows};
 use std::sync::atomic::AtomicBool;
@@ -42,14 +44,14 @@ struct Case {
 
 impl Case {
     fn new(name: &str, options: tiny::Options) -> Case {
-        Case::of(TinyModel::new(&format!("parity-{name}"), options))
+        Case::of(TinyModel::new(&format!("parity-{name}"), options), &LENGTHS)
     }
 
-    fn of(model: TinyModel) -> Case {
+    fn of(model: TinyModel, lengths: &[usize]) -> Case {
         let reference = Reference::read(&model.bytes);
         let mut random = Random(7);
         let texts: Vec<Vec<u32>> =
-            LENGTHS.iter().map(|len| random_ids(&mut random, model.spec.n_vocab, *len)).collect();
+            lengths.iter().map(|len| random_ids(&mut random, model.spec.n_vocab, *len)).collect();
         let states = texts.iter().map(|ids| reference.states(ids)).collect();
         Case { model, reference, texts, states, random_blocks: false }
     }
@@ -209,11 +211,59 @@ fn causal_models_equal_the_reference() {
     let mut scaled = tiny::writer(causal());
     scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
     let scaled = TinyModel::from_bytes("parity-causal-scaled", scaled.to_bytes());
-    Case::of(scaled).check("causal, positions divided", 5..=6, &POOLINGS);
+    Case::of(scaled, &LENGTHS).check("causal, positions divided", 5..=6, &POOLINGS);
 }
 
-/// Random blocks of every other format in all matrices of the layers, or, where rows are shorter than a block, in the
-/// last dense head.
+/// The model whose rows hold whole blocks of every format, with its dimensions as types.
+struct Wide(Spec);
+
+const WIDE: tiny::Options = tiny::Options {
+    weights: TensorType::F32,
+    odd: &[],
+    shape: FileShape::WithDense,
+    pooling: 1,
+    n_embd: 256,
+    n_ff: 256,
+    head_dim: 64,
+    n_head: 4,
+    n_head_kv: 1,
+    seed: 1,
+};
+
+impl Model for Wide {
+    type NEmbd = Const<256>;
+    type NFf = Const<256>;
+    type NHead = Const<4>;
+    type NHeadKv = Const<1>;
+    type HeadDim = Const<64>;
+    type NAttn = Const<256>;
+    type Types = AnyType;
+
+    fn n_embd(&self) -> Const<256> {
+        Const
+    }
+    fn n_ff(&self) -> Const<256> {
+        Const
+    }
+    fn n_head(&self) -> Const<4> {
+        Const
+    }
+    fn n_head_kv(&self) -> Const<1> {
+        Const
+    }
+    fn head_dim(&self) -> Const<64> {
+        Const
+    }
+    fn n_attn(&self) -> Const<256> {
+        Const
+    }
+    fn spec(&self) -> &Spec {
+        &self.0
+    }
+}
+
+/// Random blocks of every block format in all matrices: close to the reference, and the same bits on every instruction
+/// set, with constant and with run-time dimensions.
 #[test]
 fn every_block_format_equals_the_reference() {
     let fixtures = include_str!("../testdata/quant/decode.txt").lines();
@@ -226,37 +276,47 @@ fn every_block_format_equals_the_reference() {
         let scales: Vec<usize> = scales.collect();
         let kind = *TensorType::ALL.iter().find(|kind| kind.name() == name).expect("a type");
 
-        let mut file = tiny::writer(options(TensorType::F32));
+        let mut file = tiny::writer(WIDE);
         let mut random = Random(kind as u64);
-        let in_layers = "attn_q attn_k attn_v attn_output ffn_gate ffn_up ffn_down".split(' ');
-        let names: Vec<String> = match kind.block_len() {
-            32 => in_layers
-                .flat_map(|name| (0..6).map(move |i| format!("blk.{i}.{name}.weight")))
-                .collect(),
-            _ => vec!["dense_3.weight".to_owned()],
-        };
-        for name in names {
-            let tensor = file.tensor_mut(&name).expect("a tensor");
+        for tensor in file.tensors.iter_mut().filter(|tensor| tensor.dims.len() == 2) {
             let values = tensor.dims.iter().product::<u64>();
             let bytes = values / u64::from(kind.block_len()) * u64::from(kind.block_bytes());
             tensor.type_id = kind as u32;
             tensor.data = (0..bytes).map(|_| random.next() as u8).collect();
             for block in tensor.data.chunks_mut(kind.block_bytes() as usize) {
                 for at in &scales {
-                    // As in the fixtures, so that scales are finite; a power of two below one for MXFP4.
-                    block[*at] = match kind {
-                        TensorType::MXFP4 => 0x78 | block[*at] & 7,
-                        _ => block[*at] & 0xbf,
+                    // Exponents of one size, or a few blocks would hide the rest, and small ones of the embeddings, or
+                    // these would hide what the layers add. MXFP4's byte is the exponent, IQ1_M's holds three of its bits.
+                    let (of_layers, of_embeddings, others) = match kind {
+                        TensorType::MXFP4 => (0x78, 0x70, 0x07),
+                        TensorType::IQ1_M => (0x20, 0x10, 0x8f),
+                        _ => (0x2c, 0x0c, 0x83),
                     };
+                    let embeddings = tensor.name == b"token_embd.weight";
+                    let size = if embeddings { of_embeddings } else { of_layers };
+                    block[*at] = size | block[*at] & others;
                 }
             }
         }
         let model = TinyModel::from_bytes(&format!("parity-{name}"), file.to_bytes());
-        let case = Case { random_blocks: true, ..Case::of(model) };
-        case.check(name, [1, 6].into_iter(), &[Pooling::Mean]);
+        let case = Case { random_blocks: true, ..Case::of(model, &LENGTHS[..5]) };
+        case.check(name, [6].into_iter(), &[Pooling::Mean]);
+        constant_dimensions_change_no_bit(name, &case);
         ran.push(name.to_owned());
     }
     assert_eq!(ran.len(), 21, "{ran:?}");
+}
+
+fn constant_dimensions_change_no_bit(name: &str, case: &Case) {
+    let (texts, n, model) = (case.ids(), case.reference.n_embd, &case.model);
+    let run = |encoder: &dyn Forward| bits(&forward(encoder, &Team::solo(), n, &texts));
+    let mut first = None;
+    for (isa, generic) in model.encoders(&model.spec) {
+        let constant = select(isa, Wide(model.spec.clone()), model.weights(), model.rope());
+        let want = first.get_or_insert_with(|| run(&*generic));
+        assert_eq!(&run(&*generic), want, "{name} on {isa}");
+        assert_eq!(&run(&*constant.expect("an encoder")), want, "{name} on {isa}, constant");
+    }
 }
 
 /// A test of the tolerance: it must notice the mistakes that this code could make.

@@ -34,6 +34,12 @@ pub struct Options {
     pub shape: FileShape,
     /// 1 mean, 2 cls, 3 last; files of language models do not say.
     pub pooling: u32,
+    /// Width of the residual stream.
+    pub n_embd: u64,
+    /// Width of the feed-forward layer.
+    pub n_ff: u64,
+    /// Width of a head.
+    pub head_dim: u64,
     /// Query heads.
     pub n_head: u64,
     /// Key/value heads: a divisor of the query heads.
@@ -49,6 +55,9 @@ impl Default for Options {
             odd: &[],
             shape: FileShape::WithDense,
             pooling: 1,
+            n_embd: N_EMBD,
+            n_ff: N_FF,
+            head_dim: HEAD_DIM,
             n_head: N_HEAD,
             n_head_kv: N_HEAD_KV,
             seed: 1,
@@ -102,12 +111,12 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
     let mut sizes = vec![
         ("block_count", N_LAYER),
         ("context_length", N_CTX),
-        ("embedding_length", N_EMBD),
-        ("feed_forward_length", N_FF),
+        ("embedding_length", options.n_embd),
+        ("feed_forward_length", options.n_ff),
         ("attention.head_count", options.n_head),
         ("attention.head_count_kv", options.n_head_kv),
-        ("attention.key_length", HEAD_DIM),
-        ("attention.value_length", HEAD_DIM),
+        ("attention.key_length", options.head_dim),
+        ("attention.value_length", options.head_dim),
         ("attention.sliding_window", SLIDING_WINDOW),
     ];
     if options.shape != FileShape::LanguageModel {
@@ -115,10 +124,10 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
     }
     if options.shape == FileShape::WithDense {
         sizes.extend([
-            ("dense_2_feat_in", N_EMBD),
+            ("dense_2_feat_in", options.n_embd),
             ("dense_2_feat_out", N_DENSE),
             ("dense_3_feat_in", N_DENSE),
-            ("dense_3_feat_out", N_EMBD),
+            ("dense_3_feat_out", options.n_embd),
         ]);
     }
     for (key, size) in sizes {
@@ -166,28 +175,28 @@ fn add_tensors(file: &mut Writer, options: &Options, n_vocab: u64) {
         file.tensor(name, TensorType::F32, &[len], encode(TensorType::F32, &values));
     };
 
-    matrix(file, "token_embd.weight", N_EMBD, n_vocab);
+    matrix(file, "token_embd.weight", options.n_embd, n_vocab);
     for i in 0..N_LAYER {
         let name = |tensor: &str| format!("blk.{i}.{tensor}.weight");
-        norm(file, &name("attn_norm"), N_EMBD);
-        matrix(file, &name("ffn_down"), N_FF, N_EMBD);
-        matrix(file, &name("ffn_gate"), N_EMBD, N_FF);
-        matrix(file, &name("ffn_up"), N_EMBD, N_FF);
-        norm(file, &name("post_attention_norm"), N_EMBD);
-        norm(file, &name("post_ffw_norm"), N_EMBD);
-        norm(file, &name("ffn_norm"), N_EMBD);
-        norm(file, &name("attn_k_norm"), HEAD_DIM);
-        matrix(file, &name("attn_k"), N_EMBD, options.n_head_kv * HEAD_DIM);
-        matrix(file, &name("attn_output"), options.n_head * HEAD_DIM, N_EMBD);
-        norm(file, &name("attn_q_norm"), HEAD_DIM);
-        matrix(file, &name("attn_q"), N_EMBD, options.n_head * HEAD_DIM);
-        matrix(file, &name("attn_v"), N_EMBD, options.n_head_kv * HEAD_DIM);
+        norm(file, &name("attn_norm"), options.n_embd);
+        matrix(file, &name("ffn_down"), options.n_ff, options.n_embd);
+        matrix(file, &name("ffn_gate"), options.n_embd, options.n_ff);
+        matrix(file, &name("ffn_up"), options.n_embd, options.n_ff);
+        norm(file, &name("post_attention_norm"), options.n_embd);
+        norm(file, &name("post_ffw_norm"), options.n_embd);
+        norm(file, &name("ffn_norm"), options.n_embd);
+        norm(file, &name("attn_k_norm"), options.head_dim);
+        matrix(file, &name("attn_k"), options.n_embd, options.n_head_kv * options.head_dim);
+        matrix(file, &name("attn_output"), options.n_head * options.head_dim, options.n_embd);
+        norm(file, &name("attn_q_norm"), options.head_dim);
+        matrix(file, &name("attn_q"), options.n_embd, options.n_head * options.head_dim);
+        matrix(file, &name("attn_v"), options.n_embd, options.n_head_kv * options.head_dim);
     }
-    norm(file, options.shape.output_norm_name(), N_EMBD);
+    norm(file, options.shape.output_norm_name(), options.n_embd);
     if options.shape.has_dense() {
         let [first, second] = options.shape.dense_names();
-        matrix(file, first, N_EMBD, N_DENSE);
-        matrix(file, second, N_DENSE, N_EMBD);
+        matrix(file, first, options.n_embd, N_DENSE);
+        matrix(file, second, N_DENSE, options.n_embd);
     }
 }
 
