@@ -1,15 +1,27 @@
 //! Any bytes as blocks of any format: decoded without a panic, alike wherever the blocks are split, and to what the
-//! format's formula says where that is short enough to be written down again.
+//! format's formula says where that is short enough to be written down again; and a product with them has the same bits
+//! on every instruction set.
 
 #![no_main]
 
 use half::f16;
 use libfuzzer_sys::fuzz_target;
-use monomorph::quant::{BLOCK_FORMATS, decode_blocks};
+use monomorph::dim::Dyn;
+#[cfg(target_arch = "x86_64")]
+use monomorph::isa::{Avx2, Avx512};
+use monomorph::isa::{Isa, PANEL, Scalar};
+use monomorph::kernels::matmul::{Rows, matmul};
+use monomorph::kernels::quantize::{block_sums, quantize};
+use monomorph::kernels::unpack::{Matrix, PanelScratch};
+use monomorph::pool::ColumnsMut;
+use monomorph::quant::{AnyType, BLOCK, FORMATS, decode_blocks};
 use monomorph_gguf::TensorType;
 
 /// Blocks that are decoded at most.
 const MAX_BLOCKS: usize = 8;
+
+/// The formats of blocks, which follow the three of floats.
+const BLOCK_FORMATS: &[TensorType] = FORMATS.split_at(3).1;
 
 // The first byte chooses the format.
 fuzz_target!(|bytes: &[u8]| {
@@ -34,7 +46,38 @@ fuzz_target!(|bytes: &[u8]| {
             assert_same(kind, &formula, together);
         }
     }
+
+    if blocks > 0 {
+        let want = product::<Scalar>(kind, bytes).expect("every CPU has it");
+        #[cfg(target_arch = "x86_64")]
+        for got in [product::<Avx2>(kind, bytes), product::<Avx512>(kind, bytes)] {
+            got.inspect(|got| assert_same(kind, got, &want));
+        }
+    }
 });
+
+/// Some rows, which the bytes choose too, times sixteen columns that repeat the blocks.
+fn product<I: Isa>(kind: TensorType, bytes: &[u8]) -> Option<Vec<f32>> {
+    const M: usize = 3;
+    let isa = I::detect()?;
+    let k = kind.block_len() as usize;
+    let all = PANEL * kind.block_bytes() as usize;
+    let weights: Vec<u8> = bytes.iter().copied().cycle().take(all).collect();
+    let inputs: Vec<f32> =
+        bytes.iter().cycle().take(M * k).map(|byte| f32::from(*byte as i8) * 0.37).collect();
+    let mut ints = vec![0; M * k];
+    let rows = inputs.chunks(k).zip(ints.chunks_mut(k));
+    let scales: Vec<f32> = rows.map(|(x, q)| quantize(isa, Dyn(k), x, q)).collect();
+    let mut sums = vec![bytemuck::Zeroable::zeroed(); M * k / BLOCK];
+    block_sums(&ints, &mut sums);
+    let ints = bytemuck::cast_slice(&ints);
+    let rows = Rows { m: M, ints, scales: &scales, sums: &sums, floats: &[] };
+    let mut out = vec![0.0; M * PANEL];
+    let columns = &mut ColumnsMut::new(&mut out, PANEL);
+    let matrix = Matrix::blocks(kind, &weights);
+    matmul::<_, _, AnyType>(isa, Dyn(k), rows, matrix, 0, &mut PanelScratch::default(), columns);
+    Some(out)
+}
 
 /// Equal bits, but for the payload of NaN.
 #[track_caller]

@@ -11,7 +11,7 @@ use monomorph_fuzz::counting_allocator::Counting;
 use monomorph_fuzz::judge;
 use monomorph_fuzz::tiny::{self, Options};
 use monomorph_gguf::writer::{Tensor, Value, Writer};
-use monomorph_gguf::{FileShape, Header, Spec};
+use monomorph_gguf::{Choices, FileShape, Header, Spec};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -57,8 +57,9 @@ enum Change {
 }
 
 /// Files without data in the three shapes, and the length of what their data would be.
-static MODELS: LazyLock<[(Writer, u64); 3]> = LazyLock::new(|| {
-    [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama].map(|shape| {
+static MODELS: LazyLock<[(Writer, u64); 4]> = LazyLock::new(|| {
+    use FileShape::{LanguageModel, Ollama, WithDense, WithoutDense};
+    [WithDense, WithoutDense, Ollama, LanguageModel].map(|shape| {
         let mut file = tiny::writer(Options { shape, ..Options::default() });
         resize_vocabulary(&mut file, PIECES);
         let mut end = 0;
@@ -72,7 +73,7 @@ static MODELS: LazyLock<[(Writer, u64); 3]> = LazyLock::new(|| {
 });
 
 fuzz_target!(|input: Input| {
-    let (model, data_len) = &MODELS[usize::from(input.shape) % 3];
+    let (model, data_len) = &MODELS[usize::from(input.shape) % 4];
     let mut file = model.clone();
     input.changes.iter().for_each(|change| apply(change, &mut file));
     let (bytes, data_offset) = file.to_header();
@@ -83,7 +84,7 @@ fuzz_target!(|input: Input| {
     if Spec::from_header(&header).is_ok_and(|spec| spec.n_ctx > MAX_CONTEXT) {
         return;
     }
-    match Generated::from_header(&header, &bytes, 0, "fuzz.gguf") {
+    match Generated::from_header(&header, Choices::default(), &bytes, 0, "fuzz.gguf") {
         Ok(generated) => {
             assert!(generated.source.starts_with("// @generated"));
             assert!(!generated.vocabulary.is_empty() && !generated.rope.is_empty());
