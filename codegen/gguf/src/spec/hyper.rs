@@ -15,6 +15,7 @@ const FULL_EVERY: usize = 6;
 /// Layers of Gemma 3 27B.
 const LAYERS_OF_27B: usize = 62;
 
+/// Limit on what a file may ask for, far above any embedding model.
 const MAX_CONTEXT: usize = 1 << 20;
 /// Floats of a RoPE table, which is built into the binary: 64 MiB.
 const MAX_ROPE_TABLE: usize = 1 << 24;
