@@ -1,16 +1,21 @@
-//! The real model against the original float32 model's vectors, and against itself on other paths.
+//! The real model against its vectors in float32, and against itself on other paths.
 //!
-//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M; says loudly when it was built without.
+//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or of Gemma 3 270M; says loudly when it was built
+//! without.
 
 mod golden;
 mod support;
 
 use golden::{Golden, cosine};
-use monomorph::built::{SOURCE, SPEC};
-use monomorph::{EmbedOptions, Embedder, Kernels, OpenOptions, Prompt};
-use monomorph_gguf::{FileShape, TensorType};
+use monomorph::built::{self, SOURCE, SPEC};
+use monomorph::encoder::select_generic;
+use monomorph::pool::Team;
+use monomorph::weights::Weights;
+use monomorph::{EmbedOptions, Embedder, Error, Kernels, OpenOptions, Prompt};
+use monomorph_gguf::{FileShape, Pooling, Spec, TensorType};
+use std::fs::File;
 use std::io::{Write, stderr};
-use support::Random;
+use support::{Random, forward};
 
 /// Prints where the test harness does not capture it.
 fn say(line: &str) {
@@ -19,12 +24,16 @@ fn say(line: &str) {
 
 /// The golden data, if this is a build of the real model.
 fn golden() -> Option<Golden> {
-    if SPEC.n_vocab == 262_144 && SPEC.n_embd == 768 && SPEC.layers.len() == 24 {
-        say(&format!("real-model test on {SOURCE} ({})", monomorph::isa::available().join(", ")));
-        return Some(Golden::load(SPEC.shape != FileShape::WithoutDense));
+    let golden = Golden::of(&SPEC);
+    match golden {
+        Some(_) => say(&format!(
+            "real-model test on {SOURCE}, {} pooling ({})",
+            SPEC.pooling,
+            monomorph::isa::available().join(", ")
+        )),
+        None => say("SKIPPED: built without a real model; set MODEL_GGUF to run this test"),
     }
-    say("SKIPPED: built without the real model; set MODEL_GGUF to run this test");
-    None
+    golden
 }
 
 fn open(options: OpenOptions) -> Embedder {
@@ -34,6 +43,8 @@ fn open(options: OpenOptions) -> Embedder {
 /// Lowest and mean cosine that this file's weights allow: measured with float32 activations.
 fn limits() -> (f64, f64) {
     match (SPEC.layers[0].attn_q.kind, SPEC.shape) {
+        // Compared with the same weights.
+        (_, FileShape::LanguageModel) => (0.9999, 0.99999),
         (TensorType::Q8_0, FileShape::WithoutDense) => (0.99975, 0.99990),
         (TensorType::Q8_0, _) => (0.9991, 0.99970),
         (TensorType::Q4_0, _) => (0.84, 0.95),
@@ -44,26 +55,72 @@ fn limits() -> (f64, f64) {
 }
 
 #[test]
-fn vectors_are_those_of_the_original_model() {
+fn vectors_are_those_of_the_model_in_float32() {
     let Some(golden) = golden() else { return };
     let embedder = open(Embedder::options());
     let got = embedder.run(&golden.texts, &EmbedOptions::default()).expect("vectors");
     let mut cosines = Vec::new();
     for ((embedding, want), tokens) in got.iter().zip(&golden.vectors).zip(&golden.tokens) {
-        assert_eq!(embedding.tokens, *tokens);
+        assert_eq!(golden_count(embedding.tokens), *tokens);
         cosines.push(cosine(&embedding.vector, want));
     }
     let worst = cosines.iter().copied().fold(1.0, f64::min);
     let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
-    println!("{} texts: cosine to the original at least {worst:.6}, mean {mean:.6}", cosines.len());
+    println!("{} texts: cosine to float32 at least {worst:.6}, mean {mean:.6}", cosines.len());
     let (lowest, lowest_mean) = limits();
     assert!(worst >= lowest && mean >= lowest_mean, "worst {worst}, mean {mean}");
+}
+
+/// A text's tokens, counted as the golden data does: with `<eos>`, and cut at EmbeddingGemma's window.
+fn golden_count(tokens: usize) -> usize {
+    (tokens + usize::from(!SPEC.tokenizer.add_eos)).min(2048)
+}
+
+/// Gemma 3 by llama.cpp, with both poolings whatever the build's: on the same file, where llama.cpp rounds activations
+/// to 8 bits, and on its weights in float32, where only what is computed could differ.
+#[test]
+fn gemma_3_agrees_with_llama_cpp() {
+    if golden().is_none() {
+        return;
+    }
+    if SPEC.shape != FileShape::LanguageModel {
+        return say("NOT TESTED: this is about Gemma 3");
+    }
+    let isa = monomorph::isa::available()[0];
+    for pooling in [Pooling::Mean, Pooling::Last] {
+        let spec = Spec { pooling, ..SPEC.clone() };
+        let weights = Weights::map(&File::open(SOURCE).expect("the file")).expect("a mapping");
+        let encoder = select_generic(isa, spec, weights, built::rope_tables()).expect("an encoder");
+        let texts = Golden::gemma3("gemma3.npy", pooling).texts;
+        let vectors: Vec<Vec<f32>> = texts
+            .iter()
+            .map(|text| built::tokenizer().encode(text, SPEC.n_ctx).ids)
+            .map(|ids| forward(&*encoder, &Team::solo(), SPEC.n_embd, &[&ids]).remove(0))
+            .collect();
+        for (name, lowest) in [
+            ("gemma3.npy", 0.9999),
+            ("gemma3_llama_cpp_f32.npy", 0.9999),
+            ("gemma3_llama_cpp.npy", 0.993),
+        ] {
+            let golden = Golden::gemma3(name, pooling);
+            let cosines = vectors.iter().zip(&golden.vectors).map(|(got, want)| cosine(got, want));
+            let worst = cosines.fold(1.0, f64::min);
+            println!("{pooling} pooling: cosine to {name} at least {worst:.6}");
+            assert!(worst >= lowest, "{pooling} pooling, {name}: {worst}");
+        }
+    }
 }
 
 #[test]
 fn the_launch_posts_similarities() {
     if golden().is_none() {
         return;
+    }
+    if !SPEC.shape.has_prompts() {
+        let asked = EmbedOptions { prompt: Some(Prompt::Query), ..Default::default() };
+        let found = open(Embedder::options()).run(&["a text"], &asked);
+        assert!(matches!(found, Err(Error::NoPrompts)), "{found:?}");
+        return say("NOT TESTED: the launch post is about EmbeddingGemma");
     }
     if SPEC.shape == FileShape::WithoutDense {
         return say("NOT TESTED: similarities are known of vectors behind the dense heads only");
@@ -87,8 +144,9 @@ fn the_launch_posts_similarities() {
     }
 }
 
-/// Texts up to this length are compared on every path: the scalar one takes a minute and a half for them.
-const LONGEST: usize = 514;
+/// Texts up to this length are compared on every path: the scalar one takes a minute and a half for EmbeddingGemma's,
+/// and a quarter of one for Gemma 3's.
+const LONGEST: usize = if SPEC.causal { 40 } else { 514 };
 
 /// The same bytes whatever the threads, the company, the path and the instruction set.
 #[test]

@@ -1,10 +1,11 @@
 //! The golden data in testdata/golden.
 
+use monomorph_gguf::{FileShape, Pooling, Spec};
 use serde::Deserialize;
 use std::fs;
 use std::path::PathBuf;
 
-/// Texts with the original model's token counts and vectors.
+/// Texts with the token counts of the original EmbeddingGemma, and a model's vectors.
 pub struct Golden {
     pub texts: Vec<String>,
     pub tokens: Vec<usize>,
@@ -18,13 +19,40 @@ struct Line {
 }
 
 impl Golden {
-    /// Loads the data, with the vectors behind the dense heads or before them.
-    pub fn load(dense: bool) -> Golden {
-        let vectors = if dense { "embeddings.npy" } else { "embeddings_without_dense.npy" };
+    /// The vectors that a model of this spec must have, where they are known: those of the original EmbeddingGemma,
+    /// behind the dense heads or before them, or of Gemma 3 270M in float32.
+    pub fn of(spec: &Spec) -> Option<Golden> {
+        match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.shape) {
+            (262_144, 768, 24, FileShape::WithoutDense) => {
+                Some(Golden::load("embeddings_without_dense.npy", 768))
+            }
+            (262_144, 768, 24, FileShape::WithDense | FileShape::Ollama) => {
+                Some(Golden::load("embeddings.npy", 768))
+            }
+            (262_144, 640, 18, FileShape::LanguageModel) => {
+                Some(Golden::gemma3("gemma3.npy", spec.pooling))
+            }
+            _ => None,
+        }
+    }
+
+    /// Every third text, with one of the arrays of gemma3.py.
+    pub fn gemma3(vectors: &str, pooling: Pooling) -> Golden {
+        let mut golden = Golden::load(vectors, 640);
+        golden.texts = golden.texts.into_iter().step_by(3).collect();
+        golden.tokens = golden.tokens.into_iter().step_by(3).collect();
+        let last = golden.vectors.split_off(golden.texts.len());
+        if pooling == Pooling::Last {
+            golden.vectors = last;
+        }
+        golden
+    }
+
+    fn load(vectors: &str, width: usize) -> Golden {
         let lines = fs::read_to_string(path("embeddings.jsonl")).expect("golden texts");
         let lines = lines.lines().map(|line| serde_json::from_str::<Line>(line).expect("a text"));
         let (texts, tokens) = lines.map(|line| (line.text, line.n_tokens)).unzip();
-        let vectors = read_npy(&fs::read(path(vectors)).expect("golden vectors"), 768);
+        let vectors = read_npy(&fs::read(path(vectors)).expect("golden vectors"), width);
         Golden { texts, tokens, vectors }
     }
 
