@@ -1,5 +1,7 @@
 //! The golden data in testdata/golden.
 
+#![allow(dead_code)] // Each test crate uses some of it.
+
 use monomorph_gguf::{FileShape, Pooling, Spec};
 use serde::Deserialize;
 use std::fs;
@@ -64,6 +66,21 @@ impl Golden {
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/golden").join(name)
+}
+
+/// Lowest and mean cosine to the original's vectors.
+pub type Cosines = (f64, f64);
+
+/// llama.cpp's cosines on the files of EmbeddingGemma-300M, by what a file's name says behind `300m-`.
+pub fn llama_cpp() -> Vec<(&'static str, Cosines)> {
+    let lines = include_str!("../../testdata/golden/llama_cpp.txt").lines();
+    let parse = |line: &'static str| {
+        let [name, lowest, mean] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("a name and two cosines: {line}");
+        };
+        (name, (lowest.parse().expect("a cosine"), mean.parse().expect("a cosine")))
+    };
+    lines.filter(|line| !line.starts_with('#')).map(parse).collect()
 }
 
 /// Rows of a little-endian float32 npy file.
