@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::gate;
 use crate::pool::{Pool, default_threads};
 use crate::prompt::Prompt;
-use crate::tokenizer::Tokenizer;
+use crate::request::Request;
+use crate::tokenizer::{Encoding, Tokenizer};
 use crate::unicode::Unicode;
-use crate::vector;
 use crate::watch::Watch;
 use monomorph_gguf::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -180,27 +180,15 @@ impl Embedder {
         texts: &[impl AsRef<str>],
         options: &EmbedOptions,
     ) -> Result<Vec<Embedding>, Error> {
-        let dimensions = options.dimensions.unwrap_or(SPEC.n_embd);
-        if dimensions == 0 || dimensions > SPEC.n_embd {
-            return Err(Error::Dimensions { asked: dimensions, largest: SPEC.n_embd });
-        }
-        let encodings = self.tokenize(texts, options)?;
+        let request = Request::new(options)?;
+        let texts = texts.iter().map(AsRef::as_ref).enumerate();
+        let encodings: Vec<Encoding> =
+            texts.map(|(text, input)| request.encode(text, input)).collect::<Result<_, _>>()?;
         let ids: Vec<&[u32]> = encodings.iter().map(|encoding| encoding.ids.as_slice()).collect();
-        let mut vectors = vec![0.0; texts.len() * SPEC.n_embd];
+        let mut vectors = vec![0.0; ids.len() * SPEC.n_embd];
         self.run_ids(&ids, options.cancel.as_deref(), &mut vectors)?;
-        let rows = vectors.chunks_exact(SPEC.n_embd).zip(encodings);
-        rows.enumerate()
-            .map(|(text, (row, encoding))| {
-                let vector = vector::finish(row.to_vec(), dimensions, options.normalize)
-                    .ok_or(Error::NotFinite { text })?;
-                Ok(Embedding {
-                    vector,
-                    tokens: encoding.ids.len(),
-                    dropped: encoding.dropped,
-                    dropped_is_exact: encoding.dropped_is_exact,
-                })
-            })
-            .collect()
+        let rows = vectors.chunks_exact(SPEC.n_embd).zip(&encodings).enumerate();
+        rows.map(|(text, (row, encoding))| request.finish(text, encoding, row)).collect()
     }
 
     /// The model's tokenizer.
@@ -213,34 +201,8 @@ impl Embedder {
         self.info
     }
 
-    fn tokenize(
-        &self,
-        texts: &[impl AsRef<str>],
-        options: &EmbedOptions,
-    ) -> Result<Vec<crate::tokenizer::Encoding>, Error> {
-        let tokenizer = self.tokenizer();
-        if options.prompt.is_some() && !SPEC.shape.has_prompts() {
-            return Err(Error::NoPrompts);
-        }
-        let mut prefix = options.prompt.map_or_else(String::new, |p| p.prefix(None).into_owned());
-        prefix += options.prefix.as_deref().unwrap_or_default();
-        let encode = |(text, input): (usize, &str)| {
-            let input = options.unicode.apply(input);
-            let encoding = match prefix.as_str() {
-                "" => tokenizer.encode(&input, SPEC.n_ctx),
-                prefix => tokenizer.encode(&format!("{prefix}{input}"), SPEC.n_ctx),
-            };
-            if encoding.dropped > 0 && options.truncate == Truncate::None {
-                let tokens = encoding.ids.len() + encoding.dropped;
-                let exact = encoding.dropped_is_exact;
-                return Err(Error::TooLong { text, tokens, exact, n_ctx: SPEC.n_ctx });
-            }
-            Ok(encoding)
-        };
-        texts.iter().map(AsRef::as_ref).enumerate().map(encode).collect()
-    }
-
-    fn run_ids(
+    /// Embeds ids into `out`, texts x n_embd.
+    pub(crate) fn run_ids(
         &self,
         ids: &[&[u32]],
         cancel: Option<&AtomicBool>,

@@ -21,6 +21,8 @@ pub mod model;
 pub mod pool;
 mod prompt;
 pub mod quant;
+mod request;
+mod stream;
 pub mod tokenizer;
 mod unicode;
 mod vector;
@@ -32,6 +34,7 @@ pub use embedder::{
 };
 pub use error::Error;
 pub use prompt::{Prompt, UnknownPrompt};
+pub use stream::{Stream, WithTexts};
 pub use unicode::Unicode;
 
 /// What generated code uses, and nothing else.

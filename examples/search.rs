@@ -1,0 +1,32 @@
+//! The best documents for a question. `cargo run --release --example search`
+
+use monomorph::{EmbedOptions, Embedder, Error, Prompt};
+
+const DOCUMENTS: [&str; 4] = [
+    "Venus is often called Earth's twin because of its similar size and proximity.",
+    "Mars, known for its reddish appearance, is often referred to as the Red Planet.",
+    "Jupiter, the largest planet in our solar system, has a prominent red spot.",
+    "Saturn, famous for its rings, is sometimes mistaken for the Red Planet.",
+];
+
+/// Runs the example.
+pub fn main() -> Result<(), Error> {
+    let embedder = Embedder::open(monomorph::built::SOURCE)?;
+    // The model was trained with another prompt on each side of a search.
+    let with = |prompt| EmbedOptions { prompt: Some(prompt), ..EmbedOptions::default() };
+    let documents = embedder.run(&DOCUMENTS, &with(Prompt::Document))?;
+    let question = "Which planet is known as the Red Planet?";
+    let query = &embedder.run(&[question], &with(Prompt::Query))?[0].vector;
+
+    let mut scores: Vec<(f32, &str)> = documents
+        .iter()
+        .zip(DOCUMENTS)
+        .map(|(document, text)| (document.vector.iter().zip(query).map(|(a, b)| a * b).sum(), text))
+        .collect();
+    scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("{question}");
+    for (score, text) in scores {
+        println!("{score:.3}  {text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Embedding without end: texts from an iterator, vectors to an iterator, memory bounded between the two.
+
+use crate::built::SPEC;
+use crate::embedder::{EmbedOptions, Embedder, Embedding};
+use crate::error::Error;
+use crate::request::Request;
+use crate::tokenizer::Encoding;
+use std::collections::VecDeque;
+use std::iter::FusedIterator;
+
+/// Tokens read ahead for each thread: the last bundles of a window leave a thread idle for a few percent of its time,
+/// and a window takes seconds, not minutes.
+const TOKENS_PER_THREAD: usize = 8192;
+
+/// Vectors of an iterator's texts, in order: made by [`Embedder::stream`].
+///
+/// It takes texts from the iterator until they make a *window* of so many tokens ([`Stream::read_ahead`]), embeds them
+/// together on all threads, and gives their vectors out one by one. Memory is bounded by the window, however many texts
+/// there are: the texts themselves, at most 2 KiB of ids and one vector each.
+///
+/// An error of one text ([`Error::text`] names its place in the stream, from 0) takes that text's place, and the next
+/// texts follow. After any other error, such as [`Error::Cancelled`], the stream has ended.
+pub struct Stream<'a, I: Iterator> {
+    embedder: &'a Embedder,
+    texts: I,
+    state: State,
+    /// Tokens of a window.
+    read_ahead: usize,
+    /// Texts taken from the iterator.
+    taken: usize,
+    ready: VecDeque<(I::Item, Result<Embedding, Error>)>,
+    /// Rows of the last window, kept for their memory.
+    rows: Vec<f32>,
+}
+
+enum State {
+    Open(Box<Request>),
+    /// The options were wrong, and nobody has been told.
+    Refused(Error),
+    Ended,
+}
+
+/// A [`Stream`] that gives each text back with its vector: made by [`Stream::with_texts`].
+pub struct WithTexts<'a, I: Iterator>(Stream<'a, I>);
+
+impl Embedder {
+    /// Embeds the texts of an iterator as they are asked for, with bounded memory. See [`Stream`].
+    ///
+    /// The iterator may read a file or a channel; another thread at the channel's other end makes reading and embedding
+    /// overlap. Setting [`EmbedOptions::cancel`] ends the stream within milliseconds.
+    ///
+    /// ```
+    /// use monomorph::{EmbedOptions, Embedder};
+    ///
+    /// # fn main() -> Result<(), monomorph::Error> {
+    /// let embedder = Embedder::open(monomorph::built::SOURCE)?;
+    /// let notes = (1..=1000).map(|day| format!("Day {day}: rain."));
+    /// let mut values = 0;
+    /// for embedding in embedder.stream(notes, &EmbedOptions::default()) {
+    ///     values += embedding?.vector.len();
+    /// }
+    /// assert_eq!(values, 1000 * embedder.info().dimensions);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream<I>(&self, texts: I, options: &EmbedOptions) -> Stream<'_, I::IntoIter>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let state = match Request::new(options) {
+            Ok(request) => State::Open(Box::new(request)),
+            Err(error) => State::Refused(error),
+        };
+        Stream {
+            embedder: self,
+            texts: texts.into_iter(),
+            state,
+            read_ahead: TOKENS_PER_THREAD * self.info().threads,
+            taken: 0,
+            ready: VecDeque::new(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
+    /// Tokens of the texts that are read and embedded together; the default is 8192 for each thread. Fewer give the
+    /// first vector sooner and take less memory, more keep many threads busier. The last text may exceed it.
+    pub fn read_ahead(mut self, tokens: usize) -> Self {
+        self.read_ahead = tokens;
+        self
+    }
+
+    /// Gives each text back with its vector, so that what belongs to it can travel along: any type that is
+    /// `AsRef<str>` can be a text. The error that ends a stream comes with the first text that has no vector.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), monomorph::Error> {
+    /// # let embedder = monomorph::Embedder::open(monomorph::built::SOURCE)?;
+    /// let stream = embedder.stream(["one", "two"], &Default::default());
+    /// for (text, embedding) in stream.with_texts() {
+    ///     println!("{text} has {} tokens", embedding?.tokens);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_texts(self) -> WithTexts<'a, I> {
+        WithTexts(self)
+    }
+
+    /// Makes the next window's results ready; none if the texts are over or the stream has ended.
+    fn fill(&mut self) {
+        let request = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Open(request) => request,
+            State::Refused(error) => {
+                self.ready.extend(self.texts.next().map(|text| (text, Err(error))));
+                return;
+            }
+            State::Ended => return,
+        };
+        let first = self.taken;
+        let mut window: Vec<(I::Item, Result<Encoding, Error>)> = Vec::new();
+        let mut tokens = 0;
+        while window.is_empty() || (tokens < self.read_ahead && !request.is_cancelled()) {
+            let Some(text) = self.texts.next() else { break };
+            let encoding = request.encode(self.taken, text.as_ref());
+            self.taken += 1;
+            tokens += encoding.as_ref().map_or(1, |encoding| encoding.ids.len().max(1));
+            window.push((text, encoding));
+        }
+        if window.is_empty() {
+            return;
+        }
+        let ids: Vec<&[u32]> =
+            window.iter().filter_map(|(_, e)| Some(e.as_ref().ok()?.ids.as_slice())).collect();
+        // Every value is overwritten.
+        self.rows.resize(ids.len() * SPEC.n_embd, 0.0);
+        let run = self.embedder.run_ids(&ids, request.options.cancel.as_deref(), &mut self.rows);
+        if let Err(error) = run {
+            let (text, _) = window.swap_remove(0);
+            self.ready.push_back((text, Err(error)));
+            return;
+        }
+        let mut rows = self.rows.chunks_exact(SPEC.n_embd);
+        self.ready.extend(window.into_iter().enumerate().map(|(i, (text, encoding))| {
+            let embedding = encoding.and_then(|encoding| {
+                let row = rows.next().unwrap_or_default();
+                request.finish(first + i, &encoding, row)
+            });
+            (text, embedding)
+        }));
+        self.state = State::Open(request);
+    }
+
+    fn next_with_text(&mut self) -> Option<(I::Item, Result<Embedding, Error>)> {
+        if self.ready.is_empty() {
+            self.fill();
+        }
+        self.ready.pop_front()
+    }
+}
+
+impl<I: Iterator<Item: AsRef<str>>> Iterator for Stream<'_, I> {
+    type Item = Result<Embedding, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_with_text().map(|(_, embedding)| embedding)
+    }
+}
+
+impl<I: Iterator<Item: AsRef<str>>> Iterator for WithTexts<'_, I> {
+    type Item = (I::Item, Result<Embedding, Error>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_with_text()
+    }
+}
+
+impl<I: Iterator<Item: AsRef<str>>> FusedIterator for Stream<'_, I> {}
+impl<I: Iterator<Item: AsRef<str>>> FusedIterator for WithTexts<'_, I> {}
