@@ -19,6 +19,7 @@ pub mod isa;
 pub mod kernels;
 pub mod model;
 pub mod pool;
+mod precision;
 mod prompt;
 pub mod quant;
 mod request;
@@ -33,6 +34,7 @@ pub use embedder::{
     EmbedOptions, Embedder, Embedding, Info, Kernels, Memory, OpenOptions, Truncate,
 };
 pub use error::Error;
+pub use precision::{BitOrder, Precision, Quantizer, Ranges, RangesMissing, Values};
 pub use prompt::{Prompt, UnknownPrompt};
 pub use stream::{Stream, WithTexts};
 pub use unicode::Unicode;
