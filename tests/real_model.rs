@@ -190,3 +190,56 @@ fn bits_are_the_same_on_every_path() {
         }
     }
 }
+
+/// Questions, and the amendment to the constitution of the United States that answers each.
+const QUESTIONS: [(&str, &str); 10] = [
+    ("Can the army make me put up troops in my home?", "III"),
+    ("Do I have to testify against myself?", "V"),
+    ("When did women get the vote?", "XIX"),
+    ("the end of slavery", "XIII"),
+    ("prohibition of alcohol", "XVIII"),
+    ("How many times can someone be elected president?", "XXII"),
+    ("freedom of religion and of the press", "I"),
+    ("May the police search my house without a warrant?", "IV"),
+    ("income tax", "XVI"),
+    ("Is torture allowed as a sentence?", "VIII"),
+];
+
+#[test]
+fn search_finds_the_right_passage() {
+    if golden().is_none() {
+        return;
+    }
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let vectors = folder.join(format!("search-{}.jsonl", std::process::id()));
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_monomorph"));
+        let output = command.args(arguments).output().expect("the binary starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let best = |texts: &std::path::Path, questions: &[(&str, &str)]| {
+        let (texts, vectors) = (texts.to_str().expect("UTF-8"), vectors.to_str().expect("UTF-8"));
+        let batch = ["batch", "--prompt", "document", "--input", texts, "--output", vectors];
+        run(&[&batch[..], &["--restart"]].concat());
+        let found = |(question, id): &(&str, &str)| {
+            let answer = run(&["search", question, "--in", vectors, "--top", "1"]);
+            println!("{question} {id}: {}", answer.trim_end());
+            answer.split('\t').nth(1).map(str::trim) == Some(id)
+        };
+        questions.iter().filter(|question| found(question)).count()
+    };
+    let amendments =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/amendments.jsonl");
+    let found = best(&amendments, &QUESTIONS);
+    let planets = folder.join(format!("planets-{}.txt", std::process::id()));
+    let lines = "Venus is often called Earth's twin because of its similar size and proximity.\n\
+        Mars, known for its reddish appearance, is often referred to as the Red Planet.\n\
+        Jupiter, the largest planet in our solar system, has a prominent red spot.\n\
+        Saturn, famous for its rings, is sometimes mistaken for the Red Planet.\n";
+    std::fs::write(&planets, lines).expect("a file for the test");
+    let mars = best(&planets, &[("Which planet is known as the Red Planet?", "1")]);
+    let _ = (std::fs::remove_file(&planets), std::fs::remove_file(&vectors));
+    assert!(found >= 8, "{found} of {}", QUESTIONS.len());
+    assert_eq!(mars, 1);
+}

@@ -1,7 +1,6 @@
 //! `monomorph bench`: how fast this binary is here.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::input::{Source, Text};
 use super::model::ModelArgs;
+use super::output;
 
 /// Time passes over a file of texts
 ///
@@ -96,10 +96,7 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     } else {
         measurement.for_people()
     };
-    let mut out = io::stdout().lock();
-    out.write_all(answer.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::writing("standard output", &error))
+    output::print(answer.as_bytes())
 }
 
 fn measure(embedder: &Embedder, texts: &[Text], args: &BenchArgs) -> Result<Measurement, Failure> {

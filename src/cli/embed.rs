@@ -10,10 +10,9 @@ use super::input::{InputArgs, Text};
 use super::message;
 use super::model::ModelArgs;
 use super::output::{Output, OutputArgs, Record, Summary};
-use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
-
-/// Texts cut at the window are each reported up to this number, the rest together.
-const MAX_WARNINGS: usize = 10;
+use super::precision::PrecisionArgs;
+use super::preparation::{Cuts, PreparationArgs, PromptArgs};
+use super::records::Row;
 
 /// Turn texts into vectors
 #[derive(Args, Debug)]
@@ -42,6 +41,8 @@ pub struct EmbedArgs {
     no_normalize: bool,
 
     #[command(flatten)]
+    precision: PrecisionArgs,
+    #[command(flatten)]
     model: ModelArgs,
 
     /// Say on standard error how many texts and tokens there were, and how fast it went
@@ -58,8 +59,9 @@ pub fn run(args: EmbedArgs) -> Result<(), Failure> {
     options.prefix = prefix;
     options.normalize = !args.no_normalize;
     let info = embedder.info();
-    let mut output =
-        args.output.open(monomorph::built::NAME, options.dimensions.unwrap_or(info.dimensions))?;
+    let dimensions = options.dimensions.unwrap_or(info.dimensions);
+    let quantizer = args.precision.quantizer(dimensions)?;
+    let mut output = args.output.open(monomorph::built::NAME, quantizer, dimensions)?;
     let opened = begun.elapsed();
 
     let mut position = Position::default();
@@ -74,7 +76,7 @@ pub fn run(args: EmbedArgs) -> Result<(), Failure> {
         position.write(&chunk, &embeddings, &mut output)?;
     }
     let summary = output.finish()?;
-    position.report_rest();
+    position.cuts.report_rest();
     if args.stats {
         report_stats(&embedder, &summary, opened.as_secs_f64(), begun.elapsed().as_secs_f64());
     }
@@ -85,7 +87,7 @@ pub fn run(args: EmbedArgs) -> Result<(), Failure> {
 #[derive(Default)]
 struct Position {
     texts: usize,
-    cut: usize,
+    cuts: Cuts,
 }
 
 impl Position {
@@ -96,12 +98,11 @@ impl Position {
         output: &mut Output,
     ) -> Result<(), Failure> {
         for (text, embedding) in chunk.iter().zip(embeddings) {
-            if embedding.dropped > 0 {
-                self.warn_of_cut(text, embedding);
-            }
-            output.write(&Record {
-                index: self.texts,
+            self.cuts.note(name(self.texts, text), embedding);
+            output.write(Record {
+                index: self.texts as u64,
                 id: text.id.as_ref(),
+                row: Row::None,
                 tokens: embedding.tokens,
                 dropped: embedding.dropped,
                 dropped_is_exact: embedding.dropped_is_exact,
@@ -112,35 +113,23 @@ impl Position {
         output.flush()
     }
 
-    fn warn_of_cut(&mut self, text: &Text, embedding: &Embedding) {
-        self.cut += 1;
-        if self.cut <= MAX_WARNINGS {
-            warn_if_cut(self.name(0, text), embedding);
-        }
-    }
-
-    fn report_rest(&self) {
-        if self.cut > MAX_WARNINGS {
-            message::warning(format_args!("{} more texts were cut", self.cut - MAX_WARNINGS));
-        }
-    }
-
     /// The library counts within one call; people count within the whole input, from 1.
     fn failure(&self, chunk: &[Text], error: &monomorph::Error) -> Failure {
         match error.text().and_then(|offset| Some((offset, chunk.get(offset)?))) {
             Some((offset, text)) => {
-                Failure::Failed(format!("{}: {}", self.name(offset, text), error.reason()))
+                Failure::Failed(format!("{}: {}", name(self.texts + offset, text), error.reason()))
             }
             None => Failure::Failed(error.to_string()),
         }
     }
+}
 
-    fn name(&self, offset: usize, text: &Text) -> String {
-        let number = self.texts + offset + 1;
-        match &text.id {
-            Some(id) => format!("text {number} (id {id})"),
-            None => format!("text {number}"),
-        }
+/// What messages call a text; `index` counts from 0, people from 1.
+fn name(index: usize, text: &Text) -> String {
+    let number = index + 1;
+    match &text.id {
+        Some(id) => format!("text {number} (id {id})"),
+        None => format!("text {number}"),
     }
 }
 

@@ -9,6 +9,10 @@ use std::process::ExitCode;
 pub enum Failure {
     /// The command line asks for something that makes no sense: exit code 2.
     Usage(String),
+    /// So many records are missing from an output that is whole otherwise: exit code 3.
+    LeftOut(u64),
+    /// A signal ended the work: exit code 130, as shells have it for Ctrl-C.
+    Interrupted(String),
     /// Anything else that went wrong: exit code 1.
     Failed(String),
     /// The reader of standard output went away, as `| head` does. That is no fault: exit code 0, nothing said.
@@ -16,6 +20,9 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The exit code after a signal.
+    pub const INTERRUPTED: u8 = 130;
+
     /// A failed write; `target` names where to.
     pub fn writing(target: impl fmt::Display, error: &io::Error) -> Failure {
         match error.kind() {
@@ -36,6 +43,18 @@ impl Failure {
             Failure::Failed(message) => {
                 super::message::error(&message);
                 ExitCode::FAILURE
+            }
+            Failure::LeftOut(records) => {
+                let (records, were) = match records {
+                    1 => ("1 record".to_owned(), "was"),
+                    n => (format!("{n} records"), "were"),
+                };
+                super::message::error(format_args!("{records} {were} left out, see above"));
+                ExitCode::from(3)
+            }
+            Failure::Interrupted(message) => {
+                super::message::error(&message);
+                ExitCode::from(Failure::INTERRUPTED)
             }
             Failure::Usage(message) => {
                 super::message::error(&message);

@@ -1,24 +1,31 @@
 //! The command line: one file a command, and what they share (input, output, options, messages, failures).
 //!
-//! Standard output is data, standard error is messages for people. Exit codes: 0 done, 1 failed, 2 usage.
+//! Standard output is data, standard error is messages for people. Exit codes are in `failure`.
 
+mod batch;
 mod bench;
 mod embed;
 mod failure;
 mod input;
 mod inspect;
+mod manual;
 mod message;
 mod model;
 mod output;
+mod precision;
 mod preparation;
+mod ranges;
+mod records;
+mod search;
 mod similarity;
 mod tokenize;
+mod vectors;
 mod verify;
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -27,7 +34,8 @@ use failure::Failure;
 #[command(name = "monomorph", version, long_version = LONG_VERSION.as_str())]
 #[command(arg_required_else_help = true, infer_subcommands = false, disable_help_subcommand = true)]
 #[command(after_help = "\
-Standard output is data, standard error is messages. Exit codes: 0 done, 1 failed, 2 usage.
+Standard output is data, standard error is messages. Exit codes: 0 done, 1 failed, 2 usage, 3 done but for bad records
+(batch --keep-going), 130 interrupted. NO_COLOR=1 in the environment takes colours away.
 MONOMORPH_ISA=scalar|avx2|... in the environment forces an instruction set; the vectors do not change.")]
 struct Cli {
     #[command(subcommand)]
@@ -37,11 +45,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Embed(Box<embed::EmbedArgs>),
+    Batch(Box<batch::BatchArgs>),
+    Search(Box<search::SearchArgs>),
+    Ranges(Box<ranges::RangesArgs>),
     Tokenize(tokenize::TokenizeArgs),
     Similarity(similarity::SimilarityArgs),
     Inspect(inspect::InspectArgs),
     Bench(bench::BenchArgs),
     Verify(verify::VerifyArgs),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -69,11 +82,16 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Command::Embed(args) => embed::run(*args),
+            Command::Batch(args) => batch::run(*args),
+            Command::Search(args) => search::run(&args),
+            Command::Ranges(args) => ranges::run(&args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Similarity(args) => similarity::run(args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Bench(args) => bench::run(args),
             Command::Verify(args) => verify::run(&args),
+            Command::Completions(args) => manual::completions(&args, Cli::command()),
+            Command::Man(args) => manual::man(&args, Cli::command()),
         }
     }
 }

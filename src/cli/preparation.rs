@@ -62,6 +62,20 @@ pub enum UnicodeArg {
 }
 
 impl PromptArgs {
+    /// What the prefix is called: a prompt's name, none, or custom.
+    pub fn name(&self) -> String {
+        match (self.prompt, &self.prefix) {
+            (Some(prompt), _) => prompt.to_string(),
+            (None, Some(_)) => "custom".to_owned(),
+            (None, None) => "none".to_owned(),
+        }
+    }
+
+    /// The prompt by its name, if one was given.
+    pub fn prompt(&self) -> Option<Prompt> {
+        self.prompt
+    }
+
     /// The prefix as a string, if there is one.
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {
@@ -107,6 +121,32 @@ pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
         message::warning(format_args!(
             "{text}: cut to {tokens} tokens, {at_least}{dropped} dropped"
         ));
+    }
+}
+
+/// Says which texts were cut at the window: each up to a number, the rest together.
+#[derive(Default)]
+pub struct Cuts(usize);
+
+/// Texts that are reported each.
+const MAX_CUTS: usize = 10;
+
+impl Cuts {
+    /// Takes note of one text.
+    pub fn note(&mut self, text: impl Display, embedding: &Embedding) {
+        if embedding.dropped > 0 {
+            self.0 += 1;
+            if self.0 <= MAX_CUTS {
+                warn_if_cut(text, embedding);
+            }
+        }
+    }
+
+    /// Once there are no more texts.
+    pub fn report_rest(&self) {
+        if self.0 > MAX_CUTS {
+            message::warning(format_args!("{} more texts were cut", self.0 - MAX_CUTS));
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! `monomorph similarity`: how alike texts are.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use monomorph::built::SPEC;
 use monomorph::{EmbedOptions, Embedder, Prompt};
@@ -9,6 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::model::ModelArgs;
+use super::output;
 use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
 
 /// Print the cosine similarity of texts, each with each, or of documents with a query
@@ -66,10 +65,7 @@ pub fn run(args: SimilarityArgs) -> Result<(), Failure> {
         Some(query) => scores(&args, query, &embedder, &options)?,
         None => matrix(&args, &embedder, &EmbedOptions { prefix, ..options })?,
     };
-    let mut out = io::stdout().lock();
-    out.write_all(answer.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::writing("standard output", &error))
+    output::print(answer.as_bytes())
 }
 
 fn matrix(

@@ -3,15 +3,21 @@
 //! No vector is written down here. What can be known of any model is checked: shapes of the answers, agreement of
 //! the formats with each other, messages and exit codes.
 
+mod batch;
 mod commands;
 mod embed;
 mod failures;
 mod formats;
 mod input;
 mod inspect;
+mod manual;
 #[path = "../support/mutate.rs"]
 mod mutate;
 mod mutated;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod precision;
+mod search;
 mod support;
 #[path = "../../codegen/tests/support/tiny.rs"]
 mod tiny;

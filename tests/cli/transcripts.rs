@@ -10,11 +10,16 @@ use super::support::run;
 const HELP: &[&[&str]] = &[
     &["--help"],
     &["embed", "--help"],
+    &["batch", "--help"],
+    &["search", "--help"],
+    &["ranges", "--help"],
     &["tokenize", "--help"],
     &["similarity", "--help"],
     &["inspect", "--help"],
     &["bench", "--help"],
     &["verify", "--help"],
+    &["completions", "--help"],
+    &["man", "--help"],
 ];
 
 const USAGE: &[&[&str]] = &[
@@ -27,6 +32,16 @@ const USAGE: &[&[&str]] = &[
     &["embed", "--format", "xml", "one"],
     &["embed", "--dimensions", "0", "one"],
     &["embed", "--unicode", "nfd", "one"],
+    &["batch", "--input", "in.jsonl"],
+    &["batch", "--input", "in.jsonl", "--output", "out.dat"],
+    &["batch", "--input", "in.jsonl", "--output", "out.npy", "--shard", "3/3"],
+    &["batch", "--input", "in.txt", "--output", "out.npy", "--column", "body"],
+    &["batch", "--input", "in.csv", "--output", "out.npy", "--title-column", "title"],
+    &["search", "query"],
+    &["search", "query", "--in", "vectors.csv"],
+    &["ranges", "--input", "in.txt"],
+    &["completions", "tcsh"],
+    &["man"],
     &["similarity", "one"],
     &["similarity", "--query", "one"],
     &["inspect"],

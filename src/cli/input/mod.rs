@@ -1,5 +1,7 @@
 //! Where texts come from: the command line, a file or standard input, in chunks that bound memory.
 
+mod jsonl;
+mod lines;
 mod stream;
 
 use std::fmt;
@@ -13,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use stream::Stream;
+
+pub use jsonl::parse as parse_json;
+pub use lines::{Fault, Lines, utf16_hint};
 
 /// Texts of one call into the library: many enough to share the unpacking of the weights, few enough
 /// that input of any length needs little memory.
@@ -105,13 +110,7 @@ impl Source {
 
     /// Opens a file, or standard input if the path is `-`.
     pub fn open(path: &Path, format: Option<InputFormat>) -> Result<Source, Failure> {
-        let stdin = path == Path::new("-");
-        let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
-        let reader: Box<dyn Read> = if stdin {
-            Box::new(io::stdin())
-        } else {
-            Box::new(File::open(path).map_err(|error| Failure::reading(&name, &error))?)
-        };
+        let (reader, name) = open(path)?;
         let format = format.unwrap_or_else(|| InputFormat::of(path));
         Ok(Source::Stream(Stream::new(reader, name, format)))
     }
@@ -139,6 +138,16 @@ impl Source {
             all.append(&mut chunk);
         }
     }
+}
+
+/// Opens a file, or standard input if the path is `-`, and says what messages call it.
+pub fn open(path: &Path) -> Result<(Box<dyn Read + Send>, String), Failure> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin()), "standard input".to_owned()));
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| Failure::reading(&name, &error))?;
+    Ok((Box::new(file), name))
 }
 
 impl InputFormat {

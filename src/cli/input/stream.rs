@@ -1,29 +1,23 @@
 //! Texts from a file or from standard input, a line each.
 
-use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 
+use super::jsonl;
+use super::lines::{Fault, Lines};
 use super::{CHUNK_BYTES, CHUNK_TEXTS, InputFormat, Text};
 use crate::cli::failure::Failure;
 
-/// A longer line is no text but a mistake, such as a binary file. It is refused before it fills the memory.
-const MAX_LINE_BYTES: usize = 256 << 20;
-
-/// Lines of a file or of standard input.
+/// Texts of a file or of standard input.
 pub struct Stream {
-    reader: BufReader<Box<dyn Read>>,
-    name: String,
+    lines: Lines,
     format: InputFormat,
-    /// Lines read so far, so the number of the current line, counted from 1.
-    line: u64,
     /// What ended the last chunk; the texts before it come first.
     failure: Option<Failure>,
 }
 
 impl Stream {
-    pub fn new(reader: Box<dyn Read>, name: String, format: InputFormat) -> Stream {
-        let reader = BufReader::with_capacity(64 << 10, reader);
-        Stream { reader, name, format, line: 0, failure: None }
+    pub fn new(reader: Box<dyn Read + Send>, name: String, format: InputFormat) -> Stream {
+        Stream { lines: Lines::new(reader, name), format, failure: None }
     }
 
     /// A chunk ends early where the reader would have to wait for more, so that a program that sends
@@ -40,85 +34,32 @@ impl Stream {
                     chunk.push(text);
                 }
                 Ok(None) => return Ok(()),
-                Err(failure) if chunk.is_empty() => return Err(failure),
-                Err(failure) => {
-                    self.failure = Some(failure);
+                Err(fault) if chunk.is_empty() => return Err(fault.into()),
+                Err(fault) => {
+                    self.failure = Some(fault.into());
                     return Ok(());
                 }
             }
-            if chunk.len() >= CHUNK_TEXTS || bytes >= CHUNK_BYTES || self.reader.buffer().is_empty()
-            {
+            if chunk.len() >= CHUNK_TEXTS || bytes >= CHUNK_BYTES || self.lines.is_drained() {
                 return Ok(());
             }
         }
     }
 
-    fn next_text(&mut self) -> Result<Option<Text>, Failure> {
-        while let Some(line) = self.next_line()? {
+    fn next_text(&mut self) -> Result<Option<Text>, Fault> {
+        while let Some(line) = self.lines.next_line()? {
             match self.format {
                 InputFormat::Lines => {
                     return Ok(Some(Text { text: line, id: None }));
                 }
                 InputFormat::Jsonl if line.trim_ascii().is_empty() => {}
-                InputFormat::Jsonl => return self.parse(&line).map(Some),
+                InputFormat::Jsonl => {
+                    let text = jsonl::parse(&line).map_err(|reason| self.lines.fault(reason))?;
+                    return Ok(Some(text));
+                }
             }
         }
         Ok(None)
-    }
-
-    /// The next line without its end, nor a byte order mark on the first.
-    fn next_line(&mut self) -> Result<Option<String>, Failure> {
-        let mut bytes = Vec::new();
-        let mut limited = self.reader.by_ref().take(MAX_LINE_BYTES as u64 + 1);
-        limited
-            .read_until(b'\n', &mut bytes)
-            .map_err(|error| Failure::reading(&self.name, &error))?;
-        self.line += 1;
-        if self.line == 1 && bytes.starts_with(b"\xEF\xBB\xBF") {
-            bytes.drain(..3);
-        }
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        if bytes.len() > MAX_LINE_BYTES {
-            return Err(self.failure(format_args!("longer than {} MiB", MAX_LINE_BYTES >> 20)));
-        }
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-            if bytes.last() == Some(&b'\r') {
-                bytes.pop();
-            }
-        }
-        match String::from_utf8(bytes) {
-            Ok(line) => Ok(Some(line)),
-            Err(error) => Err(self.invalid_utf8(&error)),
-        }
-    }
-
-    fn parse(&self, line: &str) -> Result<Text, Failure> {
-        serde_json::from_str(line).map_err(|error| {
-            let message = error.to_string();
-            // serde_json counts lines within what it was given, which is one line here.
-            let reason =
-                message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-            self.failure(format_args!("column {}: {reason}", error.column()))
-        })
-    }
-
-    fn invalid_utf8(&self, error: &std::string::FromUtf8Error) -> Failure {
-        let at = error.utf8_error().valid_up_to();
-        let bytes = error.as_bytes();
-        let hint = match (self.line, bytes) {
-            (1, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) => {
-                "; it looks like UTF-16, which iconv -t UTF-8 converts"
-            }
-            _ => "",
-        };
-        self.failure(format_args!("not valid UTF-8 at byte {} (0x{:02X}){hint}", at + 1, bytes[at]))
-    }
-
-    fn failure(&self, what: fmt::Arguments<'_>) -> Failure {
-        Failure::Failed(format!("{}, line {}: {what}", self.name, self.line))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
+use monomorph::Values;
+
 use super::destination::Destination;
+use super::numbers::Numbers;
 use super::{FormatWriter, Record, Summary};
 use crate::cli::input::Id;
 
@@ -12,16 +15,22 @@ pub struct Csv {
 
 impl FormatWriter for Csv {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()> {
-        let columns = (0..summary.dimensions).map(|i| format!("v{i}"));
+        let columns = (0..summary.values).map(|i| format!("v{i}"));
         self.line(out, |line| line.write_record(std::iter::once("id".to_owned()).chain(columns)))
     }
 
-    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+    fn record(
+        &mut self,
+        out: &mut Destination,
+        record: Record<'_>,
+        values: &Values,
+    ) -> io::Result<()> {
+        let values = Numbers(values);
         self.line(out, |line| match record.id {
-            Some(Id::String(id)) => line.serialize((id, record.vector)),
-            Some(Id::Unsigned(id)) => line.serialize((id, record.vector)),
-            Some(Id::Signed(id)) => line.serialize((id, record.vector)),
-            None => line.serialize((record.index, record.vector)),
+            Some(Id::String(id)) => line.serialize((id, values)),
+            Some(Id::Unsigned(id)) => line.serialize((id, values)),
+            Some(Id::Signed(id)) => line.serialize((id, values)),
+            None => line.serialize((record.index, values)),
         })
     }
 

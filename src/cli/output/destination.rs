@@ -1,8 +1,9 @@
-//! The place vectors are written to: standard output, or a file that appears complete or not at all.
+//! The place vectors are written to: standard output, or a file that appears complete or not at all. What a run that
+//! ended early has written of the file is removed, or kept for another run to go on with ([`Destination::part`]).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -16,15 +17,21 @@ pub struct Destination {
 }
 
 enum Place {
-    Stdout(BufWriter<StdoutLock<'static>>),
+    Stdout(BufWriter<Stdout>),
     /// A device or pipe the user named: it cannot be replaced, so it is written to.
     Device(BufWriter<File>),
     Replacement(BufWriter<File>, Unfinished),
+    /// A file under a name of its own that stays if the run ends early.
+    Part {
+        file: BufWriter<File>,
+        part: PathBuf,
+        target: PathBuf,
+    },
 }
 
 impl Destination {
     pub fn stdout() -> Destination {
-        let place = Place::Stdout(BufWriter::with_capacity(64 << 10, io::stdout().lock()));
+        let place = Place::Stdout(BufWriter::with_capacity(64 << 10, io::stdout()));
         Destination { place, name: "standard output".into() }
     }
 
@@ -35,24 +42,57 @@ impl Destination {
         Ok(Destination { place, name })
     }
 
+    /// Goes on at byte `length` of the file `part`, which is made if it is not there; [`Destination::finish`] renames it
+    /// to `target`. The caller has resolved links ([`resolve`]) and holds the only open part of that name.
+    pub fn part(
+        part: PathBuf,
+        file: File,
+        target: PathBuf,
+        length: u64,
+    ) -> Result<Destination, Failure> {
+        let name = target.display().to_string();
+        let open = |mut file: File| {
+            if let Ok(old) = fs::metadata(&target) {
+                file.set_permissions(old.permissions())?;
+            }
+            file.set_len(length)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(BufWriter::with_capacity(1 << 20, file))
+        };
+        let file = open(file).map_err(|error| Failure::writing(part.display(), &error))?;
+        Ok(Destination { place: Place::Part { file, part, target }, name })
+    }
+
+    /// Makes sure that what has been written survives a crash; its length in bytes.
+    pub fn sync(&mut self) -> io::Result<u64> {
+        match &mut self.place {
+            Place::Part { file, .. } => {
+                file.flush()?;
+                file.get_ref().sync_data()?;
+                file.stream_position()
+            }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Whether a person would see the bytes on a screen.
     pub fn is_terminal(&self) -> bool {
         match &self.place {
             Place::Stdout(_) => io::stdout().is_terminal(),
             Place::Device(file) => file.get_ref().is_terminal(),
-            Place::Replacement(..) => false,
+            Place::Replacement(..) | Place::Part { .. } => false,
         }
     }
 
     /// Whether [`Destination::overwrite_start`] can work.
     pub fn can_overwrite(&self) -> bool {
-        matches!(self.place, Place::Replacement(..))
+        matches!(self.place, Place::Replacement(..) | Place::Part { .. })
     }
 
     /// Replaces the first bytes of what has been written.
     pub fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.place {
-            Place::Replacement(file, _) => {
+            Place::Replacement(file, _) | Place::Part { file, .. } => {
                 file.seek(SeekFrom::Start(0))?;
                 file.write_all(bytes)?;
                 file.seek(SeekFrom::End(0)).map(drop)
@@ -66,7 +106,7 @@ impl Destination {
         match &mut self.place {
             Place::Stdout(out) => out.flush(),
             Place::Device(out) => out.flush(),
-            Place::Replacement(..) => Ok(()),
+            Place::Replacement(..) | Place::Part { .. } => Ok(()),
         }
     }
 
@@ -79,6 +119,11 @@ impl Destination {
                 .into_inner()
                 .map_err(io::IntoInnerError::into_error)
                 .and_then(|file| unfinished.finish(&file)),
+            Place::Part { file, part, target } => file
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| fs::rename(part, target)),
         };
         done.map_err(|error| Failure::writing(&self.name, &error))
     }
@@ -93,25 +138,25 @@ impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.place {
             Place::Stdout(out) => out.write(bytes),
-            Place::Device(out) | Place::Replacement(out, _) => out.write(bytes),
+            Place::Device(out) | Place::Replacement(out, _) | Place::Part { file: out, .. } => {
+                out.write(bytes)
+            }
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.place {
             Place::Stdout(out) => out.flush(),
-            Place::Device(out) | Place::Replacement(out, _) => out.flush(),
+            Place::Device(out) | Place::Replacement(out, _) | Place::Part { file: out, .. } => {
+                out.flush()
+            }
         }
     }
 }
 
 impl Place {
     fn open(path: &Path) -> io::Result<Place> {
-        // A link keeps pointing where it points: what is replaced is the file at its end, even one that is yet to be.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
-            Ok(end) => path.parent().unwrap_or(Path::new("")).join(end),
-            Err(_) => path.to_owned(),
-        });
+        let target = resolve(path);
         match fs::metadata(&target) {
             Ok(old) if old.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(old) if !old.is_file() => {
@@ -126,6 +171,15 @@ impl Place {
             }
         }
     }
+}
+
+/// The file that is meant. A link keeps pointing where it points: what is replaced is the file at its end, even one that
+/// is yet to be.
+pub fn resolve(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
+        Ok(end) => path.parent().unwrap_or(Path::new("")).join(end),
+        Err(_) => path.to_owned(),
+    })
 }
 
 /// A file under its temporary name, removed on drop unless finished.

@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use monomorph::Values;
+
 use super::destination::Destination;
+use super::numbers::Numbers;
 use super::{FormatWriter, Record, Summary};
 
 /// Written piece by piece, so that memory does not grow with the number of vectors.
@@ -13,8 +16,8 @@ pub struct Json;
 #[derive(Serialize)]
 struct Item<'a> {
     object: &'static str,
-    index: usize,
-    embedding: &'a [f32],
+    index: u64,
+    embedding: Numbers<'a>,
 }
 
 #[derive(Serialize)]
@@ -28,11 +31,16 @@ impl FormatWriter for Json {
         out.write_all(b"{\"object\":\"list\",\"data\":[")
     }
 
-    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+    fn record(
+        &mut self,
+        out: &mut Destination,
+        record: Record<'_>,
+        values: &Values,
+    ) -> io::Result<()> {
         if record.index > 0 {
             out.write_all(b",")?;
         }
-        let item = Item { object: "embedding", index: record.index, embedding: record.vector };
+        let item = Item { object: "embedding", index: record.index, embedding: Numbers(values) };
         serde_json::to_writer(out, &item).map_err(io::Error::from)
     }
 

@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use monomorph::Values;
+
 use super::destination::Destination;
+use super::numbers::Numbers;
 use super::{FormatWriter, Record, Summary};
 use crate::cli::input::Id;
 
@@ -20,7 +23,7 @@ struct Line<'a> {
     /// Present, and false, where more than `dropped` tokens may have been cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped_is_exact: Option<bool>,
-    embedding: &'a [f32],
+    embedding: Numbers<'a>,
 }
 
 impl FormatWriter for Jsonl {
@@ -28,13 +31,18 @@ impl FormatWriter for Jsonl {
         Ok(())
     }
 
-    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+    fn record(
+        &mut self,
+        out: &mut Destination,
+        record: Record<'_>,
+        values: &Values,
+    ) -> io::Result<()> {
         let line = Line {
             id: record.id,
             tokens: record.tokens,
             dropped: (record.dropped > 0).then_some(record.dropped),
             dropped_is_exact: (record.dropped > 0 && !record.dropped_is_exact).then_some(false),
-            embedding: record.vector,
+            embedding: Numbers(values),
         };
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")

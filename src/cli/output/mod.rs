@@ -1,20 +1,30 @@
 //! Vectors on their way out: one format a file here, and the place they go to.
 
+#[cfg(feature = "parquet")]
+mod columns;
 mod csv;
 mod destination;
 mod json;
 mod jsonl;
 mod npy;
+mod numbers;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod raw;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use monomorph::{Precision, Quantizer, Values};
 
 use super::failure::Failure;
 use super::input::Id;
-use destination::Destination;
+use super::records::Row;
+
+pub use destination::{Destination, resolve};
+#[cfg(feature = "parquet")]
+pub use parquet::Parquet;
 
 /// The arguments that say how vectors are written, and where.
 #[derive(Args, Debug)]
@@ -48,12 +58,15 @@ pub enum Format {
 /// One text's result.
 pub struct Record<'a> {
     /// Position in the whole input, from 0.
-    pub index: usize,
+    pub index: u64,
     pub id: Option<&'a Id>,
+    /// The other columns of the input, for formats that keep them.
+    pub row: Row,
     pub tokens: usize,
     /// Tokens cut off at the end, and whether that is their exact number or the least there were.
     pub dropped: usize,
     pub dropped_is_exact: bool,
+    /// As the model gives it.
     pub vector: &'a [f32],
 }
 
@@ -61,59 +74,156 @@ pub struct Record<'a> {
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub model: &'static str,
-    /// Values in each vector.
+    pub precision: Precision,
+    /// Of the model's vectors, as they were cut.
     pub dimensions: usize,
+    /// Values in each vector as it is stored.
+    pub values: usize,
     pub texts: usize,
     pub tokens: usize,
 }
 
-/// A format. The calls come in this order: `begin`, a `record` for each text, `end`.
-trait FormatWriter {
+impl Summary {
+    pub fn new(model: &'static str, precision: Precision, dimensions: usize) -> Summary {
+        let values = precision.len(dimensions);
+        Summary { model, precision, dimensions, values, texts: 0, tokens: 0 }
+    }
+}
+
+/// A format. The calls come in this order: `begin` or `resume`, a `record` for each text, `end`.
+pub trait FormatWriter: Send {
     fn begin(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()>;
-    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()>;
+    /// `values` are the record's vector in the precision of the output.
+    fn record(
+        &mut self,
+        out: &mut Destination,
+        record: Record<'_>,
+        values: &Values,
+    ) -> io::Result<()>;
     fn end(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()>;
+
+    /// Bytes of records that wait in memory.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
+
+    /// Writes all records so far, so that another writer can go on after them. It is given what this returns.
+    fn checkpoint(&mut self, _: &mut Destination) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Goes on where a checkpoint was made.
+    fn resume(&mut self, _checkpoint: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An open output. Dropped before [`Output::finish`], it leaves an existing file as it was.
 pub struct Output {
     writer: Box<dyn FormatWriter>,
     destination: Destination,
+    quantizer: Quantizer,
     summary: Summary,
 }
 
 impl OutputArgs {
     /// Opens the output and writes what comes before the first vector.
-    pub fn open(&self, model: &'static str, dimensions: usize) -> Result<Output, Failure> {
+    pub fn open(
+        &self,
+        model: &'static str,
+        quantizer: Quantizer,
+        dimensions: usize,
+    ) -> Result<Output, Failure> {
         let format = self.format.unwrap_or_else(|| Format::of(self.output.as_deref()));
-        let mut destination = match &self.output {
+        if let Some(path) =
+            self.output.as_ref().filter(|path| self.format.is_none() && is_parquet(path))
+        {
+            return Err(Failure::Usage(format!(
+                "--output {}: embed writes no Parquet; monomorph batch does",
+                path.display()
+            )));
+        }
+        let destination = match &self.output {
             Some(path) if !names_stdout(path) => Destination::file(path)?,
             _ => Destination::stdout(),
         };
+        let summary = Summary::new(model, quantizer.precision(), dimensions);
         if format.is_binary() && destination.is_terminal() {
-            return Err(Failure::Usage(
-                "npy and raw are binary: give --output FILE, or redirect standard output".into(),
-            ));
+            return Err(binary_on_terminal());
         }
-        let mut writer = format.writer();
-        let summary = Summary { model, dimensions, texts: 0, tokens: 0 };
-        writer.begin(&mut destination, &summary).map_err(|error| destination.failure(&error))?;
-        Ok(Output { writer, destination, summary })
+        Output::begin(format.writer(), destination, quantizer, summary)
     }
 }
 
+/// Prints a command's whole answer.
+pub fn print(answer: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(answer)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::writing("standard output", &error))
+}
+
+/// What a person gets who would see bytes.
+pub fn binary_on_terminal() -> Failure {
+    Failure::Usage("this format is binary: give --output FILE, or redirect standard output".into())
+}
+
 impl Output {
+    /// Writes what comes before the first vector.
+    pub fn begin(
+        mut writer: Box<dyn FormatWriter>,
+        mut destination: Destination,
+        quantizer: Quantizer,
+        summary: Summary,
+    ) -> Result<Output, Failure> {
+        writer.begin(&mut destination, &summary).map_err(|error| destination.failure(&error))?;
+        Ok(Output { writer, destination, quantizer, summary })
+    }
+
+    /// Goes on after the last checkpoint; `summary` counts what had been written then.
+    pub fn resume(
+        mut writer: Box<dyn FormatWriter>,
+        destination: Destination,
+        quantizer: Quantizer,
+        summary: Summary,
+        checkpoint: &[u8],
+    ) -> Result<Output, Failure> {
+        writer.resume(checkpoint).map_err(|error| destination.failure(&error))?;
+        Ok(Output { writer, destination, quantizer, summary })
+    }
+
     /// Writes one vector.
-    pub fn write(&mut self, record: &Record<'_>) -> Result<(), Failure> {
+    pub fn write(&mut self, record: Record<'_>) -> Result<(), Failure> {
         self.summary.texts += 1;
         self.summary.tokens += record.tokens;
+        let values = self.quantizer.quantize(record.vector);
         self.writer
-            .record(&mut self.destination, record)
+            .record(&mut self.destination, record, &values)
             .map_err(|error| self.destination.failure(&error))
     }
 
     /// Hands what has been written to a waiting reader.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.destination.flush_to_reader().map_err(|error| self.destination.failure(&error))
+    }
+
+    /// Makes everything so far safe from a crash: the bytes of it, and what [`Output::resume`] needs.
+    pub fn checkpoint(&mut self) -> Result<(u64, Vec<u8>), Failure> {
+        let checkpoint = self
+            .writer
+            .checkpoint(&mut self.destination)
+            .and_then(|state| Ok((self.destination.sync()?, state)));
+        checkpoint.map_err(|error| self.destination.failure(&error))
+    }
+
+    /// Bytes of vectors that wait in memory for a checkpoint.
+    pub fn waiting_bytes(&self) -> usize {
+        self.writer.waiting_bytes()
+    }
+
+    /// What has been written.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Writes what comes after the last vector, and puts the file in its place.
@@ -126,9 +236,13 @@ impl Output {
     }
 }
 
+fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "parquet" || extension == "pq")
+}
+
 /// The names of standard output. Where that is a file, it is written to as any other standard output: what it holds
 /// already is not ours to replace.
-fn names_stdout(path: &Path) -> bool {
+pub fn names_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
@@ -140,11 +254,11 @@ impl Format {
             .unwrap_or(Format::Jsonl)
     }
 
-    fn is_binary(self) -> bool {
+    pub fn is_binary(self) -> bool {
         matches!(self, Format::Npy | Format::Raw)
     }
 
-    fn writer(self) -> Box<dyn FormatWriter> {
+    pub fn writer(self) -> Box<dyn FormatWriter> {
         match self {
             Format::Json => Box::new(json::Json),
             Format::Jsonl => Box::new(jsonl::Jsonl),

@@ -5,6 +5,8 @@
 
 use std::io::{self, Write};
 
+use monomorph::{Precision, Values};
+
 use super::destination::Destination;
 use super::{FormatWriter, Record, Summary};
 
@@ -22,11 +24,13 @@ impl FormatWriter for Npy {
         if out.can_overwrite() { out.write_all(&header(summary)) } else { Ok(()) }
     }
 
-    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
+    fn record(&mut self, out: &mut Destination, _: Record<'_>, values: &Values) -> io::Result<()> {
+        let bytes = values.to_le_bytes();
         if out.can_overwrite() {
-            write_values(out, record.vector)
+            out.write_all(&bytes)
         } else {
-            write_values(&mut self.waiting, record.vector)
+            self.waiting.extend(bytes);
+            Ok(())
         }
     }
 
@@ -40,20 +44,18 @@ impl FormatWriter for Npy {
     }
 }
 
-/// Writes little-endian float32.
-pub fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
-    for value in values {
-        out.write_all(&value.to_le_bytes())?;
-    }
-    Ok(())
-}
-
 /// <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
 fn header(summary: &Summary) -> [u8; HEADER_BYTES] {
     const START: &[u8; 10] = b"\x93NUMPY\x01\x00\x76\x00";
     const { assert!(START[8] as usize == HEADER_BYTES - START.len()) };
-    let (n, d) = (summary.texts, summary.dimensions);
-    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, {d}), }}");
+    let (n, d) = (summary.texts, summary.values);
+    let descr = match summary.precision {
+        Precision::Float32 => "<f4",
+        Precision::Float16 => "<f2",
+        Precision::Int8 | Precision::Binary => "|i1",
+        Precision::Uint8 | Precision::Ubinary => "|u1",
+    };
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({n}, {d}), }}");
     let mut header = [b' '; HEADER_BYTES];
     header[..START.len()].copy_from_slice(START);
     header[START.len()..START.len() + dict.len()].copy_from_slice(dict.as_bytes());
@@ -67,10 +69,11 @@ mod tests {
 
     #[test]
     fn header_holds_any_lengths() {
-        for (texts, dimensions) in [(0, 1), (3, 768), (usize::MAX, usize::MAX)] {
-            let header = header(&Summary { model: "", dimensions, texts, tokens: 0 });
+        for (texts, values) in [(0, 1), (3, 768), (usize::MAX, usize::MAX)] {
+            let summary = Summary { texts, ..Summary::new("", Precision::Float32, values) };
+            let header = header(&summary);
             let text = String::from_utf8_lossy(&header[10..]);
-            assert!(text.contains(&format!("({texts}, {dimensions}), }}")), "{text}");
+            assert!(text.contains(&format!("({texts}, {values}), }}")), "{text}");
             assert!(text.ends_with(" \n"));
         }
     }

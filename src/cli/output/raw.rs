@@ -1,9 +1,10 @@
-//! raw: little-endian float32 and nothing else.
+//! raw: the values, little-endian, and nothing else.
 
-use std::io;
+use std::io::{self, Write};
+
+use monomorph::Values;
 
 use super::destination::Destination;
-use super::npy::write_values;
 use super::{FormatWriter, Record, Summary};
 
 pub struct Raw;
@@ -13,8 +14,8 @@ impl FormatWriter for Raw {
         Ok(())
     }
 
-    fn record(&mut self, out: &mut Destination, record: &Record<'_>) -> io::Result<()> {
-        write_values(out, record.vector)
+    fn record(&mut self, out: &mut Destination, _: Record<'_>, values: &Values) -> io::Result<()> {
+        out.write_all(&values.to_le_bytes())
     }
 
     fn end(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {

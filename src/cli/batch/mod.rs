@@ -1,0 +1,251 @@
+//! `monomorph batch`: a whole table to vectors, however long it takes.
+
+mod checkpoint;
+mod pipeline;
+mod progress;
+mod target;
+mod writer;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use monomorph::{EmbedOptions, Quantizer, built};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::failure::Failure;
+use super::model::ModelArgs;
+use super::output;
+use super::precision::PrecisionArgs;
+use super::preparation::{PreparationArgs, PromptArgs};
+use super::records::{Records, TableArgs};
+use pipeline::{Ending, Job};
+use progress::{Progress, ProgressMode};
+use target::Target;
+
+/// Turn a table into vectors: any length, with progress, and able to go on after an interruption
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Memory does not grow with the input. The output keeps the order of the input. FILE.part and FILE.checkpoint stand beside
+the output while it is being made; after Ctrl-C, a crash or a full disk, the same command with --resume goes on from
+there. In jobs that may be restarted, --resume can always be given: a finished output is left alone.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 done but for bad records (--keep-going), 130 interrupted.
+
+Examples:
+  monomorph batch --prompt document --input notes.jsonl --output notes.parquet
+  monomorph batch --input table.csv --column body --id-column key --output vectors.npy --resume
+  monomorph batch --input all.parquet --output part3.parquet --shard 3/16 --progress json
+  zcat texts.jsonl.gz | monomorph batch --input - --input-format jsonl --output - --format csv > vectors.csv")]
+pub struct BatchArgs {
+    #[command(flatten)]
+    table: TableArgs,
+
+    /// Write to FILE, or to standard output if it is `-`; FILE appears when everything has been written
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Format of the vectors [default: what --output's extension says]
+    #[arg(long, short, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Go on with the run that left FILE.part behind; begin one if there is none and FILE is not there
+    #[arg(long, conflicts_with = "restart")]
+    resume: bool,
+
+    /// Throw away the run that left FILE.part behind
+    #[arg(long)]
+    restart: bool,
+
+    /// Embed part I of N of the table, counted from 0: its rows from I/N to (I+1)/N, so that the parts follow each other
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+
+    /// Leave out records that cannot be read or embedded, name each on standard error, and end with exit code 3
+    #[arg(long)]
+    keep_going: bool,
+
+    /// Make what has been written safe every S seconds; a run that is killed repeats no more than that
+    #[arg(long, value_name = "S", default_value = "30")]
+    checkpoint: u64,
+
+    /// How progress is shown on standard error
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: ProgressMode,
+
+    /// The name of the vectors' column in a Parquet file
+    #[arg(long, value_name = "NAME", default_value = "embedding")]
+    embedding_column: String,
+
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    preparation: PreparationArgs,
+
+    /// Leave the vectors at the length the model gives them
+    #[arg(long)]
+    no_normalize: bool,
+
+    #[command(flatten)]
+    precision: PrecisionArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// How vectors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The input's columns and one of vectors (fixed-size lists); about the model in its key and value metadata
+    Parquet,
+    /// NumPy array, shape (texts, dimensions); no ids
+    Npy,
+    /// The same values without a header
+    Raw,
+    /// As embed writes it: {"id", "tokens", "dropped", "embedding"}
+    Jsonl,
+    /// A header line, then a line a text: the id (or the position in the input, from 0) and the values
+    Csv,
+    /// As csv, with tabs
+    Tsv,
+}
+
+/// A part of the input.
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    part: u64,
+    parts: u64,
+}
+
+pub fn run(args: BatchArgs) -> Result<(), Failure> {
+    let format = args.format()?;
+    let prefix = args.prompt.prefix()?;
+    let mut records = args.table.open(format == Format::Parquet, args.prompt.prompt())?;
+    let target = Target::open(&args.output, args.resume, args.restart)?;
+    let Some(target) = target else { return Ok(()) };
+    if format.is_binary() && target.is_terminal() {
+        return Err(output::binary_on_terminal());
+    }
+    let embedder = args.model.open(|options| options.keep_panels(true))?;
+    let mut options = args.preparation.options(&embedder)?;
+    options.normalize = !args.no_normalize;
+    // Where each text has a title, the prompt is in the text.
+    options.prefix = prefix.filter(|_| !args.table.has_titles());
+    let dimensions = options.dimensions.unwrap_or(embedder.info().dimensions);
+    let quantizer = args.precision.quantizer(dimensions)?;
+    records.sample()?;
+    let end = args.shard.map(|shard| args.enter_shard(shard, &mut records)).transpose()?;
+
+    let cancel = cancel_on_signal()?;
+    options.cancel = Some(cancel.clone());
+    let about = args.about(format, dimensions, &options, &quantizer);
+    let writer = target.begin(format, &args, about, &mut records, quantizer, dimensions)?;
+    let progress = match end {
+        Some(end) => Progress::new(args.progress, records.index(), Some(end), true),
+        None => Progress::new(args.progress, records.position(), records.extent, false),
+    };
+    let job = Job { embedder: &embedder, options: &options, keep_going: args.keep_going, end };
+    let ending = pipeline::run(&job, records, writer, &progress);
+    progress.clear();
+    match ending? {
+        Ending::Whole { left_out: 0 } => Ok(()),
+        Ending::Whole { left_out } => Err(Failure::LeftOut(left_out)),
+        Ending::Interrupted { texts } => {
+            let file = target::names_file(&args.output);
+            let hint = if file { "; the same command with --resume goes on" } else { "" };
+            Err(Failure::Interrupted(format!("interrupted after {texts} texts{hint}")))
+        }
+    }
+}
+
+impl BatchArgs {
+    fn format(&self) -> Result<Format, Failure> {
+        let extension = self.output.extension().and_then(|extension| extension.to_str());
+        let by_name = extension.and_then(|name| Format::from_str(name, true).ok());
+        self.format.or(by_name).ok_or_else(|| {
+            Failure::Usage(format!(
+                "--format: {} does not say how to write vectors; choose one of parquet, npy, raw, jsonl, csv, tsv",
+                self.output.display()
+            ))
+        })
+    }
+
+    /// Goes to the first record of a shard; the end of it.
+    fn enter_shard(&self, shard: Shard, records: &mut Records) -> Result<u64, Failure> {
+        if !self.table.is_file() {
+            return Err(Failure::Usage("--shard needs an input file, to know its length".into()));
+        }
+        let mut all = self.table.open(false, self.prompt.prompt())?;
+        all.skip_to(u64::MAX)?;
+        let place = |part: u64| {
+            (u128::from(all.index()) * u128::from(part) / u128::from(shard.parts)) as u64
+        };
+        records.skip_to(place(shard.part))?;
+        Ok(place(shard.part + 1))
+    }
+
+    /// What decides about the vectors, and how they are written: a run goes on only with the same.
+    fn about(
+        &self,
+        format: Format,
+        dimensions: usize,
+        options: &EmbedOptions,
+        quantizer: &Quantizer,
+    ) -> checkpoint::About {
+        let shard = self.shard.map(|shard| format!("{}/{}", shard.part, shard.parts));
+        checkpoint::About::from([
+            ("model", format!("{:032x}", built::FINGERPRINT.content)),
+            ("format", format!("{format:?}")),
+            ("prompt", self.prompt.name()),
+            ("prefix", options.prefix.clone().unwrap_or_default()),
+            ("dimensions", dimensions.to_string()),
+            ("normalize", options.normalize.to_string()),
+            ("truncate", format!("{:?}", options.truncate)),
+            ("unicode", format!("{:?}", options.unicode)),
+            ("precision", quantizer.precision().to_string()),
+            ("quantizer", format!("{:016x}", xxh3_64(format!("{quantizer:?}").as_bytes()))),
+            ("columns", self.table.describe()),
+            ("embedding-column", self.embedding_column.clone()),
+            ("shard", shard.unwrap_or_else(|| "0/1".into())),
+        ])
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(self.checkpoint)
+    }
+}
+
+impl Format {
+    fn is_binary(self) -> bool {
+        matches!(self, Format::Parquet | Format::Npy | Format::Raw)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Shard, String> {
+        let numbers = given.split_once('/').and_then(|(part, parts)| {
+            Some(Shard { part: part.parse().ok()?, parts: parts.parse().ok()? })
+        });
+        numbers
+            .filter(|shard| shard.part < shard.parts)
+            .ok_or_else(|| "give I/N with I from 0 to N-1, such as 0/3".to_owned())
+    }
+}
+
+/// A flag that Ctrl-C sets, and the signals that a scheduler ends a job with. The second time, the process ends at once.
+fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = cancel.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Failure::INTERRUPTED.into());
+        }
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|error| Failure::Failed(format!("cannot listen for signals: {error}")))?;
+    Ok(cancel)
+}

@@ -1,0 +1,219 @@
+//! The file that a batch makes, with what stands beside it until it is whole.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use monomorph::{Quantizer, built};
+
+use super::checkpoint::{About, Checkpoint, CheckpointFile, Progressed};
+use super::writer::Writer;
+use super::{BatchArgs, Format};
+use crate::cli::failure::Failure;
+use crate::cli::message;
+use crate::cli::output::{self, Destination, FormatWriter, Output, Summary};
+use crate::cli::records::Records;
+
+/// Where vectors go.
+pub enum Target {
+    /// A pipe or a device: what it has been given cannot be taken back, and nobody can go on.
+    Stream(Destination),
+    File(Box<Unfinished>),
+}
+
+/// A file in the making.
+pub struct Unfinished {
+    target: PathBuf,
+    part: PathBuf,
+    checkpoints: CheckpointFile,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// Whether the output is a file, which a run can go on with.
+pub fn names_file(path: &Path) -> bool {
+    !output::names_stdout(path) && fs::metadata(path).map_or(true, |old| old.is_file())
+}
+
+impl Target {
+    /// Opens the output, or what an earlier run left of it; none if there is nothing to do.
+    pub fn open(path: &Path, resume: bool, restart: bool) -> Result<Option<Target>, Failure> {
+        if !names_file(path) {
+            if resume {
+                return Err(Failure::Usage(format!("--resume: {} is no file", path.display())));
+            }
+            let destination = match output::names_stdout(path) {
+                true => Destination::stdout(),
+                false => Destination::file(path)?,
+            };
+            return Ok(Some(Target::Stream(destination)));
+        }
+        let target = output::resolve(path);
+        let beside = |suffix: &str| {
+            let mut name = OsString::from(&target);
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let (part, checkpoints) = (beside(".part"), CheckpointFile(beside(".checkpoint")));
+        if restart || !part.exists() {
+            if resume && target.exists() {
+                message::note(format_args!(
+                    "{} is there, and no run of it is unfinished: nothing to do",
+                    path.display()
+                ));
+                return Ok(None);
+            }
+            // A run that was killed just after its file was whole may have left it.
+            checkpoints.remove();
+        }
+        let checkpoint = checkpoints.load()?;
+        if let (Some(checkpoint), false) = (&checkpoint, resume) {
+            return Err(Failure::Failed(format!(
+                "{} holds {} texts of an unfinished run; go on with --resume, or begin anew with --restart",
+                part.display(),
+                checkpoint.progressed.texts
+            )));
+        }
+        Ok(Some(Target::File(Box::new(Unfinished { target, part, checkpoints, checkpoint }))))
+    }
+
+    /// Whether a person would see the bytes.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Target::Stream(destination) if destination.is_terminal())
+    }
+
+    /// Opens the format, and goes to where in the input and the output the run goes on.
+    pub fn begin(
+        self,
+        format: Format,
+        args: &BatchArgs,
+        about: About,
+        records: &mut Records,
+        quantizer: Quantizer,
+        dimensions: usize,
+    ) -> Result<Writer, Failure> {
+        let precision = quantizer.precision();
+        let mut summary = Summary::new(built::NAME, precision, dimensions);
+        let new_format = writer(format, args, &about, records, &summary)?;
+        let base = records.bad();
+        let unfinished = match self {
+            Target::Stream(destination) => {
+                let output = Output::begin(new_format, destination, quantizer, summary)?;
+                return Ok(Writer::new(output, base, None, Progressed::default(), args.every()));
+            }
+            Target::File(unfinished) => *unfinished,
+        };
+        let Unfinished { target, part, checkpoints, checkpoint } = unfinished;
+        if let Some(checkpoint) = &checkpoint {
+            checkpoint.must_be_about(&about)?;
+        }
+        let file = lock(&part)?;
+        let destination = |length| Destination::part(part.clone(), file, target, length);
+        let Some(checkpoint) = checkpoint else {
+            let output = Output::begin(new_format, destination(0)?, quantizer, summary)?;
+            let progressed = Progressed {
+                records: records.index(),
+                digest: records.digest(),
+                ..Default::default()
+            };
+            let mut writer =
+                Writer::new(output, base, Some((checkpoints, about)), progressed, args.every());
+            writer.checkpoint()?;
+            return Ok(writer);
+        };
+        let Checkpoint { progressed, state, .. } = checkpoint;
+        if records.skip_to(progressed.records)? != Some(progressed.digest) {
+            return Err(Failure::Failed(format!(
+                "the input is not the one that the unfinished run read: its first {} records have changed; begin anew \
+                 with --restart",
+                progressed.records
+            )));
+        }
+        let length = fs::metadata(&part).map_or(0, |part| part.len());
+        if length < progressed.bytes {
+            return Err(Failure::Failed(format!(
+                "{} is shorter than its checkpoint says ({length} bytes of {}); begin anew with --restart",
+                part.display(),
+                progressed.bytes
+            )));
+        }
+        (summary.texts, summary.tokens) = (progressed.texts, progressed.tokens);
+        message::note(format_args!("going on after {} texts", progressed.texts));
+        let destination = destination(progressed.bytes)?;
+        let output = Output::resume(new_format, destination, quantizer, summary, &state)?;
+        Ok(Writer::new(output, base, Some((checkpoints, about)), progressed, args.every()))
+    }
+}
+
+/// Opens the part for this run alone.
+fn lock(part: &Path) -> Result<File, Failure> {
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part);
+    let file = open.map_err(|error| Failure::writing(part.display(), &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::Failed(format!("another run is writing {}", part.display())))
+        }
+        // A file system without locks.
+        Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+fn writer(
+    format: Format,
+    args: &BatchArgs,
+    about: &About,
+    records: &Records,
+    summary: &Summary,
+) -> Result<Box<dyn FormatWriter>, Failure> {
+    let plain = match format {
+        Format::Parquet => return parquet(args, about, records, summary),
+        Format::Npy => output::Format::Npy,
+        Format::Raw => output::Format::Raw,
+        Format::Jsonl => output::Format::Jsonl,
+        Format::Csv => output::Format::Csv,
+        Format::Tsv => output::Format::Tsv,
+    };
+    Ok(plain.writer())
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(
+    args: &BatchArgs,
+    about: &About,
+    records: &Records,
+    summary: &Summary,
+) -> Result<Box<dyn FormatWriter>, Failure> {
+    let pair = |key: &str, value: &str| (format!("monomorph.{key}"), value.to_owned());
+    let get = |key: &str| about.get(key).map_or("", String::as_str);
+    let dimensions = summary.dimensions.to_string();
+    let metadata = vec![
+        pair("version", env!("CARGO_PKG_VERSION")),
+        pair("model", built::NAME),
+        pair("model_xxh3_128", get("model")),
+        pair("prompt", get("prompt")),
+        pair("prefix", get("prefix")),
+        pair("dimensions", &dimensions),
+        pair("normalized", get("normalize")),
+        pair("precision", get("precision")),
+        pair("column", &args.embedding_column),
+    ];
+    let columns = records.columns.clone();
+    let parquet = output::Parquet::new(
+        columns,
+        &args.embedding_column,
+        summary.precision,
+        summary.values,
+        metadata,
+    );
+    parquet.map(|writer| Box::new(writer) as _).map_err(Failure::Failed)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(
+    _: &BatchArgs,
+    _: &About,
+    _: &Records,
+    _: &Summary,
+) -> Result<Box<dyn FormatWriter>, Failure> {
+    Err(Failure::Usage("this binary was built without Parquet".into()))
+}

@@ -1,0 +1,133 @@
+//! The last thread of a batch: vectors into the output, with a checkpoint now and then.
+
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use monomorph::Embedding;
+
+use super::checkpoint::{About, CheckpointFile, Progressed};
+use super::progress::Progress;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Output, Record};
+use crate::cli::preparation::Cuts;
+use crate::cli::records::Entry;
+
+/// A checkpoint comes early once so much waits in memory for it.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+
+/// A record, and its vector if it has one.
+pub type Done = (Entry, Option<Embedding>);
+
+/// Writes vectors and keeps checkpoints of how far it has come.
+pub struct Writer {
+    output: Output,
+    /// None where the output is no file.
+    checkpoints: Option<(CheckpointFile, About)>,
+    progressed: Progressed,
+    /// Bad records before the first that is this run's or shard's.
+    bad_before: u64,
+    /// Texts and tokens that an earlier run has written.
+    before: (usize, usize),
+    cuts: Cuts,
+    every: Duration,
+    last: Instant,
+}
+
+impl Writer {
+    pub fn new(
+        output: Output,
+        bad_before: u64,
+        checkpoints: Option<(CheckpointFile, About)>,
+        progressed: Progressed,
+        every: Duration,
+    ) -> Writer {
+        let before = (progressed.texts, progressed.tokens);
+        let (cuts, last) = (Cuts::default(), Instant::now());
+        Writer { output, checkpoints, progressed, bad_before, before, cuts, every, last }
+    }
+
+    /// Writes what comes, until nothing more does.
+    pub fn run(
+        mut self,
+        receiver: &Receiver<Vec<Done>>,
+        progress: &Progress,
+    ) -> Result<Writer, Failure> {
+        for chunk in receiver {
+            let position = chunk.last().map(|(entry, _)| (entry.index + 1, entry.position));
+            for (entry, embedding) in chunk {
+                self.write(entry, embedding, progress)?;
+            }
+            self.output.flush()?;
+            if let Some((index, position)) = position {
+                let ((texts, tokens), _) = self.written();
+                progress.update(texts, tokens, index, position);
+            }
+            let waiting = self.output.waiting_bytes() >= MAX_WAITING_BYTES;
+            if waiting || self.last.elapsed() >= self.every {
+                self.checkpoint()?;
+            }
+        }
+        progress.suspend(|| self.cuts.report_rest());
+        Ok(self)
+    }
+
+    fn write(
+        &mut self,
+        entry: Entry,
+        embedding: Option<Embedding>,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        (self.progressed.records, self.progressed.digest) = (entry.index + 1, entry.digest);
+        let Some(embedding) = embedding else {
+            self.progressed.not_embedded += 1;
+            return Ok(());
+        };
+        if embedding.dropped > 0 {
+            progress.suspend(|| self.cuts.note(&entry.place, &embedding));
+        }
+        self.output.write(Record {
+            index: entry.index,
+            id: entry.id.as_ref(),
+            row: entry.row,
+            tokens: embedding.tokens,
+            dropped: embedding.dropped,
+            dropped_is_exact: embedding.dropped_is_exact,
+            vector: &embedding.vector,
+        })
+    }
+
+    /// Makes everything that has been written safe.
+    pub fn checkpoint(&mut self) -> Result<(), Failure> {
+        if let Some((file, about)) = &self.checkpoints {
+            let (bytes, state) = self.output.checkpoint()?;
+            let summary = self.output.summary();
+            let progressed = &mut self.progressed;
+            (progressed.texts, progressed.tokens) = (summary.texts, summary.tokens);
+            progressed.bytes = bytes;
+            file.store(about, progressed, &state)?;
+        }
+        self.last = Instant::now();
+        Ok(())
+    }
+
+    /// Texts and tokens that have been written, in this run and in all.
+    pub fn written(&self) -> ((usize, usize), usize) {
+        let summary = self.output.summary();
+        let (texts, tokens) = self.before;
+        ((summary.texts - texts, summary.tokens - tokens), summary.texts)
+    }
+
+    /// Records that have no vector, given the number of those that could not be read.
+    pub fn left_out(&self, bad: u64) -> u64 {
+        bad - self.bad_before + self.progressed.not_embedded
+    }
+
+    /// Puts the output in its place.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.output.finish()?;
+        if let Some((file, _)) = &self.checkpoints {
+            file.remove();
+        }
+        Ok(())
+    }
+}

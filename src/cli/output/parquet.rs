@@ -1,0 +1,261 @@
+//! Parquet: the input's columns and the vectors, a row group for each checkpoint.
+//!
+//! A Parquet file ends with the places of its row groups, so a file that stopped early cannot be read. What it would
+//! have ended with is part of the checkpoint: with it, another writer goes on after the last whole row group.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::FixedSizeListArray;
+use arrow_schema::{DataType, SchemaRef};
+use bytes::Bytes;
+use monomorph::{Precision, Values};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{
+    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
+};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
+
+use super::columns::{self, Waiting};
+use super::destination::Destination;
+use super::{FormatWriter, Record, Summary};
+use crate::cli::records::{Columns, Row};
+
+pub struct Parquet {
+    columns: Columns,
+    schema: SchemaRef,
+    precision: Precision,
+    /// Values in each stored vector.
+    values: usize,
+    writer: SerializedFileWriter<Sink>,
+    row_groups: ArrowRowGroupWriterFactory,
+    sink: Sink,
+    /// Records that are not in a row group yet, and their vectors.
+    rows: Vec<Row>,
+    vectors: Waiting,
+}
+
+/// What the library has written and the destination has not. Bytes can be left out that are there already.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Pending>>);
+
+#[derive(Default)]
+struct Pending {
+    left_out: bool,
+    bytes: Vec<u8>,
+}
+
+/// Stands for the bytes of an earlier run, which [`Sink`] leaves out whatever they are.
+struct Blank;
+
+impl Parquet {
+    /// A table of the given columns and one of vectors. `metadata` goes into the file's own key and value pairs.
+    pub fn new(
+        columns: Columns,
+        embedding: &str,
+        precision: Precision,
+        values: usize,
+        metadata: Vec<(String, String)>,
+    ) -> Result<Parquet, String> {
+        let schema = columns::schema(&columns, embedding, precision, values)?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            // Vectors are noise to a compressor and to a dictionary, and nobody asks for the least of them.
+            .set_column_compression(path(embedding), Compression::UNCOMPRESSED)
+            .set_column_dictionary_enabled(path(embedding), false)
+            .set_column_encoding(path(embedding), Encoding::PLAIN)
+            .set_column_statistics_enabled(path(embedding), EnabledStatistics::None)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
+            .set_key_value_metadata(Some(
+                metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect(),
+            ))
+            .build();
+        let sink = Sink::default();
+        let writer = ArrowWriter::try_new(sink.clone(), schema.clone(), Some(properties))
+            .and_then(ArrowWriter::into_serialized_writer);
+        let (writer, row_groups) = writer.map_err(|error| error.to_string())?;
+        let vectors = Waiting::new(precision);
+        let rows = Vec::new();
+        Ok(Parquet { columns, schema, precision, values, writer, row_groups, sink, rows, vectors })
+    }
+
+    /// Ends a row group, if there are rows for one.
+    fn flush(&mut self, out: &mut Destination) -> io::Result<()> {
+        if !self.rows.is_empty() {
+            self.write_row_group().map_err(to_io)?;
+        }
+        // The library keeps the last bytes back otherwise.
+        self.writer.flush()?;
+        out.write_all(&self.sink.take())
+    }
+
+    fn write_row_group(&mut self) -> ParquetResult<()> {
+        let rows = mem::take(&mut self.rows);
+        let vectors = mem::replace(&mut self.vectors, Waiting::new(self.precision));
+        let mut arrays = columns::arrays(&self.columns, &rows)?;
+        let DataType::FixedSizeList(item, _) = self.schema.fields()[arrays.len()].data_type()
+        else {
+            return Err(ParquetError::General("the last column holds the vectors".into()));
+        };
+        arrays.push(Arc::new(FixedSizeListArray::try_new(
+            item.clone(),
+            self.values as i32,
+            vectors.into_array(),
+            None,
+        )?));
+        let ordinal = self.writer.flushed_row_groups().len();
+        let mut columns = self.row_groups.create_column_writers(ordinal)?.into_iter();
+        let mut row_group = self.writer.next_row_group()?;
+        for (field, array) in self.schema.fields().iter().zip(&arrays) {
+            for leaf in compute_leaves(field, array)? {
+                let Some(mut column) = columns.next() else { break };
+                column.write(&leaf)?;
+                column.close()?.append_to_row_group(&mut row_group)?;
+            }
+        }
+        row_group.close()?;
+        Ok(())
+    }
+
+    /// What the file would end with now.
+    fn footer(&self) -> ParquetResult<Vec<u8>> {
+        let row_groups = self.writer.flushed_row_groups().to_vec();
+        let rows = row_groups.iter().map(|row_group| row_group.num_rows()).sum();
+        let schema = Arc::new(self.writer.schema_descr().clone());
+        let file = FileMetaData::new(1, rows, None, None, schema, None);
+        let mut footer = Vec::new();
+        let metadata = ParquetMetaData::new(file, row_groups);
+        ParquetMetaDataWriter::new(&mut footer, &metadata).finish()?;
+        Ok(footer)
+    }
+
+    /// Makes the writer believe that it has written the row groups of a footer.
+    fn repeat(&mut self, footer: &[u8]) -> ParquetResult<()> {
+        let footer = Bytes::copy_from_slice(footer);
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&footer)?;
+        self.sink.leave_out(true);
+        for group in metadata.row_groups() {
+            let mut row_group = self.writer.next_row_group()?;
+            for column in group.columns() {
+                let close = ColumnCloseResult {
+                    bytes_written: column.compressed_size() as u64,
+                    rows_written: group.num_rows() as u64,
+                    metadata: column.clone(),
+                    bloom_filter: None,
+                    column_index: None,
+                    offset_index: None,
+                };
+                row_group.append_column(&Blank, close)?;
+            }
+            row_group.close()?;
+        }
+        self.writer.flush()?;
+        self.sink.leave_out(false);
+        Ok(())
+    }
+}
+
+impl FormatWriter for Parquet {
+    fn begin(&mut self, _: &mut Destination, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        _: &mut Destination,
+        record: Record<'_>,
+        values: &Values,
+    ) -> io::Result<()> {
+        self.rows.push(record.row);
+        self.vectors.push(values);
+        Ok(())
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.vectors.bytes()
+    }
+
+    fn checkpoint(&mut self, out: &mut Destination) -> io::Result<Vec<u8>> {
+        self.flush(out)?;
+        self.footer().map_err(to_io)
+    }
+
+    fn resume(&mut self, checkpoint: &[u8]) -> io::Result<()> {
+        self.repeat(checkpoint).map_err(to_io)
+    }
+
+    fn end(&mut self, out: &mut Destination, _: &Summary) -> io::Result<()> {
+        self.flush(out)?;
+        self.writer.finish().map_err(to_io)?;
+        out.write_all(&self.sink.take())
+    }
+}
+
+fn path(column: &str) -> ColumnPath {
+    ColumnPath::new(vec![column.to_owned(), "list".to_owned(), "item".to_owned()])
+}
+
+impl Sink {
+    fn take(&self) -> Vec<u8> {
+        mem::take(&mut self.lock().bytes)
+    }
+
+    fn leave_out(&self, left_out: bool) {
+        *self.lock() = Pending { left_out, bytes: Vec::new() };
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sink = self.lock();
+        if !sink.left_out {
+            sink.bytes.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Length for Blank {
+    fn len(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+impl ChunkReader for Blank {
+    type T = io::Repeat;
+
+    fn get_read(&self, _: u64) -> ParquetResult<io::Repeat> {
+        Ok(io::repeat(0))
+    }
+
+    fn get_bytes(&self, _: u64, length: usize) -> ParquetResult<Bytes> {
+        Ok(vec![0; length].into())
+    }
+}
+
+fn to_io(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(error) => io::Error::other(error),
+        },
+        error => io::Error::other(error),
+    }
+}

@@ -1,0 +1,103 @@
+//! The precision that vectors are written in, and the ranges that some of them need.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use monomorph::{BitOrder, Precision, Quantizer, Ranges};
+
+use super::failure::Failure;
+use super::vectors::{Npy, Vectors};
+
+/// The arguments that say what a value of a vector is stored as.
+#[derive(Args, Debug)]
+pub struct PrecisionArgs {
+    /// What the vectors' values are stored as, in the end; as in sentence-transformers
+    #[arg(long, value_name = "PRECISION", default_value = "float32")]
+    precision: PrecisionArg,
+
+    /// The range of each dimension, for int8 and uint8: an npy file that `monomorph ranges` makes
+    #[arg(long, value_name = "FILE")]
+    ranges: Option<PathBuf>,
+
+    /// Which bit of a byte is the first, for binary and ubinary
+    #[arg(long, value_name = "ORDER", default_value = "msb")]
+    bit_order: BitOrderArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionArg {
+    /// As the model gives them
+    Float32,
+    /// Half as long
+    Float16,
+    /// -128 to 127 over each dimension's range; needs --ranges
+    Int8,
+    /// 0 to 255 over each dimension's range; needs --ranges
+    Uint8,
+    /// A bit a value, set where it is above zero, in signed bytes
+    Binary,
+    /// The same in unsigned bytes
+    Ubinary,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BitOrderArg {
+    /// The highest, as NumPy packs them
+    Msb,
+    /// The lowest, as sqlite-vec reads them
+    Lsb,
+}
+
+impl PrecisionArgs {
+    /// What turns vectors of so many dimensions into the precision asked for.
+    pub fn quantizer(&self, dimensions: usize) -> Result<Quantizer, Failure> {
+        let precision = Precision::from(self.precision);
+        let bit_order = match self.bit_order {
+            BitOrderArg::Msb => BitOrder::Msb,
+            BitOrderArg::Lsb => BitOrder::Lsb,
+        };
+        let ranges = match &self.ranges {
+            Some(_) if !precision.needs_ranges() => {
+                return Err(Failure::Usage(format!("--ranges: {precision} needs none")));
+            }
+            Some(path) => Some(read(path)?),
+            None if precision.needs_ranges() => {
+                return Err(Failure::Usage(format!(
+                    "--precision {precision} needs --ranges FILE; monomorph ranges makes it from a sample"
+                )));
+            }
+            None => None,
+        };
+        Quantizer::new(precision, bit_order, ranges.as_ref(), dimensions)
+            .map_err(|error| Failure::Usage(format!("--ranges: {error}")))
+    }
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(precision: PrecisionArg) -> Precision {
+        match precision {
+            PrecisionArg::Float32 => Precision::Float32,
+            PrecisionArg::Float16 => Precision::Float16,
+            PrecisionArg::Int8 => Precision::Int8,
+            PrecisionArg::Uint8 => Precision::Uint8,
+            PrecisionArg::Binary => Precision::Binary,
+            PrecisionArg::Ubinary => Precision::Ubinary,
+        }
+    }
+}
+
+/// Reads ranges: a NumPy array of float32, shape (2, dimensions), least values first.
+fn read(path: &Path) -> Result<Ranges, Failure> {
+    let name = path.display().to_string();
+    let file = fs::File::open(path).map_err(|error| Failure::reading(&name, &error))?;
+    let mut rows = Npy::open(file, &name)?;
+    let mut row = || -> Result<Vec<f32>, Failure> {
+        let mut row = Vec::new();
+        let found = rows.next(&mut row)?;
+        found.then_some(row).ok_or_else(|| {
+            Failure::Failed(format!("{name}: two rows of ranges are needed, least and greatest"))
+        })
+    };
+    Ok(Ranges { least: row()?, greatest: row()? })
+}

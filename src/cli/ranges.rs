@@ -1,0 +1,102 @@
+//! `monomorph ranges`: the least and greatest value of each dimension, for int8 and uint8.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use monomorph::{Quantizer, Ranges, built};
+
+use super::failure::Failure;
+use super::message;
+use super::model::ModelArgs;
+use super::output::{Destination, Format, Output, Record, Summary};
+use super::preparation::{PreparationArgs, PromptArgs};
+use super::records::{Row, TableArgs};
+
+/// Find the range of each dimension over a sample of texts, which --precision int8 and uint8 need
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The file is a NumPy array of float32, shape (2, dimensions): the least values, then the greatest. It is what
+sentence-transformers' quantize_embeddings takes as ranges. Give the options that the vectors are made with. The sample
+is the table's first records; where they are sorted, shuffle them first. A few thousand texts are enough.
+
+Example:
+  monomorph ranges --prompt document --input notes.jsonl --output ranges.npy
+  monomorph batch --prompt document --input notes.jsonl --output notes.npy --precision int8 --ranges ranges.npy")]
+pub struct RangesArgs {
+    #[command(flatten)]
+    table: TableArgs,
+
+    /// Where the ranges go, an npy file
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Texts of the sample, the first of the table
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u32).range(2..))]
+    sample: u32,
+
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    preparation: PreparationArgs,
+
+    /// Leave the vectors at the length the model gives them
+    #[arg(long)]
+    no_normalize: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+pub fn run(args: &RangesArgs) -> Result<(), Failure> {
+    let prefix = args.prompt.prefix()?;
+    let mut records = args.table.open(false, args.prompt.prompt())?;
+    let embedder = args.model.open(|options| options.keep_panels(true))?;
+    let mut options = args.preparation.options(&embedder)?;
+    options.normalize = !args.no_normalize;
+    options.prefix = prefix.filter(|_| !args.table.has_titles());
+
+    let mut fault = None;
+    let sample = std::iter::from_fn(|| {
+        records.next().unwrap_or_else(|found| {
+            fault = Some(found);
+            None
+        })
+    });
+    let mut ranges = Ranges::default();
+    let mut texts = 0;
+    for (entry, embedding) in
+        embedder.stream(sample.take(args.sample as usize), &options).with_texts()
+    {
+        let embedding = embedding
+            .map_err(|error| Failure::Failed(format!("{}: {}", entry.place, error.reason())))?;
+        ranges.include(&embedding.vector);
+        texts += 1;
+    }
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    if texts < 2 {
+        return Err(Failure::Failed(format!(
+            "{}: two texts at least make a range",
+            args.table.input.display()
+        )));
+    }
+    let quantizer = Quantizer::default();
+    let summary = Summary::new(built::NAME, quantizer.precision(), ranges.least.len());
+    let destination = Destination::file(&args.output)?;
+    let mut output = Output::begin(Format::Npy.writer(), destination, quantizer, summary)?;
+    for (index, vector) in [&ranges.least, &ranges.greatest].into_iter().enumerate() {
+        output.write(Record {
+            index: index as u64,
+            id: None,
+            row: Row::None,
+            tokens: 0,
+            dropped: 0,
+            dropped_is_exact: true,
+            vector,
+        })?;
+    }
+    output.finish()?;
+    message::line(format_args!("ranges of {texts} texts"));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! One JSON object a line.
+
+use std::io::Read;
+
+use serde_json::Value;
+
+use super::fields::Object;
+use super::{Fields, Format, Row, Wanted};
+use crate::cli::input::{Fault, Id, Lines, parse_json};
+
+pub struct Jsonl {
+    lines: Lines,
+    wanted: Wanted,
+}
+
+impl Jsonl {
+    pub fn new(reader: Box<dyn Read + Send>, name: String, wanted: Wanted) -> Jsonl {
+        Jsonl { lines: Lines::new(reader, name), wanted }
+    }
+
+    fn fields(&self, line: &str) -> Result<Fields, String> {
+        let Object(object) = parse_json(line)?;
+        let find = |name: &str| object.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        let text = match find(&self.wanted.text) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => return Err(format!("`{}` is {}", self.wanted.text, kind(other))),
+            None => return Err(format!("no `{}`", self.wanted.text)),
+        };
+        let id = match find(&self.wanted.id.0) {
+            Some(Value::Null) | None => None,
+            Some(Value::String(id)) => Some(Id::String(id.clone())),
+            Some(Value::Number(id)) if id.is_u64() => id.as_u64().map(Id::Unsigned),
+            Some(Value::Number(id)) if id.is_i64() => id.as_i64().map(Id::Signed),
+            Some(other) => {
+                let name = &self.wanted.id.0;
+                return Err(format!(
+                    "`{name}` must be a string or an integer, not {}",
+                    kind(other)
+                ));
+            }
+        };
+        if id.is_none() && self.wanted.id.1 {
+            return Err(format!("no `{}`", self.wanted.id.0));
+        }
+        let title = match self.wanted.title.as_deref().and_then(find) {
+            Some(Value::String(title)) => Some(title.clone()),
+            Some(Value::Null) | None => None,
+            Some(other) => return Err(format!("the title is {}", kind(other))),
+        };
+        let row = if self.wanted.rest { Row::Json(object) } else { Row::None };
+        Ok(Fields { place: self.lines.place(), text, id, title, row })
+    }
+}
+
+impl Format for Jsonl {
+    fn next(&mut self) -> Result<Option<Fields>, Fault> {
+        while let Some(line) = self.lines.next_line()? {
+            if !line.trim_ascii().is_empty() {
+                return self.fields(&line).map(Some).map_err(|reason| self.lines.fault(reason));
+            }
+        }
+        Ok(None)
+    }
+
+    fn position(&self) -> u64 {
+        self.lines.bytes()
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,105 @@
+//! Which table is read, and which of its columns.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use monomorph::Prompt;
+
+use super::{Records, Wanted};
+use crate::cli::failure::Failure;
+
+/// The arguments that say what is read.
+#[derive(Args, Debug)]
+pub struct TableArgs {
+    /// The table to read, or standard input if it is `-`
+    #[arg(long, short, value_name = "FILE")]
+    pub input: PathBuf,
+
+    /// How --input is written [default: what its extension says, else lines]
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<TableFormat>,
+
+    /// The column (jsonl: the key) of the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    column: String,
+
+    /// The column of the ids, strings or integers [default: id, if there is one]
+    #[arg(long, value_name = "NAME")]
+    id_column: Option<String>,
+
+    /// The column of titles, which --prompt document has a place for
+    #[arg(long, value_name = "NAME")]
+    title_column: Option<String>,
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// One text a line
+    Lines,
+    /// One JSON object a line; empty lines are passed over
+    Jsonl,
+    /// Values between commas, quoted where they need it; the first line names the columns
+    Csv,
+    /// As csv, with tabs
+    Tsv,
+    /// Apache Parquet
+    Parquet,
+    /// Apache Arrow's IPC file (Feather 2) or stream
+    Arrow,
+}
+
+impl TableArgs {
+    /// Opens the table. `keep` asks for all of its columns.
+    pub fn open(&self, keep: bool, prompt: Option<Prompt>) -> Result<Records, Failure> {
+        if self.title_column.is_some() && !prompt.is_some_and(Prompt::takes_title) {
+            return Err(Failure::Usage("--title-column needs --prompt document".into()));
+        }
+        let format = self.input_format.unwrap_or_else(|| TableFormat::of(&self.input));
+        let id = self.id_column.clone();
+        let wanted = Wanted {
+            text: self.column.clone(),
+            id: (id.clone().unwrap_or_else(|| "id".to_owned()), id.is_some()),
+            title: self.title_column.clone(),
+            rest: keep,
+        };
+        let columns_asked = self.column != "text" || id.is_some() || self.title_column.is_some();
+        if format == TableFormat::Lines && columns_asked {
+            return Err(Failure::Usage(
+                "lines have no columns; --input-format says how the file is written".into(),
+            ));
+        }
+        let mut records = Records::open(&self.input, format, wanted)?;
+        records.title = self.title_column.is_some();
+        Ok(records)
+    }
+
+    /// Whether each text has a title, and so a prompt of its own.
+    pub fn has_titles(&self) -> bool {
+        self.title_column.is_some()
+    }
+
+    /// What is read, in words.
+    pub fn describe(&self) -> String {
+        format!("{}, {:?}, {:?}", self.column, self.id_column, self.title_column)
+    }
+
+    /// Whether the input can be read twice.
+    pub fn is_file(&self) -> bool {
+        std::fs::metadata(&self.input).is_ok_and(|input| input.is_file())
+    }
+}
+
+impl TableFormat {
+    pub fn of(path: &Path) -> TableFormat {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" => TableFormat::Jsonl,
+            "csv" => TableFormat::Csv,
+            "tsv" | "tab" => TableFormat::Tsv,
+            "parquet" | "pq" => TableFormat::Parquet,
+            "arrow" | "arrows" | "feather" | "ipc" => TableFormat::Arrow,
+            _ => TableFormat::Lines,
+        }
+    }
+}

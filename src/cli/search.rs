@@ -1,0 +1,290 @@
+//! `monomorph search`: the nearest vectors to a query, by going through all of them.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use monomorph::{Prompt, built};
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::input::{Fault, Id};
+use super::message;
+use super::model::ModelArgs;
+use super::output;
+use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
+use super::records::Records;
+use super::vectors::{self, Label};
+
+/// Find the texts that answer a query, in vectors that batch or embed wrote
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A line of the answer has the cosine, a tab, the id or else the row (from 0), a tab, and the text if it is known: Parquet
+files hold it, for others --texts names the table the vectors were made from. The search is exact: every vector is
+compared. The query gets the model's prompt for queries; documents should have been given theirs.
+
+Examples:
+  monomorph batch --prompt document --input notes.txt --output notes.parquet
+  monomorph search \"Which planet is red?\" --in notes.parquet
+  monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json")]
+pub struct SearchArgs {
+    /// What to look for
+    #[arg(value_name = "QUERY")]
+    query: String,
+
+    /// The vectors: a file of type npy, parquet or jsonl
+    #[arg(long = "in", value_name = "VECTORS")]
+    vectors: PathBuf,
+
+    /// How many to show
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+
+    /// Show the texts of this table; its rows are those of the vectors
+    #[arg(long, value_name = "FILE")]
+    texts: Option<PathBuf>,
+
+    /// The column of the texts
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    column: String,
+
+    /// The column of the vectors in a Parquet file
+    #[arg(long, value_name = "NAME", default_value = "embedding")]
+    embedding_column: String,
+
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    preparation: PreparationArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Print one JSON object: {"query", "results": [{"score", "row", "id", "text"}]}
+    #[arg(long)]
+    json: bool,
+}
+
+/// One of the best.
+#[derive(Debug, Serialize)]
+struct Hit {
+    score: f32,
+    row: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    query: &'a str,
+    results: &'a [Hit],
+}
+
+pub fn run(args: &SearchArgs) -> Result<(), Failure> {
+    let name = args.vectors.display();
+    let mut vectors = vectors::open(&args.vectors, &args.embedding_column, &args.column)?;
+    check(&vectors.about(), args)?;
+    let mut row = Vec::new();
+    let mut found = vectors.next(&mut row)?;
+    let query = if found { args.embed(row.len())? } else { Vec::new() };
+    let mut best = Best::new(args.top as usize);
+    for number in 0.. {
+        if !found {
+            break;
+        }
+        if row.len() != query.len() {
+            return Err(Failure::Failed(format!(
+                "{name}, row {number}: {} values, where the first has {}",
+                row.len(),
+                query.len()
+            )));
+        }
+        let score = cosine(&query, &row);
+        if best.takes(score) {
+            let Label { id, text } = vectors.label();
+            best.add(Hit { score, row: number, id, text });
+        }
+        found = vectors.next(&mut row)?;
+    }
+    let mut hits = best.hits;
+    if let Some(path) = &args.texts {
+        let table = Records::texts(path, &args.column)?;
+        look_up(table, &mut hits)?;
+    }
+    print(args, &hits)
+}
+
+impl SearchArgs {
+    /// The query's vector, cut as the file's are.
+    fn embed(&self, dimensions: usize) -> Result<Vec<f32>, Failure> {
+        let embedder = self.model.open(|options| options)?;
+        let available = embedder.info().dimensions;
+        if dimensions == 0 || dimensions > available {
+            return Err(Failure::Failed(format!(
+                "{}: its vectors have {dimensions} values, this model's {available}: they are of another model",
+                self.vectors.display()
+            )));
+        }
+        let mut options = self.preparation.options(&embedder)?;
+        if options.dimensions.is_some_and(|asked| asked != dimensions) {
+            return Err(Failure::Usage(format!(
+                "--dimensions: the vectors of {} have {dimensions}",
+                self.vectors.display()
+            )));
+        }
+        options.dimensions = Some(dimensions);
+        options.prefix = match self.prompt.prefix()? {
+            Some(prefix) => Some(prefix),
+            None => Some(Prompt::Query.prefix(None).into_owned()),
+        };
+        let embeddings = embedder.run(&[&self.query], &options)?;
+        let [embedding] = &embeddings[..] else { return Ok(Vec::new()) };
+        warn_if_cut("the query", embedding);
+        Ok(embedding.vector.clone())
+    }
+}
+
+/// Refuses vectors of another model, and says what would make a poor search.
+fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
+    let own = format!("{:032x}", built::FINGERPRINT.content);
+    if about.model.as_ref().is_some_and(|model| *model != own) {
+        return Err(Failure::Failed(format!(
+            "{}: its vectors are of another model file than the one of this binary",
+            args.vectors.display()
+        )));
+    }
+    let by_default = ["none", "query"].contains(&args.prompt.name().as_str());
+    let fits = |prompt: &&String| !["document", "custom"].contains(&prompt.as_str());
+    if let Some(prompt) = about.prompt.as_ref().filter(fits).filter(|_| by_default) {
+        message::warning(format_args!(
+            "{} was made with the prompt {prompt}; a search finds more where batch was given --prompt document",
+            args.vectors.display()
+        ));
+    }
+    Ok(())
+}
+
+/// The best so far, the best first; of equals, the one that came first.
+struct Best {
+    hits: Vec<Hit>,
+    n: usize,
+}
+
+impl Best {
+    fn new(n: usize) -> Best {
+        Best { hits: Vec::new(), n }
+    }
+
+    fn takes(&self, score: f32) -> bool {
+        self.hits.len() < self.n || self.hits.last().is_some_and(|worst| score > worst.score)
+    }
+
+    fn add(&mut self, hit: Hit) {
+        let better = |other: &Hit| other.score.total_cmp(&hit.score) != Ordering::Less;
+        let place = self.hits.partition_point(better);
+        self.hits.insert(place, hit);
+        self.hits.truncate(self.n);
+    }
+}
+
+/// The cosine of a query of length 1 with a vector of any length; that with a zero vector is zero.
+fn cosine(query: &[f32], vector: &[f32]) -> f32 {
+    let norm = dot(vector, vector).sqrt();
+    if norm > 0.0 { dot(query, vector) / norm } else { 0.0 }
+}
+
+/// Sixteen sums side by side, which the compiler keeps in vector registers.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    let mut sums = [0.0; 16];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..16 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Gives hits the texts of the table's rows.
+fn look_up(mut table: Records, hits: &mut [Hit]) -> Result<(), Failure> {
+    let mut wanted: BTreeMap<u64, usize> =
+        hits.iter().enumerate().map(|(i, hit)| (hit.row, i)).collect();
+    while let Some(entry) = wanted.first_entry() {
+        table.skip_to(*entry.key())?;
+        let hit = &mut hits[entry.remove()];
+        match table.next() {
+            Ok(Some(record)) => {
+                hit.text = Some(record.text);
+                hit.id = hit.id.take().or(record.id);
+            }
+            Ok(None) => {
+                return Err(Failure::Failed(format!(
+                    "--texts: it has no row {}; it is not the table the vectors were made from",
+                    hit.row
+                )));
+            }
+            Err(fault @ Fault::Input(_)) => return Err(fault.into()),
+            Err(Fault::Record { .. }) => {}
+        }
+    }
+    Ok(())
+}
+
+fn print(args: &SearchArgs, hits: &[Hit]) -> Result<(), Failure> {
+    let answer = if args.json {
+        let answer = Answer { query: &args.query, results: hits };
+        serde_json::to_string(&answer).map_err(|error| Failure::Failed(error.to_string()))? + "\n"
+    } else {
+        hits.iter().map(Hit::line).collect()
+    };
+    output::print(answer.as_bytes())
+}
+
+impl Hit {
+    fn line(&self) -> String {
+        let name = match &self.id {
+            Some(Id::String(id)) => id.replace(char::is_control, " "),
+            Some(id) => id.to_string(),
+            None => self.row.to_string(),
+        };
+        let text = self.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
+        format!("{:.4}\t{name}\t{text}", self.score).trim_end().to_owned() + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosines_are_those_of_float64() {
+        for n in [1, 15, 16, 17, 128, 768] {
+            let a: Vec<f32> = (0..n).map(|i| ((i * 37 + 1) % 101) as f32 - 50.0).collect();
+            let b: Vec<f32> = (0..n).map(|i| ((i * 53 + 7) % 97) as f32 - 48.0).collect();
+            let dot = |a: &[f32], b: &[f32]| -> f64 {
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            let length = dot(&a, &a).sqrt();
+            let query: Vec<f32> = a.iter().map(|x| (f64::from(*x) / length) as f32).collect();
+            let expected = dot(&a, &b) / length / dot(&b, &b).sqrt();
+            assert!((f64::from(cosine(&query, &b)) - expected).abs() < 1e-5, "{n}");
+        }
+        assert_eq!(cosine(&[1.0], &[0.0]), 0.0);
+    }
+
+    #[test]
+    fn best_are_kept_in_order() {
+        let mut best = Best::new(3);
+        for (row, score) in [0.1, 0.5, 0.3, 0.5, 0.2, 0.9].into_iter().enumerate() {
+            if best.takes(score) {
+                best.add(Hit { score, row: row as u64, id: None, text: None });
+            }
+        }
+        let rows: Vec<u64> = best.hits.iter().map(|hit| hit.row).collect();
+        assert_eq!(rows, [5, 1, 3]);
+    }
+}

@@ -1,0 +1,65 @@
+//! Vectors that have been written, read again one by one: what `search` goes through.
+
+mod jsonl;
+mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
+
+use std::fs::File;
+use std::path::Path;
+
+use super::failure::Failure;
+use super::input::Id;
+
+pub use npy::Npy;
+
+/// What is known of a vector.
+#[derive(Debug, Default)]
+pub struct Label {
+    pub id: Option<Id>,
+    pub text: Option<String>,
+}
+
+/// How the vectors of a file were made, as far as it says.
+#[derive(Debug, Default)]
+pub struct About {
+    /// Hash of the model file, in hexadecimal.
+    pub model: Option<String>,
+    pub prompt: Option<String>,
+}
+
+/// A file of vectors.
+pub trait Vectors {
+    /// Replaces `vector` by the next one; false if there is none.
+    fn next(&mut self, vector: &mut Vec<f32>) -> Result<bool, Failure>;
+
+    /// What is known of the vector that was read last.
+    fn label(&self) -> Label {
+        Label::default()
+    }
+
+    fn about(&self) -> About {
+        About::default()
+    }
+}
+
+/// Opens a file that `batch` or `embed` wrote; its extension says which format it has.
+pub fn open(path: &Path, column: &str, text_column: &str) -> Result<Box<dyn Vectors>, Failure> {
+    let name = path.display().to_string();
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let open = || File::open(path).map_err(|error| Failure::reading(&name, &error));
+    match extension.to_ascii_lowercase().as_str() {
+        "npy" => Ok(Box::new(Npy::open(open()?, &name)?)),
+        "jsonl" | "ndjson" => Ok(Box::new(jsonl::Jsonl::new(Box::new(open()?), name))),
+        #[cfg(feature = "parquet")]
+        "parquet" | "pq" => {
+            Ok(Box::new(parquet::Parquet::open(open()?, name, column, text_column)?))
+        }
+        _ => {
+            let _ = (column, text_column);
+            Err(Failure::Usage(format!(
+                "--in {name}: vectors are read from npy, parquet and jsonl"
+            )))
+        }
+    }
+}
