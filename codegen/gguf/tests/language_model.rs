@@ -107,6 +107,8 @@ fn positions_of_full_layers_may_be_divided() {
     assert_eq!(scaled("linear", 8.0).unwrap().rope_divisor_full, 8.0);
     assert_eq!(scaled("none", 8.0).unwrap().rope_divisor_full, 1.0);
     refused(scaled("linear", 0.0), &["rope.scaling.factor", "above 0"]);
+    refused(scaled("linear", 0.5), &["rope.scaling.factor", "at least 1"]);
+    assert_eq!(with("rope.scaling.factor", 8.0).unwrap().rope_divisor_full, 8.0);
     refused(scaled("yarn", 8.0), &["rope.scaling.type", "yarn", "none or linear"]);
     refused(with("rope.scaling.type", "linear"), &["gemma3.rope.scaling.factor is missing"]);
 }

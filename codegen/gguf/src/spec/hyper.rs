@@ -38,8 +38,12 @@ pub(super) fn pooling(
         }
     };
     if causal && pooling == Pooling::Cls {
-        let expected = "mean or last: the first token of a causal model sees nothing of the text";
-        return Err(keys.error("pooling_type", pooling, expected));
+        let key = keys.name("pooling_type");
+        let reason = format!(
+            "cls pooling ({key} or MONOMORPH_POOLING) of a causal model, whose first token sees nothing of the text; \
+             expected mean or last"
+        );
+        return Err(Error::Unsupported { reason });
     }
     Ok(pooling)
 }
@@ -61,8 +65,11 @@ pub(super) fn context_length(
     }
     if n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
         let most = MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default();
-        let expected = format!("a window of at most {most} for heads of {head_dim}");
-        return Err(keys.error("context_length", n_ctx, expected));
+        let key = keys.name("context_length");
+        let reason = format!(
+            "a window of {n_ctx} tokens ({key} or MONOMORPH_CONTEXT); expected at most {most} for heads of {head_dim}"
+        );
+        return Err(Error::Unsupported { reason });
     }
     Ok(n_ctx)
 }
@@ -81,7 +88,7 @@ pub(super) fn attention_radius(keys: &Keys<'_, '_>, causal: bool) -> Result<usiz
 /// readers know it by its 62 layers too.
 pub(super) fn attention_scale(sizes: &Sizes, n_layer: usize, causal: bool) -> f32 {
     let width = match sizes.n_embd.checked_div(sizes.n_head) {
-        Some(share) if causal && n_layer == LAYERS_OF_27B => share,
+        Some(share) if share > 0 && causal && n_layer == LAYERS_OF_27B => share,
         _ => sizes.head_dim,
     };
     1.0 / (width as f32).sqrt()
@@ -89,11 +96,19 @@ pub(super) fn attention_scale(sizes: &Sizes, n_layer: usize, causal: bool) -> f3
 
 /// Gemma 3 from 4B on was trained with positions divided by eight in full layers, and only there.
 pub(super) fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
-    match keys.optional::<&str>("rope.scaling.type")? {
-        None | Some("none") => Ok(1.0),
-        Some("linear") => keys.positive("rope.scaling.factor"),
-        Some(found) => Err(keys.error("rope.scaling.type", printable(found), "none or linear")),
+    let factor = match keys.optional::<&str>("rope.scaling.type")? {
+        Some("none") => return Ok(1.0),
+        Some("linear") => keys.positive("rope.scaling.factor")?,
+        // A factor alone is one of linear scaling: older writers gave no type.
+        None => keys.positive_or("rope.scaling.factor", 1.0)?,
+        Some(found) => {
+            return Err(keys.error("rope.scaling.type", printable(found), "none or linear"));
+        }
+    };
+    if factor < 1.0 {
+        return Err(keys.error("rope.scaling.factor", factor, "at least 1"));
     }
+    Ok(factor)
 }
 
 /// Newer writers say which layers slide: a period, or a flag a layer.

@@ -21,9 +21,11 @@ use crate::vocabulary::Vocabulary;
 /// Widths are whole Q8_0 blocks, so that a row of any of them is.
 pub(super) const WIDTH_MULTIPLE: usize = 32;
 
-/// Limits on what a model may ask for, far above any embedding model; they bound every product of sizes below 2^63.
+/// Limits on what a model may ask for, far above any embedding model; with those of `hyper` they bound every
+/// product of sizes below 2^63.
 const MAX_LAYERS: usize = 1024;
 pub(super) const MAX_WIDTH: usize = 1 << 20;
+
 pub(super) fn spec(header: &Header<'_>, choices: Choices) -> Result<Spec, Error> {
     let metadata = &header.metadata;
     split::refuse_parts(metadata)?;
