@@ -228,8 +228,8 @@ impl OpenOptions {
         self
     }
 
-    /// Unpack the layers' matrices of Q8_0, Q4_0, Q5_0 and IQ4_NL once and keep them in private memory ([`Memory::kept_panels`]): faster for short texts in a
-    /// resident process.
+    /// Unpack the layers' matrices of block formats once and keep them in private memory ([`Memory::kept_panels`]):
+    /// faster for short texts in a resident process. Float matrices stay in the file.
     pub fn keep_panels(mut self, keep: bool) -> Self {
         self.keep_panels = keep;
         self

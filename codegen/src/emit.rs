@@ -5,7 +5,8 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use std::fmt::{Debug, LowerHex};
 
-/// The source text for a model: an `impl Model` with constant dimensions, its [`Spec`] and its [`Fingerprint`].
+/// The source text for a model: an `impl Model` with constant dimensions and types of matrices, its
+/// [`Spec`] and its [`Fingerprint`].
 pub fn source(spec: &Spec, fingerprint: &Fingerprint, file_name: &str) -> String {
     let model = model(spec);
     let spec = spec_constant(spec);

@@ -29,8 +29,8 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 /// `acc + w.0 * a.0 + w.1 * a.1` in each lane.
 ///
-/// Not `_mm512_dpwssd_epi32`: where chains are short, LLVM turns that into a multiplication and an addition, at two thirds
-/// of the speed.
+/// Not `_mm512_dpwssd_epi32`: where chains are short, LLVM (of Rust 1.95) turns that into a multiplication and an addition.
+/// Products of Q6_K ran at 110 G multiply-adds/s with it, at 190 with this (Zen 5, `cargo bench -- 'matmul q Q6_K'`).
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {

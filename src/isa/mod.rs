@@ -38,7 +38,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// The name that `MONOMORPH_ISA` and `inspect` use.
     const NAME: &'static str;
     /// Sums of an int8 tile, at most 16: as many integer sums as stay in registers. Where the float sums do not fit
-    /// beside them (AVX2), they are spilled once a block.
+    /// beside them (AVX2), they are spilled once a group.
     const INT_SUMS: usize;
     /// Sums of a float tile, at most 16: as many as leave registers for what is multiplied.
     const FLOAT_SUMS: usize;
@@ -109,6 +109,17 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn max_abs_lane(self, v: Self::F32) -> f32 {
         fold(self, v, |a, b| f32::from_bits(a.to_bits().max(b.to_bits())))
     }
+}
+
+/// `array::map`, but always inlined: the standard library's is a call in the innermost loops.
+#[inline(always)]
+pub fn each<T: Copy, U: Copy, const N: usize>(from: [T; N], f: impl Fn(T) -> U) -> [U; N] {
+    const { assert!(N > 0) };
+    let mut to = [f(from[0]); N];
+    for i in 1..N {
+        to[i] = f(from[i]);
+    }
+    to
 }
 
 /// Folds lanes pairwise at distances 8, 4, 2 and 1.

@@ -3,7 +3,7 @@
 //! Each lane of an accumulator is one output, so no sum crosses lanes, and every output is accumulated in the order
 //! of `k`: the bits do not depend on how rows and columns were cut into tiles.
 
-use crate::isa::{Isa, PANEL};
+use crate::isa::{Isa, PANEL, each};
 use crate::quant::{BLOCK, FloatPanel, Ints, PanelBlock};
 
 /// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
@@ -48,9 +48,9 @@ pub trait Panel: PanelBlock {
 impl<P: Ints> Panel for P {
     type RowBlock = IntBlock;
 
-    /// Within a group the products are summed in int32, exactly: 32 * 127 * 32767 < 2^31. Then one fused
-    /// multiply-add with the column's scale adds the group to the float sum, and another one its minimum times the sum of
-    /// the row's inputs.
+    /// Within a group the products are summed in int32, exactly: at most 32 * 128 * 32768 = 2^27. The sum is rounded to
+    /// float32, alike everywhere; one fused multiply-add with the column's scale adds it to the float sum, and another
+    /// one adds the minimum times the sum of the row's inputs.
     #[inline(always)]
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
@@ -146,18 +146,7 @@ pub const fn most_sums<I: Isa, P: Panel>() -> usize {
     if P::KIND.is_ints() { I::INT_SUMS } else { I::FLOAT_SUMS }
 }
 
-/// `array::map`, but always inlined: the standard library's is a call in the innermost loops.
-#[inline(always)]
-pub fn each<T: Copy, U: Copy, const N: usize>(from: [T; N], f: impl Fn(T) -> U) -> [U; N] {
-    const { assert!(N > 0) };
-    let mut to = [f(from[0]); N];
-    for i in 1..N {
-        to[i] = f(from[i]);
-    }
-    to
-}
-
-/// Blocks between the one in use and the one prefetched: 9 KB. A tile reads a dozen rows besides the panel, more
+/// Blocks between the one in use and the one prefetched: 9 KB of the smallest panels, 12 of the largest. A tile reads a dozen rows besides the panel, more
 /// streams than the CPU's own prefetcher follows: without this, 12 rows over weights in memory ran at 8 GB/s, not 19
 /// (Zen 5).
 const AHEAD: usize = 16;
@@ -202,9 +191,13 @@ pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
     rows == most || rows < most && (P::KIND.is_ints() || rows.is_power_of_two())
 }
 
-/// The height of the next tile, with `left` rows to go and `most` the tallest.
+/// The height of the next tile, with `left` rows to go and `most` the tallest. Integer tiles are made alike, since a low one
+/// has too few sums to keep the multipliers busy.
 #[inline(always)]
 pub fn next_height<P: Panel>(left: usize, most: usize) -> usize {
+    if P::KIND.is_ints() {
+        return left.div_ceil(left.div_ceil(most));
+    }
     match left.min(most) {
         rows if has_height::<P>(rows, most) => rows,
         rows => 1 << rows.ilog2(),

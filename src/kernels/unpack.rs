@@ -45,8 +45,8 @@ pub struct PanelScratch {
     pub(super) first: Vec<Line>,
     /// A group of the second of two.
     pub(super) second: Vec<Line>,
-    /// A product that waits for another one.
-    pub(super) product: Vec<f32>,
+    /// Products of a group of gates and of ups whose panels differ.
+    pub(super) products: Vec<f32>,
 }
 
 /// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever follows

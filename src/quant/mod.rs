@@ -66,8 +66,7 @@ pub use q8_0::Q8_0;
 pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
 
-use crate::isa::{Isa, PANEL};
-use crate::kernels::tile::each;
+use crate::isa::{Isa, PANEL, each};
 use bits::float16;
 use bytemuck::Pod;
 use monomorph_gguf::TensorType;

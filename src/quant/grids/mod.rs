@@ -10,7 +10,7 @@ pub(super) use tables::{IQ1, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 
 use super::BLOCK;
 use super::bits::bit;
-use crate::kernels::tile::each;
+use crate::isa::each;
 
 /// [`BLOCK`] weights, eight at a time.
 #[inline(always)]
