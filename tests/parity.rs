@@ -17,7 +17,7 @@ use monomorph::dim::Const;
 use monomorph::encoder::{Forward, Workspace, select};
 use monomorph::model::Model;
 use monomorph::pool::{Pool, Team};
-use monomorph::quant::{AnyType, panel_kind};
+use monomorph::quant::{AnyType, FORMATS, panel_kind};
 use monomorph_gguf::{FileShape, Pooling, Spec, TensorType};
 use reference::{Reference, Rows};
 use std::sync::atomic::AtomicBool;
@@ -262,49 +262,55 @@ impl Model for Wide {
     }
 }
 
+/// A wide model with random blocks of a format in all its matrices.
+fn of_random_blocks(test: &str, kind: TensorType) -> TinyModel {
+    // The format's line of the fixtures says which bytes of a block end a scale.
+    let mut fixtures = include_str!("../testdata/quant/decode.txt").lines();
+    let line = fixtures.find(|line| line.split(' ').next() == Some(kind.name()));
+    let scales = line.and_then(|line| line.split(' ').nth(1)).expect("a fixture").split(',');
+    let scales: Vec<usize> = scales.map(|at| at.parse().expect("a byte")).collect();
+
+    let mut file = tiny::writer(WIDE);
+    let mut random = Random(kind as u64);
+    for tensor in file.tensors.iter_mut().filter(|tensor| tensor.dims.len() == 2) {
+        let values = tensor.dims.iter().product::<u64>();
+        let bytes = values / u64::from(kind.block_len()) * u64::from(kind.block_bytes());
+        tensor.type_id = kind as u32;
+        tensor.data = (0..bytes).map(|_| random.next() as u8).collect();
+        for block in tensor.data.chunks_mut(kind.block_bytes() as usize) {
+            for at in &scales {
+                // Exponents of one size, or a few blocks would hide the rest, and small ones of the embeddings, or
+                // these would hide what the layers add. MXFP4's byte is the exponent, IQ1_M's holds three of its bits.
+                let (of_layers, of_embeddings, others) = match kind {
+                    TensorType::MXFP4 => (0x78, 0x70, 0x07),
+                    TensorType::IQ1_M => (0x20, 0x10, 0x8f),
+                    _ => (0x2c, 0x0c, 0x83),
+                };
+                let embeddings = tensor.name == b"token_embd.weight";
+                let size = if embeddings { of_embeddings } else { of_layers };
+                block[*at] = size | block[*at] & others;
+            }
+        }
+    }
+    TinyModel::from_bytes(&format!("parity-{test}-{kind}"), file.to_bytes())
+}
+
 /// Random blocks of every block format in all matrices: close to the reference, and the same bits on every instruction
 /// set, with constant and with run-time dimensions.
 #[test]
 fn every_block_format_equals_the_reference() {
-    let fixtures = include_str!("../testdata/quant/decode.txt").lines();
-    let mut ran = Vec::new();
-    for header in fixtures.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())) {
-        // The name, and the bytes of a block that end a scale.
-        let mut words = header.split(' ');
-        let name = words.next().expect("a name");
-        let scales = words.next().expect("bytes").split(',').map(|at| at.parse().expect("a byte"));
-        let scales: Vec<usize> = scales.collect();
-        let kind = *TensorType::ALL.iter().find(|kind| kind.name() == name).expect("a type");
-
-        let mut file = tiny::writer(WIDE);
-        let mut random = Random(kind as u64);
-        for tensor in file.tensors.iter_mut().filter(|tensor| tensor.dims.len() == 2) {
-            let values = tensor.dims.iter().product::<u64>();
-            let bytes = values / u64::from(kind.block_len()) * u64::from(kind.block_bytes());
-            tensor.type_id = kind as u32;
-            tensor.data = (0..bytes).map(|_| random.next() as u8).collect();
-            for block in tensor.data.chunks_mut(kind.block_bytes() as usize) {
-                for at in &scales {
-                    // Exponents of one size, or a few blocks would hide the rest, and small ones of the embeddings, or
-                    // these would hide what the layers add. MXFP4's byte is the exponent, IQ1_M's holds three of its bits.
-                    let (of_layers, of_embeddings, others) = match kind {
-                        TensorType::MXFP4 => (0x78, 0x70, 0x07),
-                        TensorType::IQ1_M => (0x20, 0x10, 0x8f),
-                        _ => (0x2c, 0x0c, 0x83),
-                    };
-                    let embeddings = tensor.name == b"token_embd.weight";
-                    let size = if embeddings { of_embeddings } else { of_layers };
-                    block[*at] = size | block[*at] & others;
-                }
-            }
-        }
-        let model = TinyModel::from_bytes(&format!("parity-{name}"), file.to_bytes());
-        let case = Case { random_blocks: true, ..Case::of(model, &LENGTHS[..5]) };
+    // The three types of floats and Q8_0 have tests of their own.
+    let formats = &FORMATS[4..];
+    for kind in formats {
+        let name = kind.name();
+        let case = Case {
+            random_blocks: true,
+            ..Case::of(of_random_blocks("format", *kind), &LENGTHS[..5])
+        };
         case.check(name, [6].into_iter(), &[Pooling::Mean]);
         constant_dimensions_change_no_bit(name, &case);
-        ran.push(name.to_owned());
     }
-    assert_eq!(ran.len(), 21, "{ran:?}");
+    assert_eq!(formats.len(), 21);
 }
 
 fn constant_dimensions_change_no_bit(name: &str, case: &Case) {
@@ -363,14 +369,16 @@ fn the_tolerance_notices_mistakes() {
 fn company_and_threads_change_no_bit() {
     let pools: Vec<Pool> = [2, 4].map(|n| Pool::new(n).expect("threads")).into();
     let mixed = |i: usize| tiny::Options { odd: MIXED[i], ..Default::default() };
-    for (name, options) in [
-        ("together-Q8_0", options(TensorType::Q8_0)),
-        ("together-BF16", options(TensorType::BF16)),
-        ("together-mixed", mixed(1)),
-        ("together-dense", mixed(6)),
-        ("together-causal", causal()),
+    for (name, case) in [
+        ("Q8_0", Case::new("together-Q8_0", options(TensorType::Q8_0))),
+        ("BF16", Case::new("together-BF16", options(TensorType::BF16))),
+        ("mixed", Case::new("together-mixed", mixed(1))),
+        ("dense", Case::new("together-dense", mixed(6))),
+        ("causal", Case::new("together-causal", causal())),
+        // Minima of 32 and of 16 inputs: sums of the rows' blocks.
+        ("Q4_K", Case::of(of_random_blocks("together", TensorType::Q4_K), &LENGTHS[..5])),
+        ("Q2_K", Case::of(of_random_blocks("together", TensorType::Q2_K), &LENGTHS[..5])),
     ] {
-        let case = Case::new(name, options);
         let (texts, n) = (case.ids(), case.reference.n_embd);
         let mut first: Option<Vec<Vec<u32>>> = None;
         for (isa, encoder) in case.model.encoders(&case.model.spec) {
@@ -393,7 +401,12 @@ fn company_and_threads_change_no_bit() {
 /// A workspace that other passes have used gives the bits of a fresh one.
 #[test]
 fn a_used_workspace_changes_no_bit() {
-    let case = Case::new("workspace", options(TensorType::Q8_0));
+    a_used_workspace_is_as_good_as_new(&Case::new("workspace", options(TensorType::Q8_0)));
+    let with_minima = of_random_blocks("workspace", TensorType::Q4_K);
+    a_used_workspace_is_as_good_as_new(&Case::of(with_minima, &LENGTHS[..5]));
+}
+
+fn a_used_workspace_is_as_good_as_new(case: &Case) {
     let n = case.reference.n_embd;
     let cancel = AtomicBool::new(false);
     for (isa, encoder) in case.model.encoders(&case.model.spec) {

@@ -6,7 +6,7 @@
 
 mod golden;
 
-use golden::{Cosines, Golden, cosine, llama_cpp};
+use golden::{Cosines, Golden, cosine, llama_cpp, no_lower};
 use monomorph::built::NAME;
 use monomorph::encoder::{Batch, RopeTables, select_generic};
 use monomorph::isa::available;
@@ -21,11 +21,6 @@ use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-/// How much llama.cpp's own rounding of activations, to 8 bits, moves a single text towards the original where it happens
-/// to. Ours is within 0.00002 of what float32 activations give on the same weights (Q2_K, Q4_1, Q5_0: written out as a
-/// float32 file), so nothing of that is to be had.
-const LUCK: f64 = 0.002;
-
 #[test]
 fn no_file_is_further_from_the_original_than_in_llama_cpp() {
     // Where the test harness does not capture it.
@@ -37,6 +32,7 @@ fn no_file_is_further_from_the_original_than_in_llama_cpp() {
     };
     let mut lower = Vec::new();
     let mut compared = 0;
+    assert_eq!(llama_cpp().len(), 16);
     writeln!(say, "file           ours: lowest, mean     llama.cpp            matrices")
         .expect("stderr");
     for (name, (lowest, mean)) in llama_cpp() {
@@ -48,7 +44,7 @@ fn no_file_is_further_from_the_original_than_in_llama_cpp() {
         let (ours, kinds) = embed(&path);
         let row = format!("{name:14} {:.6} {:.6}     {lowest:.6} {mean:.6}", ours.0, ours.1);
         writeln!(say, "{row}    {kinds}").expect("stderr");
-        if ours.0 < lowest - LUCK || ours.1 < mean {
+        if !no_lower(ours, (lowest, mean)) {
             lower.push(row);
         }
         compared += 1;
