@@ -6,17 +6,14 @@
 
 mod support;
 
-#[allow(dead_code)] // A build uses all of it; a test some.
 mod model_tiny {
     include!("../testdata/golden/model_tiny.rs");
 }
 
-#[allow(dead_code)] // As above.
 mod model_embeddinggemma {
     include!("../testdata/golden/model_embeddinggemma.rs");
 }
 
-#[allow(dead_code)] // As above.
 mod model_gemma3 {
     include!("../testdata/golden/model_gemma3.rs");
 }

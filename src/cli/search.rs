@@ -22,7 +22,7 @@ use super::vectors::{self, Label};
 #[command(after_help = "\
 A line of the answer has the cosine, a tab, the id or else the row (from 0), a tab, and the text if it is known: Parquet
 files hold it, for others --texts names the table the vectors were made from. The search is exact: every vector is
-compared. The query gets the model's prompt for queries; documents should have been given theirs.
+compared. The query gets the model's prompt for queries, if it has any; documents should have been given theirs.
 
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet
@@ -137,6 +137,7 @@ impl SearchArgs {
         options.dimensions = Some(dimensions);
         options.prefix = match self.prompt.prefix()? {
             Some(prefix) => Some(prefix),
+            None if !built::SPEC.shape.has_prompts() => None,
             None => Some(Prompt::Query.prefix(None).into_owned()),
         };
         let embeddings = embedder.run(&[&self.query], &options)?;
