@@ -5,7 +5,7 @@ use super::{Pass, TextRows};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
 use crate::kernels::attention::{Heads, KeysValues, QUERIES, Sight, attention};
-use crate::kernels::matmul::{matmul, matmul_geglu};
+use crate::kernels::matmul::{GROUP, matmul, matmul_geglu};
 use crate::kernels::rms_norm::{add_rms_norm, rms_norm_in_place};
 use crate::kernels::rope::rope;
 use crate::kernels::unpack::Matrix;
@@ -61,18 +61,25 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (isa, n_embd) = (self.isa, self.model.n_embd());
         let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
         let width = n_q + 2 * n_kv;
-        let per_part = self.panels_per_part(width);
         let rows = self.ws.inputs.rows(self.rows, n_embd.size(), Want::of(&[q, k, v]));
-        let all = ColumnsMut::new(&mut self.ws.qkv[..self.rows * width], width);
-        let (q_out, rest) = all.split_at(n_q);
-        let (k_out, v_out) = rest.split_at(n_kv);
-        let parts = [(q, q_out), (k, k_out), (v, v_out)].into_iter().flat_map(|(weights, out)| {
-            out.parts(per_part).map(move |(first, out)| (weights, first, out))
-        });
+        let out = ColumnsMut::new(&mut self.ws.qkv[..self.rows * width], width);
+        let parts = out.parts(shares(width / PANEL, self.team.threads()));
         let threads = &self.ws.threads;
-        self.team.for_each(parts, |thread, (weights, first, mut out)| {
+        self.team.for_each(parts, |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
-            matmul::<_, _, M::Types>(isa, n_embd, rows, weights, first, panels, &mut out);
+            // A part may lie in several of the matrices.
+            let mut skip = first;
+            for (weights, n) in [(q, n_q), (k, n_kv), (v, n_kv)] {
+                let n = n / PANEL;
+                if skip >= n {
+                    skip -= n;
+                    continue;
+                }
+                let width = ((n - skip) * PANEL).min(out.width());
+                let (mut here, rest) = out.split_at(width);
+                matmul::<_, _, M::Types>(isa, n_embd, rows, weights, skip, panels, &mut here);
+                (skip, out) = (0, rest);
+            }
         });
     }
 
@@ -132,7 +139,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let sight = sight(model.spec(), kind);
         let (texts, qkv, threads) = (&self.ws.texts, &self.ws.qkv, &self.ws.threads);
         let (keys, values) = (&self.ws.keys, &self.ws.values);
-        let parts = || parts_of_texts(texts, QUERIES);
+        // Sixteen tokens each, or fewer where threads would have nothing to do.
+        let count = self.rows.div_ceil(QUERIES).next_multiple_of(self.team.threads());
+        let parts = || parts_of_texts(texts, self.rows.div_ceil(count));
         let inputs = self.ws.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
         self.team.for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
             let kv = KeysValues {
@@ -160,11 +169,11 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     /// `branch = inputs * W`
     fn project_branch<K: Dim>(&mut self, k: K, weights: Matrix<'_>) {
         let (isa, n) = (self.isa, self.model.n_embd().size());
-        let per_part = self.panels_per_part(n);
+        let sizes = shares(n / PANEL, self.team.threads());
         let rows = self.ws.inputs.rows(self.rows, k.size(), Want::of(&[weights]));
         let out = ColumnsMut::new(&mut self.ws.branch[..self.rows * n], n);
         let threads = &self.ws.threads;
-        self.team.for_each(out.parts(per_part), |thread, (first, mut out)| {
+        self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
             matmul::<_, _, M::Types>(isa, k, rows, weights, first, panels, &mut out);
         });
@@ -192,11 +201,11 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     /// `gated = gelu(inputs * Wgate) * (inputs * Wup)`
     fn gate_and_up(&mut self, gate: Matrix<'_>, up: Matrix<'_>) {
         let (isa, n_embd, n) = (self.isa, self.model.n_embd(), self.model.n_ff().size());
-        let per_part = self.panels_per_part(n);
+        let sizes = shares(n / PANEL, self.team.threads());
         let rows = self.ws.inputs.rows(self.rows, n_embd.size(), Want::of(&[gate, up]));
         let out = ColumnsMut::new(&mut self.ws.gated[..self.rows * n], n);
         let threads = &self.ws.threads;
-        self.team.for_each(out.parts(per_part), |thread, (first, mut out)| {
+        self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
             matmul_geglu::<_, _, M::Types>(isa, n_embd, rows, gate, up, first, panels, &mut out);
         });
@@ -230,14 +239,15 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn rows_per_part(&self) -> usize {
         self.rows.div_ceil(PARTS_PER_THREAD * self.team.threads()).max(1)
     }
+}
 
-    /// Panels of a part of `n` columns.
-    fn panels_per_part(&self, n: usize) -> usize {
-        match self.team.threads() {
-            1 => n / PANEL,
-            threads => (n / PANEL).div_ceil(PARTS_PER_THREAD * threads),
-        }
-    }
+/// Sizes of the parts of a product of `n` panels: a long one for each thread, since weights stream fastest in long runs,
+/// then short ones for those who are done first.
+pub(super) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + Send {
+    let fair = n.div_ceil(threads);
+    let long = if threads == 1 { n } else { (fair - 1) / GROUP * GROUP };
+    let short = (n - threads * long).div_ceil(threads).clamp(1, GROUP);
+    std::iter::repeat_n(long, if long > 0 { threads } else { 0 }).chain(std::iter::repeat(short))
 }
 
 /// What a token sees in a layer of this kind.

@@ -2,6 +2,7 @@
 
 use super::Pass;
 use super::inputs::Want;
+use super::layer::{lock, shares};
 use crate::dim::Dyn;
 use crate::isa::{Isa, PANEL};
 use crate::kernels::matmul::matmul;
@@ -63,10 +64,10 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             let n = head.rows;
             let rows = self.ws.inputs.rows(m, k, want);
             let threads = &self.ws.threads;
-            let parts = ColumnsMut::new(&mut to[..m * n], n)
-                .parts((n / PANEL).div_ceil(2 * self.team.threads()));
+            let parts =
+                ColumnsMut::new(&mut to[..m * n], n).parts(shares(n / PANEL, self.team.threads()));
             self.team.for_each(parts, |thread, (first, mut out)| {
-                let panels = &mut super::layer::lock(&threads[thread]).panels;
+                let panels = &mut lock(&threads[thread]).panels;
                 // Of any type, as in the generic path: the same code serves both.
                 matmul::<_, _, AnyType>(isa, Dyn(k), rows, weights, first, panels, &mut out);
             });

@@ -52,16 +52,17 @@ impl<'a> ColumnsMut<'a> {
         (ColumnsMut { width: columns, ..self }, rest)
     }
 
-    /// The block in parts of `panels` panels (the last may be smaller), each with its first panel's number.
-    pub fn parts(self, panels: usize) -> impl Iterator<Item = (usize, ColumnsMut<'a>)> + Send {
+    /// The block in parts of as many panels as `sizes` says, each with its first panel's number; the last part is what is
+    /// left, if that is less than its size.
+    pub fn parts<S>(self, mut sizes: S) -> impl Iterator<Item = (usize, ColumnsMut<'a>)> + Send
+    where
+        S: Iterator<Item = usize> + Send,
+    {
         let mut rest = Some(self);
         let mut first = 0;
         std::iter::from_fn(move || {
-            let all = rest.take()?;
-            let width = (panels * PANEL).min(all.width);
-            if width == 0 {
-                return None;
-            }
+            let all = rest.take().filter(|all| all.width > 0)?;
+            let width = (sizes.next()? * PANEL).min(all.width);
             let (part, others) = all.split_at(width);
             rest = Some(others);
             let number = first;
