@@ -127,7 +127,7 @@ fn product<I: Isa, const K: usize>(
 ) {
     let blocks = weights(kind, n, K);
     let lines = n * K / BLOCK / LANES * panel_kind(kind).block_lines();
-    let mut panels: Vec<Line> = bytemuck::allocation::zeroed_vec(lines);
+    let mut panels: Vec<Line> = vec![bytemuck::Zeroable::zeroed(); lines];
     unpack_panels(isa, kind, K / BLOCK, &blocks, 0, &mut panels);
     let mut group = c.benchmark_group(format!("matmul {name} {kind} {n}x{K} {}", I::NAME));
     for m in ROWS {
@@ -162,7 +162,7 @@ fn unpack<I: Isa>(c: &mut Criterion, isa: I) {
     for kind in quant::FORMATS {
         let blocks = weights(*kind, N_EMBD, N_EMBD);
         let lines = N_EMBD * N_EMBD / BLOCK / LANES * panel_kind(*kind).block_lines();
-        let mut panels: Vec<Line> = bytemuck::allocation::zeroed_vec(lines);
+        let mut panels: Vec<Line> = vec![bytemuck::Zeroable::zeroed(); lines];
         group.throughput(Throughput::Elements((N_EMBD * N_EMBD) as u64));
         group.bench_function(kind.name(), |b| {
             b.iter(|| unpack_panels(isa, *kind, N_EMBD / BLOCK, &blocks, 0, &mut panels))

@@ -269,7 +269,7 @@ impl OpenOptions {
         };
         let mut encoder = encoder.ok_or(Error::Isa { name })?;
         if self.keep_panels {
-            encoder.keep_panels(&pool);
+            encoder.keep_panels(&pool).map_err(Error::Memory)?;
         }
         let info = Info {
             isa: encoder.isa(),
@@ -286,11 +286,10 @@ impl OpenOptions {
 impl Memory {
     /// What a model of this spec needs.
     pub fn of(spec: &Spec) -> Memory {
-        let matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
         Memory {
             mapped: spec.tensors().map(|(_, tensor)| tensor.n_bytes).sum(),
             workspace: workspace_bytes(spec, spec.n_ctx) as u64,
-            kept_panels: matrices.map(crate::weights::panel_bytes).sum(),
+            kept_panels: spec.matrices().map(crate::weights::panel_bytes).sum(),
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Error {
     },
     /// The system gave no threads.
     Threads(rayon::ThreadPoolBuildError),
+    /// The system gave no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels) keeps.
+    Memory(io::Error),
     /// No prompt has this name.
     Prompt(UnknownPrompt),
     /// A prompt was asked for of a model that was trained without.
@@ -153,6 +155,12 @@ impl fmt::Display for Error {
                 crate::isa::available().join(", ")
             ),
             Error::Threads(error) => write!(f, "cannot start threads: {error}"),
+            Error::Memory(error) => {
+                write!(
+                    f,
+                    "no memory to keep unpacked weights in: {error}; open the model without keeping them"
+                )
+            }
             Error::Prompt(error) => error.fmt(f),
             Error::NoPrompts => write!(
                 f,

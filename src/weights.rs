@@ -9,17 +9,25 @@ use crate::isa::{Isa, PANEL};
 use crate::kernels::unpack::{Matrix, unpack_panels};
 use crate::pool::Pool;
 use crate::quant::{BLOCK, Line, decode_blocks, panel_kind};
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap, MmapMut};
 use monomorph_gguf::{Spec, Tensor};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 /// A mapped model file.
 pub struct Weights {
     file: Mmap,
-    /// Kept panels, by the tensor's offset in the file.
-    kept: HashMap<u64, Vec<Line>>,
+    /// Panels that [`Weights::keep_panels`] unpacked, if it did.
+    kept: Option<Kept>,
+}
+
+/// Panels in memory of their own.
+struct Kept {
+    memory: MmapMut,
+    /// Where each matrix's lie, by the tensor's offset in the file.
+    places: HashMap<u64, Range<usize>>,
 }
 
 impl Weights {
@@ -29,7 +37,7 @@ impl Weights {
         // file in place, which no check here can exclude: the documentation of `Embedder::open` says that model
         // files are to be replaced by renaming. All views are of types for which any bytes are valid values.
         let file = unsafe { Mmap::map(file)? };
-        Ok(Weights { file, kept: HashMap::new() })
+        Ok(Weights { file, kept: None })
     }
 
     /// The whole file.
@@ -37,27 +45,39 @@ impl Weights {
         &self.file
     }
 
-    /// Unpacks all integer weights of the layers and keeps them: later passes save that work and use this much
-    /// private memory.
-    pub fn keep_panels<I: Isa>(&mut self, isa: I, spec: &Spec, pool: &Pool) {
-        let matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
-        let mut panels: Vec<(Tensor, Vec<Line>)> = matrices
-            .map(|tensor| (tensor, panel_bytes(tensor) as usize / size_of::<Line>()))
-            .filter(|(_, lines)| *lines > 0)
-            .map(|(tensor, lines)| (tensor, bytemuck::allocation::zeroed_vec(lines)))
-            .collect();
+    /// Unpacks all integer weights and keeps them: later passes save that work and use this much private memory.
+    pub fn keep_panels<I: Isa>(&mut self, isa: I, spec: &Spec, pool: &Pool) -> io::Result<()> {
+        let mut places = HashMap::new();
+        let mut end = 0;
+        for matrix in spec.matrices() {
+            let start = end;
+            end += panel_bytes(matrix) as usize;
+            places.insert(matrix.offset, start..end);
+        }
+        let mut memory = MmapMut::map_anon(end)?;
+        // In pages of 4 KB, a pass over all panels spends a few percent of its time on looking up pages.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(Advice::HugePage);
+        let mut rest: &mut [Line] = bytemuck::cast_slice_mut(&mut memory);
+        let parts = spec.matrices().filter_map(|matrix| {
+            let lines = panel_bytes(matrix) as usize / size_of::<Line>();
+            rest.split_off_mut(..lines)
+                .filter(|panels| !panels.is_empty())
+                .map(|panels| (matrix, panels))
+        });
         pool.enter(|team| {
-            team.for_each(panels.iter_mut(), |_, (tensor, panels)| {
-                let (kind, bytes) = (tensor.kind, self.tensor(*tensor));
-                unpack_panels(isa, kind, tensor.cols / BLOCK, bytes, 0, panels);
+            team.for_each(parts, |_, (matrix, panels)| {
+                let (kind, bytes) = (matrix.kind, self.tensor(matrix));
+                unpack_panels(isa, kind, matrix.cols / BLOCK, bytes, 0, panels);
             });
         });
-        self.kept = panels.into_iter().map(|(tensor, panels)| (tensor.offset, panels)).collect();
+        self.kept = Some(Kept { memory, places });
+        Ok(())
     }
 
     /// Bytes of kept panels.
     pub fn kept_bytes(&self) -> usize {
-        self.kept.values().map(|panels| size_of_val(panels.as_slice())).sum()
+        self.kept.as_ref().map_or(0, |kept| kept.memory.len())
     }
 
     /// A tensor's bytes.
@@ -67,7 +87,8 @@ impl Weights {
 
     /// A matrix, to multiply by.
     pub fn matrix(&self, tensor: Tensor) -> Matrix<'_> {
-        match self.kept.get(&tensor.offset) {
+        let kept = self.kept.as_ref().and_then(|kept| kept.panels(tensor));
+        match kept {
             Some(panels) => Matrix::panels(tensor.kind, panels),
             None => Matrix::blocks(tensor.kind, self.tensor(tensor)),
         }
@@ -83,6 +104,14 @@ impl Weights {
         let bytes = tensor.n_bytes as usize / tensor.rows;
         let row = &self.tensor(tensor)[row * bytes..(row + 1) * bytes];
         decode_blocks(tensor.kind, row, to);
+    }
+}
+
+impl Kept {
+    /// A matrix's panels, if they are kept.
+    fn panels(&self, matrix: Tensor) -> Option<&[Line]> {
+        let place = self.places.get(&matrix.offset)?;
+        (!place.is_empty()).then(|| bytemuck::cast_slice(&self.memory[place.clone()]))
     }
 }
 

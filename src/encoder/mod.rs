@@ -24,6 +24,7 @@ use crate::isa::Isa;
 use crate::model::Model;
 use crate::pool::{Pool, Team};
 use crate::weights::Weights;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A model with its weights, for one instruction set.
@@ -48,7 +49,7 @@ pub trait Forward: Send + Sync {
     /// The instruction set's name.
     fn isa(&self) -> &'static str;
     /// See [`Weights::keep_panels`].
-    fn keep_panels(&mut self, pool: &Pool);
+    fn keep_panels(&mut self, pool: &Pool) -> io::Result<()>;
     /// Private memory of the kept panels, in bytes.
     fn kept_bytes(&self) -> usize;
     /// Multiply-adds of a text of `tokens` tokens, to balance work.
@@ -119,8 +120,8 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         I::NAME
     }
 
-    fn keep_panels(&mut self, pool: &Pool) {
-        self.weights.keep_panels(self.isa, self.model.spec(), pool);
+    fn keep_panels(&mut self, pool: &Pool) -> io::Result<()> {
+        self.weights.keep_panels(self.isa, self.model.spec(), pool)
     }
 
     fn kept_bytes(&self) -> usize {

@@ -127,8 +127,7 @@ impl Workspace {
 
 /// The input forms that any product of the model asks for.
 fn wanted_anywhere(spec: &Spec) -> Want {
-    let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
-    Want::of_kinds(layers.chain(spec.dense.iter().copied()).map(|tensor| panel_kind(tensor.kind)))
+    Want::of_kinds(spec.matrices().map(|matrix| panel_kind(matrix.kind)))
 }
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {

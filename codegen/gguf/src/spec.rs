@@ -195,6 +195,11 @@ impl Spec {
             .chain(dense.map(|(name, tensor)| (name.to_owned(), *tensor)))
     }
 
+    /// All matrices that rows are multiplied by: those of the layers, then the dense heads.
+    pub fn matrices(&self) -> impl Iterator<Item = Tensor> + Clone + '_ {
+        self.layers.iter().flat_map(Layer::matrices).chain(self.dense.iter().copied())
+    }
+
     /// Number of layers.
     pub fn n_layer(&self) -> usize {
         self.layers.len()
