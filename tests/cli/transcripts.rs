@@ -1,11 +1,12 @@
-//! Answers that do not depend on the model, word for word. A transcript that is out of date is rewritten and fails:
-//! look at the difference before committing it.
+//! Answers word for word: those that do not depend on the model, and the tiny model's. A transcript that is out of date is
+//! rewritten and fails: look at the difference before committing it.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::support::run;
+use super::support::{Folder, Outcome, command};
+use monomorph::built;
 
 const HELP: &[&[&str]] = &[
     &["--help"],
@@ -49,18 +50,59 @@ const USAGE: &[&[&str]] = &[
     &["bench", "--input", "texts.jsonl", "--mode", "single", "--seconds", "-1"],
 ];
 
+/// Each command twice: once it succeeds, once it fails. `inspect` has a transcript of its own.
+const COMMANDS: &[&[&str]] = &[
+    &["embed", "--dimensions", "4", "Mars is red."],
+    &["embed", "--input", "missing.txt"],
+    &["batch", "--input", "notes.jsonl", "--output", "vectors.jsonl"],
+    &["batch", "--input", "broken.jsonl", "--output", "others.jsonl"],
+    &["search", "Mars", "--in", "vectors.jsonl"],
+    &["search", "Mars", "--in", "notes.jsonl"],
+    &["ranges", "--input", "notes.jsonl", "--output", "ranges.json"],
+    &["ranges", "--input", "broken.jsonl", "--output", "others.json"],
+    &["similarity", "Mars is red.", "Venus is hot."],
+    &["similarity", "--threads", "0", "Mars is red.", "Venus is hot."],
+    &["tokenize", "Mars is red."],
+    &["tokenize", "--input", "broken.jsonl"],
+    &["verify"],
+    &["verify", "--model", "notes.jsonl"],
+    &["bench", "--input", "notes.jsonl", "--mode", "batch", "--seconds", "0"],
+    &["bench", "--input", "missing.jsonl", "--mode", "batch"],
+    &["completions", "bash"],
+    &["completions", "cmd"],
+    &["man", "pages"],
+    &["man", "notes.jsonl"],
+];
+
 #[test]
 fn help() {
-    compare("help.txt", HELP);
+    compare("help.txt", HELP.iter().map(|arguments| transcript(Path::new("."), arguments)));
 }
 
 #[test]
 fn usage() {
-    compare("usage.txt", USAGE);
+    compare("usage.txt", USAGE.iter().map(|arguments| transcript(Path::new("."), arguments)));
 }
 
-fn compare(name: &str, commands: &[&[&str]]) {
-    let found: String = commands.iter().map(|arguments| transcript(arguments)).collect();
+#[test]
+fn commands() {
+    if !built::IS_DEFAULT_MODEL {
+        println!("SKIPPED: this transcript is one of the tiny model");
+        return;
+    }
+    let folder = Folder::new("transcripts");
+    folder.write("notes.jsonl", NOTES.as_bytes());
+    folder.write("broken.jsonl", NOTES.replace("text\":\"Venus", "body\":\"Venus").as_bytes());
+    let run = |arguments: &&[&str]| transcript(&folder.path(""), arguments);
+    compare("commands.txt", COMMANDS.iter().map(run));
+}
+
+const NOTES: &str = r#"{"id":"mars","text":"Mars is the Red Planet."}
+{"id":"venus","text":"Venus is hot."}
+"#;
+
+fn compare(name: &str, transcripts: impl Iterator<Item = String>) {
+    let found: String = transcripts.collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts").join(name);
     if fs::read_to_string(&path).unwrap_or_default() != found {
         fs::write(&path, found).unwrap();
@@ -68,13 +110,38 @@ fn compare(name: &str, commands: &[&[&str]]) {
     }
 }
 
-fn transcript(arguments: &[&str]) -> String {
-    let outcome = run(arguments);
-    let mut text = format!("$ monomorph {}\n", arguments.join(" "));
-    text += &String::from_utf8(outcome.stdout).unwrap();
-    for line in outcome.stderr.lines() {
-        writeln!(text, "2> {line}").unwrap();
+fn transcript(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = command(arguments);
+    command.current_dir(folder);
+    let outcome = Outcome::of(command);
+    let quoted =
+        |word: &&str| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() };
+    let words: Vec<String> = arguments.iter().map(quoted).collect();
+    let mut text = format!("$ monomorph {}\n", words.join(" "));
+    let stdout = String::from_utf8(outcome.stdout).unwrap();
+    let shown = if arguments == ["completions", "bash"] { 3 } else { usize::MAX };
+    for line in stdout.lines().take(shown) {
+        writeln!(text, "{}", without_measures(line)).unwrap();
+    }
+    if stdout.lines().count() > shown {
+        writeln!(text, "...").unwrap();
+    }
+    for line in outcome.stderr.lines().filter(|line| !line.starts_with("note: ")) {
+        writeln!(text, "2> {}", without_measures(line)).unwrap();
     }
     writeln!(text, "=> {}\n", outcome.code.unwrap()).unwrap();
-    text
+    text.replace(built::SOURCE, "MODEL")
+}
+
+/// A line of `batch` or `bench` without what differs from run to run and from machine to machine.
+fn without_measures(line: &str) -> String {
+    const LABELS: [&str; 7] =
+        ["passes ", "median pass ", "tokens/s ", "texts/s ", "peak memory ", "isa ", "threads "];
+    if let Some(label) = LABELS.into_iter().find(|label| line.starts_with(label)) {
+        return format!("{label:13} ...");
+    }
+    match line.split_once(" tokens in ") {
+        Some((counts, _)) => format!("{counts} tokens in ..."),
+        None => line.to_owned(),
+    }
 }
