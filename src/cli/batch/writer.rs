@@ -12,9 +12,6 @@ use crate::cli::output::{Output, Record};
 use crate::cli::preparation::Cuts;
 use crate::cli::records::Entry;
 
-/// A checkpoint comes early once so much waits in memory for it.
-const MAX_WAITING_BYTES: usize = 64 << 20;
-
 /// A record, and its vector if it has one.
 pub type Done = (Entry, Option<Embedding>);
 
@@ -62,8 +59,7 @@ impl Writer {
                 let ((texts, tokens), _) = self.written();
                 progress.update(texts, tokens, index, position);
             }
-            let waiting = self.output.waiting_bytes() >= MAX_WAITING_BYTES;
-            if waiting || self.last.elapsed() >= self.every {
+            if self.last.elapsed() >= self.every {
                 self.checkpoint()?;
             }
         }

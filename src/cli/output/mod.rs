@@ -102,11 +102,6 @@ pub trait FormatWriter: Send {
     ) -> io::Result<()>;
     fn end(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()>;
 
-    /// Bytes of records that wait in memory.
-    fn waiting_bytes(&self) -> usize {
-        0
-    }
-
     /// Writes all records so far, so that another writer can go on after them. It is given what this returns.
     fn checkpoint(&mut self, _: &mut Destination) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
@@ -214,11 +209,6 @@ impl Output {
             .checkpoint(&mut self.destination)
             .and_then(|state| Ok((self.destination.sync()?, state)));
         checkpoint.map_err(|error| self.destination.failure(&error))
-    }
-
-    /// Bytes of vectors that wait in memory for a checkpoint.
-    pub fn waiting_bytes(&self) -> usize {
-        self.writer.waiting_bytes()
     }
 
     /// What has been written.

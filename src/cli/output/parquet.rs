@@ -1,4 +1,4 @@
-//! Parquet: the input's columns and the vectors, a row group for each checkpoint.
+//! Parquet: the input's columns and the vectors. A row group ends at a checkpoint, or once it is large.
 //!
 //! A Parquet file ends with the places of its row groups, so a file that stopped early cannot be read. What it would
 //! have ended with is part of the checkpoint: with it, another writer goes on after the last whole row group.
@@ -40,8 +40,12 @@ pub struct Parquet {
     sink: Sink,
     /// Records that are not in a row group yet, and their vectors.
     rows: Vec<Row>,
+    row_bytes: usize,
     vectors: Waiting,
 }
+
+/// A row group ends once its records are this large: they lie in memory several times while they are encoded.
+const MAX_ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// What the library has written and the destination has not. Bytes can be left out that are there already.
 #[derive(Clone, Default)]
@@ -84,8 +88,18 @@ impl Parquet {
             .and_then(ArrowWriter::into_serialized_writer);
         let (writer, row_groups) = writer.map_err(|error| error.to_string())?;
         let vectors = Waiting::new(precision);
-        let rows = Vec::new();
-        Ok(Parquet { columns, schema, precision, values, writer, row_groups, sink, rows, vectors })
+        Ok(Parquet {
+            columns,
+            schema,
+            precision,
+            values,
+            writer,
+            row_groups,
+            sink,
+            rows: Vec::new(),
+            row_bytes: 0,
+            vectors,
+        })
     }
 
     /// Ends a row group, if there are rows for one.
@@ -100,6 +114,7 @@ impl Parquet {
 
     fn write_row_group(&mut self) -> ParquetResult<()> {
         let rows = mem::take(&mut self.rows);
+        self.row_bytes = 0;
         let vectors = mem::replace(&mut self.vectors, Waiting::new(self.precision));
         let mut arrays = columns::arrays(&self.columns, &rows)?;
         let DataType::FixedSizeList(item, _) = self.schema.fields()[arrays.len()].data_type()
@@ -171,17 +186,17 @@ impl FormatWriter for Parquet {
 
     fn record(
         &mut self,
-        _: &mut Destination,
+        out: &mut Destination,
         record: Record<'_>,
         values: &Values,
     ) -> io::Result<()> {
+        self.row_bytes += record.row.bytes();
         self.rows.push(record.row);
         self.vectors.push(values);
-        Ok(())
-    }
-
-    fn waiting_bytes(&self) -> usize {
-        self.vectors.bytes()
+        if self.row_bytes + self.vectors.bytes() < MAX_ROW_GROUP_BYTES {
+            return Ok(());
+        }
+        self.flush(out)
     }
 
     fn checkpoint(&mut self, out: &mut Destination) -> io::Result<Vec<u8>> {

@@ -19,6 +19,36 @@ pub enum Row {
     Arrow(std::sync::Arc<arrow_array::RecordBatch>, usize),
 }
 
+#[cfg(feature = "parquet")]
+impl Row {
+    /// About how much memory the row takes.
+    pub fn bytes(&self) -> usize {
+        fn of_value(value: &Value) -> usize {
+            size_of::<Value>()
+                + match value {
+                    Value::String(text) => text.len(),
+                    Value::Array(values) => values.iter().map(of_value).sum(),
+                    Value::Object(values) => {
+                        values.iter().map(|(key, value)| key.len() + of_value(value)).sum()
+                    }
+                    Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+                }
+        }
+        let held = match self {
+            Row::None => 0,
+            Row::Strings(values) => {
+                values.iter().map(|text| size_of::<String>() + text.len()).sum()
+            }
+            Row::Json(values) => values
+                .iter()
+                .map(|(key, value)| size_of::<String>() + key.len() + of_value(value))
+                .sum(),
+            Row::Arrow(batch, _) => batch.get_array_memory_size() / batch.num_rows().max(1),
+        };
+        size_of::<Row>() + held
+    }
+}
+
 /// Names and types of what is kept.
 #[derive(Clone, Debug)]
 pub enum Columns {
