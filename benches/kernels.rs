@@ -18,9 +18,9 @@ use monomorph::kernels::rms_norm::{add_rms_norm, rms_norm_in_place, rms_norm_qua
 use monomorph::kernels::rope::rope;
 use monomorph::kernels::softmax::softmax_columns;
 use monomorph::kernels::tile::BlockSums;
-use monomorph::kernels::unpack::{Matrix, PanelScratch, unpack_panels};
+use monomorph::kernels::unpack::{Matrix, PanelScratch};
 use monomorph::pool::ColumnsMut;
-use monomorph::quant::{self, AnyType, BLOCK, Line, panel_kind};
+use monomorph::quant::{self, AnyType, BLOCK, Line, panel_kind, unpack_panels};
 use monomorph_gguf::TensorType;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

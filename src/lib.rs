@@ -21,7 +21,9 @@ pub mod model;
 pub mod pool;
 mod precision;
 mod prompt;
-pub mod quant;
+#[cfg(test)]
+#[path = "../codegen/quant/tests/support/random_blocks.rs"]
+mod random_blocks;
 mod request;
 mod stream;
 pub mod tokenizer;
@@ -34,6 +36,7 @@ pub use embedder::{
     EmbedOptions, Embedder, Embedding, Info, Kernels, Memory, OpenOptions, Truncate,
 };
 pub use error::Error;
+pub use monomorph_quant as quant;
 pub use precision::{BitOrder, Precision, Quantizer, Ranges, RangesMissing, Values};
 pub use prompt::{Prompt, UnknownPrompt};
 pub use stream::{Stream, WithTexts};

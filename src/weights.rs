@@ -6,9 +6,9 @@
 #![allow(unsafe_code)]
 
 use crate::isa::{Isa, PANEL};
-use crate::kernels::unpack::{Matrix, unpack_panels};
+use crate::kernels::unpack::Matrix;
 use crate::pool::Pool;
-use crate::quant::{BLOCK, Line, decode_blocks, panel_kind};
+use crate::quant::{BLOCK, Line, decode_blocks, panel_kind, unpack_panels};
 use memmap2::{Advice, Mmap, MmapMut};
 use monomorph_gguf::{Spec, Tensor};
 use std::collections::HashMap;

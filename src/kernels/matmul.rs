@@ -12,13 +12,13 @@
 use super::geglu::geglu;
 use super::lanes;
 use super::tile::{
-    BlockSums, FloatBlock, IntBlock, Panel, TileRows, most_sums, next_height, with_rows,
+    BlockSums, FloatBlock, IntBlock, Integers, Panel, TileRows, most_sums, next_height, with_rows,
 };
 use super::unpack::{Matrix, PanelScratch, unpack};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL, each};
 use crate::pool::ColumnsMut;
-use crate::quant::{BLOCK, FloatPanel, Ints, Types, with_panel};
+use crate::quant::{BLOCK, FloatPanel, Types, with_panel};
 
 /// Panels swept together. Four of k = 768 are 55 to 74 KB of integers, 196 KB of floats.
 pub const GROUP: usize = 4;
@@ -142,7 +142,7 @@ trait RowsFor: Panel {
     fn scale(rows: &Rows<'_>, r: usize) -> f32;
 }
 
-impl<P: Ints> RowsFor for P {
+impl<P: Integers> RowsFor for P {
     #[inline(always)]
     fn tile_rows<'a, const R: usize>(
         rows: &Rows<'a>,

@@ -4,9 +4,8 @@ use super::*;
 use crate::dim::{Const, Dyn};
 use crate::isa::for_each_isa;
 use crate::kernels::quantize::{block_sums, quantize};
-use crate::kernels::unpack::unpack_panels;
-use crate::quant::random_blocks::random_blocks;
-use crate::quant::{AnyType, FORMATS, decode_blocks, panel_kind};
+use crate::quant::{AnyType, FORMATS, decode_blocks, panel_kind, unpack_panels};
+use crate::random_blocks::random_blocks;
 use bytemuck::Zeroable;
 use monomorph_gguf::TensorType;
 

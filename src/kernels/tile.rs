@@ -4,7 +4,9 @@
 //! of `k`: the bits do not depend on how rows and columns were cut into tiles.
 
 use crate::isa::{Isa, PANEL, each};
-use crate::quant::{BLOCK, FloatPanel, Ints, PanelBlock};
+use crate::quant::{
+    BLOCK, FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, MinPanel, PanelBlock,
+};
 
 /// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
 pub type IntBlock = [[i16; 2]; BLOCK / 2];
@@ -45,7 +47,14 @@ pub trait Panel: PanelBlock {
     ) -> [[I::F32; C]; R];
 }
 
-impl<P: Ints> Panel for P {
+/// The panels of integers. A trait of this crate, so that the compiler knows that [`FloatPanel`] is none of them.
+pub trait Integers: Ints {}
+impl Integers for IntPanel {}
+impl Integers for MinPanel {}
+impl Integers for HalvesPanel {}
+impl Integers for HalvesMinPanel {}
+
+impl<P: Integers> Panel for P {
     type RowBlock = IntBlock;
 
     /// Within a group the products are summed in int32, exactly: at most 32 * 128 * 32768 = 2^27. The sum is rounded to

@@ -1,9 +1,7 @@
 //! Weight matrices as the panels that products run on: kept since they were unpacked, or unpacked on use.
-//!
-//! While a panel is unpacked, the next one's blocks (contiguous in the file) are prefetched.
 
-use crate::isa::{Isa, PANEL};
-use crate::quant::{Format, Line, PanelKind, panel_kind, with_format};
+use crate::isa::Isa;
+use crate::quant::{Line, PanelKind, panel_kind, unpack_panels};
 use monomorph_gguf::TensorType;
 
 /// The right side of a product: a weight matrix of `n` outputs by `k` inputs.
@@ -73,55 +71,37 @@ pub(super) fn unpack<'a, I: Isa>(
     }
 }
 
-/// Unpacks as many panels of `blocks` blocks as `to` holds, from panel `first` of the matrix on.
-pub fn unpack_panels<I: Isa>(
-    isa: I,
-    kind: TensorType,
-    blocks: usize,
-    bytes: &[u8],
-    first: usize,
-    to: &mut [Line],
-) {
-    with_format!(kind, |F| {
-        let weights = bytemuck::cast_slice(bytes);
-        unpack_format::<I, F>(isa, blocks, weights, first, bytemuck::cast_slice_mut(to));
-    });
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::{PANEL, Scalar, for_each_isa};
+    use crate::quant::{BLOCK, FORMATS};
+    use crate::random_blocks::random_blocks;
+    use bytemuck::Zeroable;
 
-/// As [`unpack_panels`]. Not inlined: once for each format is enough.
-#[inline(never)]
-fn unpack_format<I: Isa, F: Format>(
-    isa: I,
-    blocks: usize,
-    weights: &[F::Block],
-    first: usize,
-    to: &mut [F::Panel],
-) {
-    let per_row = blocks / F::PARTS;
-    isa.vectorize(
-        #[inline(always)]
-        || {
-            for (p, panel) in to.chunks_exact_mut(blocks).enumerate() {
-                let start = (first + p) * PANEL * per_row;
-                let (here, next) = weights[start..].split_at(PANEL * per_row);
-                let next: &[u8] = bytemuck::cast_slice(&next[..next.len().min(here.len())]);
-                let share = size_of_val(here).div_ceil(blocks);
-                for (b, to) in panel.iter_mut().enumerate() {
-                    prefetch(isa, next, b * share..(b + 1) * share);
-                    let rows = std::array::from_fn(|c| &here[c * per_row + b / F::PARTS]);
-                    F::unpack(isa, rows, b % F::PARTS, to);
-                }
-            }
-        },
-    );
-}
+    /// Two panels of 512 inputs: two of the longest blocks.
+    const ROWS: usize = 2 * PANEL;
+    const COLS: usize = 512;
 
-/// Prefetches a range of bytes, as far as they are there.
-#[inline(always)]
-fn prefetch<I: Isa>(isa: I, bytes: &[u8], range: std::ops::Range<usize>) {
-    const LINE: usize = size_of::<Line>();
-    let end = range.end.next_multiple_of(LINE).min(bytes.len());
-    for line in (range.start..end).step_by(LINE) {
-        isa.prefetch(&bytes[line..]);
+    /// Scales are finite in random blocks, minima and floats need not be: bytes are compared, not values.
+    #[test]
+    fn every_instruction_set_makes_the_same_panels() {
+        for kind in FORMATS.iter().copied() {
+            let bytes = random_blocks(kind, ROWS * COLS / kind.block_len() as usize, 3);
+            let blocks = COLS / BLOCK;
+            let unpacked = |fill: &dyn Fn(&mut [Line])| {
+                let lines = ROWS / PANEL * blocks * panel_kind(kind).block_lines();
+                let mut panels = vec![Line::zeroed(); lines];
+                fill(&mut panels);
+                panels
+            };
+            let scalar = Scalar::detect().expect("it runs everywhere");
+            let want = unpacked(&|to| unpack_panels(scalar, kind, blocks, &bytes, 0, to));
+            for_each_isa!(|isa| {
+                let got = unpacked(&|to| unpack_panels(isa, kind, blocks, &bytes, 0, to));
+                let [got, want]: [&[u8]; 2] = [&got, &want].map(|p| bytemuck::cast_slice(p));
+                assert!(got == want, "{kind}");
+            });
+        }
     }
 }

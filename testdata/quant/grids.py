@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/quant/grids/tables.rs: the IQ formats' grids, from gguf-py.
+"""Writes codegen/quant/src/grids/tables.rs: the IQ formats' grids, from gguf-py.
 
     pip install gguf numpy
     python testdata/quant/grids.py
@@ -30,10 +30,10 @@ def main():
         # As rustfmt would have them.
         rows = [", ".join(entries[i : i + 12]) for i in range(0, len(entries), 12)]
         lines += ["", f"/// Entries of {doc}"]
-        lines += [f"pub(in crate::quant) static {name}: [u16; {len(entries)}] = ["]
+        lines += [f"pub(crate) static {name}: [u16; {len(entries)}] = ["]
         lines += [f"    {row}," for row in rows] + ["];"]
     root = pathlib.Path(__file__).parents[2]
-    (root / "src/quant/grids/tables.rs").write_text("\n".join(lines) + "\n")
+    (root / "codegen/quant/src/grids/tables.rs").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

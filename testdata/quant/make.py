@@ -4,7 +4,7 @@
     pip install gguf numpy xxhash
     python testdata/quant/make.py
 
-The test in src/quant/decode_tests.rs makes the same blocks and demands the same weights, bit for bit. Of a format's
+The test in codegen/quant/src/decode_tests.rs makes the same blocks and demands the same weights, bit for bit. Of a format's
 1,000 blocks the file has a line `NAME SCALE_BYTES HASH` and the weights of the first four, a line each, as the shortest
 decimals that read back as the same float32. HASH is XXH3 (64 bits) of all weights as little-endian float32.
 
@@ -22,7 +22,7 @@ import xxhash
 BLOCKS = 1000
 SHOWN = 4
 
-# The formats in the order of BLOCK_FORMATS in src/quant/mod.rs, each with its SCALE_BYTES.
+# The formats in the order of BLOCK_FORMATS in codegen/quant/src/lib.rs, each with its SCALE_BYTES.
 FORMATS = {
     "Q4_0": [1],
     "Q4_1": [1, 3],

@@ -378,7 +378,7 @@ fn decode(kind: TensorType, data: &[u8]) -> Vec<f32> {
                 block[2..].iter().map(move |q| scale * f32::from(*q as i8))
             })
             .collect(),
-        // Compared with gguf-py, bit for bit, in src/quant.
+        // Compared with gguf-py, bit for bit, in codegen/quant.
         other => {
             let blocks = data.len() / other.block_bytes() as usize;
             let mut values = vec![0.0; blocks * other.block_len() as usize];

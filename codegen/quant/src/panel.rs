@@ -151,21 +151,22 @@ impl PanelKind {
 
 /// `with_panel!(Types, kind, |P| body)`: the body with `P` being the panel of this [`PanelKind`]. Nothing is compiled for
 /// kinds that none of the [`Types`](super::Types) unpacks to.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! with_panel {
     ($types:ty, $kind:expr, |$panel:ident| $body:expr) => {
-        with_panel!(@ $types, $kind, $panel, $body,
+        $crate::with_panel!(@ $types, $kind, $panel, $body,
             Int IntPanel, Min MinPanel, Halves HalvesPanel, HalvesMin HalvesMinPanel, Float FloatPanel)
     };
     (@ $types:ty, $kind:expr, $panel:ident, $body:expr, $($name:ident $type:ident),*) => {
         match $kind {
-            $($crate::quant::PanelKind::$name
-                if const { $crate::quant::unpack_to::<$types>($crate::quant::PanelKind::$name) } =>
+            $($crate::PanelKind::$name
+                if const { $crate::unpack_to::<$types>($crate::PanelKind::$name) } =>
             {
-                type $panel = $crate::quant::$type;
+                type $panel = $crate::$type;
                 $body
             })*
             other => unreachable!("a {other:?} panel in a model without one"),
         }
     };
 }
-pub(crate) use with_panel;

@@ -5,6 +5,7 @@
 //! for bit, and the *panels* that products run on: sixteen output columns of a matrix, all `k` inputs long, in blocks of
 //! [`BLOCK`] inputs. The float types are floats in both.
 
+#![forbid(unsafe_code)]
 #![allow(non_camel_case_types)] // The formats' names are ggml's.
 
 mod bits;
@@ -21,6 +22,7 @@ mod iq3_s;
 mod iq3_xxs;
 mod iq4_nl;
 mod iq4_xs;
+pub mod isa;
 mod mxfp4;
 mod panel;
 mod q2_k;
@@ -34,9 +36,11 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 #[cfg(test)]
-pub(crate) mod random_blocks;
+#[path = "../tests/support/random_blocks.rs"]
+mod random_blocks;
 mod tq1_0;
 mod tq2_0;
+mod unpack;
 
 pub use float::{BF16, F16, F32};
 pub use iq1_m::IQ1_M;
@@ -49,7 +53,6 @@ pub use iq3_xxs::IQ3_XXS;
 pub use iq4_nl::IQ4_NL;
 pub use iq4_xs::IQ4_XS;
 pub use mxfp4::MXFP4;
-pub(crate) use panel::with_panel;
 pub use panel::{
     FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, Line, MinPanel, PanelBlock, PanelKind,
 };
@@ -65,6 +68,7 @@ pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
+pub use unpack::unpack_panels;
 
 use crate::isa::{Isa, PANEL, each};
 use bits::float16;
@@ -175,7 +179,7 @@ macro_rules! formats {
             ($kind:expr, |$format:ident| $body:expr) => {
                 match $kind {
                     $(monomorph_gguf::TensorType::$name => {
-                        type $format = $crate::quant::$name;
+                        type $format = $crate::$name;
                         $body
                     })*
                     other => unreachable!("{other} is no weight format"),
@@ -206,6 +210,8 @@ formats! {
     Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_XS IQ3_XXS IQ3_S IQ2_XXS
     IQ2_XS IQ2_S IQ1_S IQ1_M TQ1_0 TQ2_0
 }
+// Modules that are declared above a macro see it by its path only.
+#[allow(clippy::single_component_path_imports)]
 pub(crate) use with_format;
 
 /// The kind of panels that a matrix of this type, one of [`FORMATS`], unpacks to.

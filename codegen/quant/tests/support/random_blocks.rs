@@ -1,9 +1,11 @@
-//! For tests: random blocks of a format, and what gguf-py makes of them.
+//! Random blocks of a format, and what gguf-py makes of them.
+
+#![allow(dead_code)] // Each crate's tests use some of it.
 
 use monomorph_gguf::TensorType;
 
 /// What gguf-py made of a thousand blocks of each format, seeded with the type's number.
-const FIXTURES: &str = include_str!("../../testdata/quant/decode.txt");
+const FIXTURES: &str = include_str!("../../../../testdata/quant/decode.txt");
 
 /// The fixture of one format.
 pub struct Fixture {
