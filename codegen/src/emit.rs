@@ -76,7 +76,9 @@ fn spec_constant(spec: &Spec) -> TokenStream {
         [spec.n_embd, spec.n_ff, spec.n_vocab, spec.n_ctx].map(integer);
     let [n_head, n_head_kv, head_dim, attention_radius] =
         [spec.n_head, spec.n_head_kv, spec.head_dim, spec.attention_radius].map(integer);
-    let license = option(spec.license.as_deref().map(|license| quote!(Cow::Borrowed(#license))));
+    let [license, license_name, license_link] =
+        [&spec.license, &spec.license_name, &spec.license_link]
+            .map(|text| option(text.as_deref().map(|text| quote!(Cow::Borrowed(#text)))));
     let shape = variant(spec.shape);
     let choices = choices(spec.choices);
     let pooling = variant(spec.pooling);
@@ -93,6 +95,8 @@ fn spec_constant(spec: &Spec) -> TokenStream {
             name: Cow::Borrowed(NAME),
             architecture: Cow::Borrowed(#architecture),
             license: #license,
+            license_name: #license_name,
+            license_link: #license_link,
             shape: FileShape::#shape,
             choices: #choices,
             n_embd: #n_embd,

@@ -42,6 +42,8 @@ pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("gemma-embedding"),
     license: Some(Cow::Borrowed("gemma")),
+    license_name: None,
+    license_link: None,
     shape: FileShape::WithDense,
     choices: Choices {
         pooling: None,

@@ -47,6 +47,8 @@ pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("gemma3"),
     license: Some(Cow::Borrowed("gemma")),
+    license_name: None,
+    license_link: None,
     shape: FileShape::LanguageModel,
     choices: Choices {
         pooling: None,

@@ -42,6 +42,8 @@ pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("gemma-embedding"),
     license: Some(Cow::Borrowed("MIT OR Apache-2.0")),
+    license_name: None,
+    license_link: None,
     shape: FileShape::WithDense,
     choices: Choices {
         pooling: None,

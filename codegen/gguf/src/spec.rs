@@ -32,6 +32,10 @@ pub struct Spec {
     pub architecture: Cow<'static, str>,
     /// `general.license`.
     pub license: Option<Cow<'static, str>>,
+    /// `general.license.name`.
+    pub license_name: Option<Cow<'static, str>>,
+    /// `general.license.link`.
+    pub license_link: Option<Cow<'static, str>>,
     /// Which of the model's files this is.
     pub shape: FileShape,
     /// What the build chose where the file leaves a choice; applied to the other fields already.

@@ -2,6 +2,7 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::hyper::{
@@ -39,11 +40,16 @@ pub(super) fn spec(header: &Header<'_>, choices: Choices) -> Result<Spec, Error>
     let sizes = sizes(&keys)?;
     let n_embd = sizes.n_embd;
     let vocabulary = Vocabulary::unchecked(header)?;
+    let text = |key: &str| -> Result<Option<Cow<'static, str>>, Error> {
+        Ok(metadata.optional(key)?.map(|text| printable(text).into()))
+    };
     let mut tensors = Tensors { header, used: 0 };
     let spec = Spec {
         name: printable(metadata.optional("general.name")?.unwrap_or("unnamed")).into(),
         architecture: architecture.to_owned().into(),
-        license: metadata.optional("general.license")?.map(|license| printable(license).into()),
+        license: text("general.license")?,
+        license_name: text("general.license.name")?,
+        license_link: text("general.license.link")?,
         shape,
         choices,
         n_embd,
