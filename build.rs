@@ -1,13 +1,13 @@
 //! Chooses the model, has its code generated, and tells cargo when to do so again.
 
-use monomorph_codegen::{Generated, choices};
+use monomorph_codegen::{Generated, choices, weights};
 use std::env;
 use std::path::PathBuf;
 
 const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
 
 fn main() {
-    for variable in ["MODEL_GGUF", choices::POOLING, choices::CONTEXT] {
+    for variable in ["MODEL_GGUF", choices::POOLING, choices::CONTEXT, choices::EMBED] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let given = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty());
@@ -24,12 +24,22 @@ fn main() {
     println!("cargo::rustc-env=MONOMORPH_IS_DEFAULT={}", u8::from(given.is_none()));
 
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let choices = match choices::from_environment() {
-        Ok(choices) => choices,
+    let chosen = choices::from_environment()
+        .and_then(|choices| Ok((choices, choices::embed_from_environment()?)));
+    let (choices, embed) = match chosen {
+        Ok(chosen) => chosen,
         Err(error) => return println!("cargo::error={error}"),
     };
+    println!("cargo::rustc-check-cfg=cfg(monomorph_embed)");
     let result = Generated::from_file(&model, choices).and_then(|generated| {
         generated.write(&out)?;
+        if embed {
+            let packed = weights::write(&model, choices, &out)?;
+            println!("cargo::rustc-cfg=monomorph_embed");
+            println!("cargo::rustc-env=MONOMORPH_WEIGHTS={}", packed.quoted_path());
+            println!("cargo::rustc-env=MONOMORPH_WEIGHTS_BYTES={}", packed.n_bytes);
+            println!("cargo::rustc-env=MONOMORPH_WEIGHTS_HASH={:032x}", packed.hash);
+        }
         Ok(generated.warnings)
     });
     match result {

@@ -11,7 +11,7 @@ const DOCUMENTS: [&str; 4] = [
 
 /// Runs the example.
 pub fn main() -> Result<(), Error> {
-    let embedder = Embedder::open(monomorph::built::SOURCE)?;
+    let embedder = Embedder::open_built()?;
     // The model was trained with another prompt on each side of a search.
     let with = |prompt| EmbedOptions { prompt: Some(prompt), ..EmbedOptions::default() };
     let documents = embedder.run(&DOCUMENTS, &with(Prompt::Document))?;

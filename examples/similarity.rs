@@ -5,7 +5,7 @@ use monomorph::{EmbedOptions, Embedder, Error, Prompt};
 /// Runs the example.
 pub fn main() -> Result<(), Error> {
     let texts = ["A cat sat on the mat.", "A kitten lay on the rug.", "Stocks fell on Monday."];
-    let embedder = Embedder::open(monomorph::built::SOURCE)?;
+    let embedder = Embedder::open_built()?;
     let options =
         EmbedOptions { prompt: Some(Prompt::SentenceSimilarity), ..EmbedOptions::default() };
     let embeddings = embedder.run(&texts, &options)?;

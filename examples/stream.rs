@@ -21,7 +21,7 @@ impl AsRef<str> for Note {
 
 /// Runs the example.
 pub fn main() -> Result<(), Error> {
-    let embedder = Embedder::open(monomorph::built::SOURCE)?;
+    let embedder = Embedder::open_built()?;
 
     // Stands for a file or a database that is read while earlier texts are embedded.
     let (sender, notes) = sync_channel(256);

@@ -12,6 +12,9 @@ pub use generated::{Built, FINGERPRINT, NAME, SPEC};
 /// The path that the build was given.
 pub const SOURCE: &str = env!("MONOMORPH_SOURCE");
 
+/// Whether the weights are inside the binary (`MONOMORPH_EMBED=1`), which then needs no file.
+pub const IS_EMBEDDED: bool = cfg!(monomorph_embed);
+
 /// Whether this is the tiny built-in model, whose vectors mean nothing.
 pub const IS_DEFAULT_MODEL: bool = matches!(env!("MONOMORPH_IS_DEFAULT").as_bytes(), b"1");
 

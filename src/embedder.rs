@@ -6,10 +6,12 @@ use crate::error::Error;
 use crate::gate;
 use crate::pool::{Pool, default_threads};
 use crate::prompt::Prompt;
+use crate::quant::packed::layout;
 use crate::request::Request;
 use crate::tokenizer::{Encoding, Tokenizer};
 use crate::unicode::Unicode;
 use crate::watch::Watch;
+use crate::weights::Weights;
 use monomorph_gguf::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,7 +24,7 @@ use std::sync::atomic::AtomicBool;
 /// use monomorph::{EmbedOptions, Embedder, Prompt};
 ///
 /// # fn main() -> Result<(), monomorph::Error> {
-/// let embedder = Embedder::open(monomorph::built::SOURCE)?;
+/// let embedder = Embedder::open_built()?;
 /// let options = EmbedOptions { prompt: Some(Prompt::Document), ..Default::default() };
 /// let embeddings = embedder.run(&["Mars is red.", "Venus is hot."], &options)?;
 /// let cosine: f32 = embeddings[0].vector.iter().zip(&embeddings[1].vector).map(|(a, b)| a * b).sum();
@@ -35,8 +37,8 @@ pub struct Embedder {
     encoder: Box<dyn Forward>,
     batch: Batch,
     info: Info,
-    /// The file that the encoder's weights are mapped from.
-    file: Watch,
+    /// The file that the encoder's weights are mapped from; none if they are inside the binary.
+    file: Option<Watch>,
 }
 
 /// What an embedder runs on.
@@ -152,6 +154,12 @@ impl Embedder {
         Embedder::options().open(path)
     }
 
+    /// Opens the model of the build, with default options: from inside the binary, where the build put it there
+    /// ([`built::IS_EMBEDDED`]), else from the path that the build was given ([`built::SOURCE`]).
+    pub fn open_built() -> Result<Embedder, Error> {
+        Embedder::options().open_built()
+    }
+
     /// Options to open with.
     pub fn options() -> OpenOptions {
         OpenOptions::default()
@@ -160,6 +168,12 @@ impl Embedder {
     /// Checks that a file is byte for byte the one of the build.
     pub fn verify(path: impl AsRef<Path>) -> Result<(), Error> {
         gate::verify(path.as_ref(), &SPEC, &FINGERPRINT)
+    }
+
+    /// Checks that the weights inside this binary are byte for byte those that the build put there. Where they are in a
+    /// file, there is nothing to check.
+    pub fn verify_embedded() -> Result<(), Error> {
+        gate::verify_embedded(&SPEC)
     }
 
     /// The vector of one text, with default options: no prompt, all dimensions, length one.
@@ -211,13 +225,14 @@ impl Embedder {
         let never = AtomicBool::new(false);
         let cancel = cancel.unwrap_or(&never);
         let run = || self.batch.run(&self.pool, self.encoder.as_ref(), ids, cancel, out);
-        self.file.check()?;
+        let unchanged = || self.file.as_ref().map_or(Ok(()), Watch::check);
+        unchanged()?;
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(result) => result.map_err(|_| Error::Cancelled)?,
             Err(_) => return Err(Error::Panicked),
         }
         // Vectors of a file that changed under way are of neither.
-        self.file.check()
+        unchanged()
     }
 }
 
@@ -228,8 +243,9 @@ impl OpenOptions {
         self
     }
 
-    /// Unpack the layers' matrices of block formats once and keep them in private memory ([`Memory::kept_panels`]):
-    /// faster for short texts in a resident process. Float matrices stay in the file.
+    /// Unpack the matrices of block formats once and keep them in private memory ([`Memory::kept_panels`]): faster for
+    /// short texts in a resident process. Float matrices stay in the file. Weights inside the binary are unpacked
+    /// already: they need no private memory, and nothing is done.
     pub fn keep_panels(mut self, keep: bool) -> Self {
         self.keep_panels = keep;
         self
@@ -253,9 +269,21 @@ impl OpenOptions {
         self.open_path(path.as_ref())
     }
 
-    // Not generic: the kernels are compiled here, not in every crate that opens a model.
+    /// Opens the model of the build; see [`Embedder::open_built`].
+    pub fn open_built(self) -> Result<Embedder, Error> {
+        match Weights::embedded(&SPEC) {
+            Some(weights) => self.open_weights(weights, None),
+            None => self.open_path(built::SOURCE.as_ref()),
+        }
+    }
+
     fn open_path(self, path: &Path) -> Result<Embedder, Error> {
         let (weights, file) = gate::open(path, &SPEC, &FINGERPRINT)?;
+        self.open_weights(weights, Some(file))
+    }
+
+    // Not generic: the kernels are compiled here, not in every crate that opens a model.
+    fn open_weights(self, weights: Weights, file: Option<Watch>) -> Result<Embedder, Error> {
         let threads = self.threads.unwrap_or_else(default_threads);
         let pool = Pool::new(threads).map_err(Error::Threads)?;
         let from_environment =
@@ -286,10 +314,11 @@ impl OpenOptions {
 impl Memory {
     /// What a model of this spec needs.
     pub fn of(spec: &Spec) -> Memory {
+        let panels = layout(spec).into_iter().filter(|place| place.is_panels);
         Memory {
             mapped: spec.tensors().map(|(_, tensor)| tensor.n_bytes).sum(),
             workspace: workspace_bytes(spec, spec.n_ctx) as u64,
-            kept_panels: spec.matrices().map(crate::weights::panel_bytes).sum(),
+            kept_panels: panels.map(|place| place.n_bytes).sum(),
         }
     }
 }

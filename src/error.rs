@@ -35,6 +35,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The weights inside this executable are not those that the build put there.
+    Damaged,
     /// The file was written to or cut after it was opened.
     Changed {
         /// The file.
@@ -136,6 +138,9 @@ impl fmt::Display for Error {
                 f,
                 "{}: its content differs from that of the file this binary was built from; fetch it again or rebuild",
                 path.display()
+            ),
+            Error::Damaged => f.write_str(
+                "the weights inside this binary are not those of its build: it was damaged; copy or build it again",
             ),
             Error::Changed { path, opened_bytes, bytes } => {
                 let how = if bytes == opened_bytes {

@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use crate::watch::Watch;
-use crate::weights::Weights;
+use crate::weights::{Weights, embedded_hash};
 use monomorph_gguf::fingerprint::vocabulary_hash;
 use monomorph_gguf::{Fingerprint, Header, Spec};
 use std::fs::{self, File, Metadata};
@@ -34,6 +34,14 @@ pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(),
     let content = xxh3_128(weights.bytes());
     watch.check()?;
     if content == fingerprint.content { Ok(()) } else { Err(Error::Content { path: path.into() }) }
+}
+
+/// Checks that the weights inside this executable hash to the build's value.
+pub fn verify_embedded(spec: &Spec) -> Result<(), Error> {
+    match Weights::embedded(spec) {
+        Some(weights) if Some(xxh3_128(weights.bytes())) != embedded_hash() => Err(Error::Damaged),
+        _ => Ok(()),
+    }
 }
 
 /// Maps a regular file.

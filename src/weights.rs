@@ -1,14 +1,19 @@
-//! The weights: a model file, mapped, and typed views of its tensors.
+//! The weights: a model file, mapped, or what the build put into the executable, and typed views of the tensors.
 //!
-//! Tensors stay in the file's order and types. Nothing is read before it is used, and nothing is copied but the panels
-//! that [`Weights::keep_panels`] is asked to keep.
+//! In a file, tensors stay in its order and types; inside the executable they lie as [`packed`](crate::quant::packed) says. Nothing is read
+//! before it is used, and nothing is copied but the panels that [`Weights::keep_panels`] is asked to keep.
 
 #![allow(unsafe_code)]
 
-use crate::isa::{Isa, PANEL};
+mod embedded;
+
+pub use embedded::hash as embedded_hash;
+
+use crate::isa::Isa;
 use crate::kernels::unpack::Matrix;
 use crate::pool::Pool;
-use crate::quant::{BLOCK, Line, decode_blocks, panel_kind, unpack_panels};
+use crate::quant::packed::{Place, layout};
+use crate::quant::{BLOCK, Line, decode_blocks, unpack_panels};
 use memmap2::{Advice, Mmap, MmapMut};
 use monomorph_gguf::{Spec, Tensor};
 use std::collections::HashMap;
@@ -16,11 +21,16 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// A mapped model file.
+/// A model's weights. Tensors go by their offset in the file, wherever they are.
 pub struct Weights {
-    file: Mmap,
-    /// Panels that [`Weights::keep_panels`] unpacked, if it did.
-    kept: Option<Kept>,
+    home: Home,
+}
+
+enum Home {
+    /// A file, and its panels that are kept.
+    File { file: Mmap, kept: Option<Kept> },
+    /// Packed weights.
+    Packed { bytes: &'static [u8], places: HashMap<u64, Place> },
 }
 
 /// Panels in memory of their own.
@@ -37,58 +47,87 @@ impl Weights {
         // file in place, which no check here can exclude: the documentation of `Embedder::open` says that model
         // files are to be replaced by renaming. All views are of types for which any bytes are valid values.
         let file = unsafe { Mmap::map(file)? };
-        Ok(Weights { file, kept: None })
+        Ok(Weights { home: Home::File { file, kept: None } })
     }
 
-    /// The whole file.
+    /// The weights inside this executable, if the build of this spec's model put them there.
+    pub fn embedded(spec: &Spec) -> Option<Weights> {
+        Some(Weights::packed(spec, embedded::bytes()?))
+    }
+
+    /// Weights of a model that were packed by a build; they begin at a multiple of [`ALIGNMENT`](crate::quant::packed::ALIGNMENT).
+    pub fn packed(spec: &Spec, bytes: &'static [u8]) -> Weights {
+        let places = layout(spec).into_iter().map(|place| (place.tensor.offset, place)).collect();
+        Weights { home: Home::Packed { bytes, places } }
+    }
+
+    /// All bytes, of the file or of the packed weights.
     pub fn bytes(&self) -> &[u8] {
-        &self.file
+        match &self.home {
+            Home::File { file, .. } => file,
+            Home::Packed { bytes, .. } => bytes,
+        }
     }
 
-    /// Unpacks all integer weights and keeps them: later passes save that work and use this much private memory.
+    /// Unpacks all matrices of integers and keeps them: later passes save that work and use this much private memory.
+    /// Packed weights need none.
     pub fn keep_panels<I: Isa>(&mut self, isa: I, spec: &Spec, pool: &Pool) -> io::Result<()> {
+        let Home::File { file, kept } = &mut self.home else { return Ok(()) };
+        let matrices = || layout(spec).into_iter().filter(|place| place.is_panels);
         let mut places = HashMap::new();
         let mut end = 0;
-        for matrix in spec.matrices() {
+        for matrix in matrices() {
             let start = end;
-            end += panel_bytes(matrix) as usize;
-            places.insert(matrix.offset, start..end);
+            end += matrix.n_bytes as usize;
+            places.insert(matrix.tensor.offset, start..end);
         }
         let mut memory = MmapMut::map_anon(end)?;
         // In pages of 4 KB, a pass over all panels spends a few percent of its time on looking up pages.
         #[cfg(target_os = "linux")]
         let _ = memory.advise(Advice::HugePage);
         let mut rest: &mut [Line] = bytemuck::cast_slice_mut(&mut memory);
-        let parts = spec.matrices().filter_map(|matrix| {
-            let lines = panel_bytes(matrix) as usize / size_of::<Line>();
-            rest.split_off_mut(..lines)
-                .filter(|panels| !panels.is_empty())
-                .map(|panels| (matrix, panels))
+        let parts = matrices().filter_map(|matrix| {
+            let panels = rest.split_off_mut(..matrix.n_bytes as usize / size_of::<Line>())?;
+            Some((matrix.tensor, panels))
         });
         pool.enter(|team| {
-            team.for_each(parts, |_, (matrix, panels)| {
-                let (kind, bytes) = (matrix.kind, self.tensor(matrix));
-                unpack_panels(isa, kind, matrix.cols / BLOCK, bytes, 0, panels);
+            team.for_each(parts, |_, (tensor, panels)| {
+                let blocks = in_file(file, tensor);
+                unpack_panels(isa, tensor.kind, tensor.cols / BLOCK, blocks, 0, panels);
             });
         });
-        self.kept = Some(Kept { memory, places });
+        *kept = Some(Kept { memory, places });
         Ok(())
     }
 
     /// Bytes of kept panels.
     pub fn kept_bytes(&self) -> usize {
-        self.kept.as_ref().map_or(0, |kept| kept.memory.len())
+        match &self.home {
+            Home::File { kept: Some(kept), .. } => kept.memory.len(),
+            Home::File { kept: None, .. } | Home::Packed { .. } => 0,
+        }
     }
 
-    /// A tensor's bytes.
+    /// A tensor's bytes, which are panels where it was packed so.
     fn tensor(&self, tensor: Tensor) -> &[u8] {
-        &self.file[tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize]
+        match &self.home {
+            Home::File { file, .. } => in_file(file, tensor),
+            Home::Packed { bytes, places } => {
+                let place = &places[&tensor.offset];
+                &bytes[place.offset as usize..place.end() as usize]
+            }
+        }
     }
 
     /// A matrix, to multiply by.
     pub fn matrix(&self, tensor: Tensor) -> Matrix<'_> {
-        let kept = self.kept.as_ref().and_then(|kept| kept.panels(tensor));
-        match kept {
+        let panels = match &self.home {
+            Home::File { kept, .. } => kept.as_ref().and_then(|kept| kept.panels(tensor)),
+            Home::Packed { places, .. } => {
+                places[&tensor.offset].is_panels.then(|| bytemuck::cast_slice(self.tensor(tensor)))
+            }
+        };
+        match panels {
             Some(panels) => Matrix::panels(tensor.kind, panels),
             None => Matrix::blocks(tensor.kind, self.tensor(tensor)),
         }
@@ -99,7 +138,7 @@ impl Weights {
         bytemuck::cast_slice(self.tensor(tensor))
     }
 
-    /// Decodes one row of a matrix.
+    /// Decodes one row of a matrix that is not packed.
     pub fn decode_row(&self, tensor: Tensor, row: usize, to: &mut [f32]) {
         let bytes = tensor.n_bytes as usize / tensor.rows;
         let row = &self.tensor(tensor)[row * bytes..(row + 1) * bytes];
@@ -111,13 +150,14 @@ impl Kept {
     /// A matrix's panels, if they are kept.
     fn panels(&self, matrix: Tensor) -> Option<&[Line]> {
         let place = self.places.get(&matrix.offset)?;
-        (!place.is_empty()).then(|| bytemuck::cast_slice(&self.memory[place.clone()]))
+        Some(bytemuck::cast_slice(&self.memory[place.clone()]))
     }
 }
 
-/// Bytes that a matrix's panels take when they are kept. Float panels are not: they are no faster than the file.
-pub fn panel_bytes(tensor: Tensor) -> u64 {
-    let kind = panel_kind(tensor.kind);
-    let blocks = if kind.is_ints() { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 };
-    (blocks * kind.block_bytes()) as u64
+fn in_file(file: &Mmap, tensor: Tensor) -> &[u8] {
+    &file[tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize]
 }
+
+#[cfg(test)]
+#[path = "weights/tests.rs"]
+mod tests;

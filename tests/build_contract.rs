@@ -8,8 +8,10 @@ mod mutate;
 #[path = "../codegen/tests/support/tiny.rs"]
 mod tiny_model;
 
+use monomorph::built::IS_DEFAULT_MODEL;
 use monomorph_codegen::{Generated, choices};
 use monomorph_gguf::{Choices, FileShape};
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
@@ -188,8 +190,70 @@ fn cargo_builds_or_says_why_not() {
     let line = build_error_of(build(&tiny(), "median"));
     assert!(line.contains("MONOMORPH_POOLING is \"median\"; expected mean, cls or last"), "{line}");
 
+    let line = build_error_of(check(&tiny(), &[(choices::EMBED, "yes")]));
+    assert!(line.contains("MONOMORPH_EMBED is \"yes\"; expected 1"), "{line}");
+
     let good = build(&copy_of_tiny("check a b"), "last");
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+}
+
+/// A binary with its weights inside needs nothing beside it and nothing from its environment, and gives the bits of the
+/// one that opens a file.
+#[test]
+fn one_file_is_all_there_is() {
+    if std::env::var_os("MONOMORPH_BUILD_TESTS").is_none_or(|value| value != "1") {
+        say(
+            "SKIPPED a build with its weights inside: it takes minutes; set MONOMORPH_BUILD_TESTS=1",
+        );
+        return;
+    }
+    if !IS_DEFAULT_MODEL {
+        return say(
+            "NOT TESTED: what is compared is the tiny model's binary, which this build has not",
+        );
+    }
+    say("building a binary with its weights inside");
+    // A target folder of its own: the binary of the tests that follow must stay as it is.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one file");
+    let model = copy_of_tiny("moved");
+    let build = ["build", "--bin", "monomorph", "--no-default-features"];
+    let built = cargo(&build, &target, &model, &[(choices::EMBED, "1")]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    fs::remove_file(&model).expect("the model, which is needed no more");
+
+    let folder = folder("nothing else");
+    let binary = folder.join("one");
+    fs::copy(target.join("debug").join(format!("monomorph{EXE_SUFFIX}")), &binary).expect("a copy");
+    let read_only = |yes: bool| {
+        let mut permissions = fs::metadata(&folder).expect("the folder").permissions();
+        permissions.set_readonly(yes);
+        fs::set_permissions(&folder, permissions).expect("the folder's permissions");
+    };
+    read_only(true);
+    let one = |arguments: &[&str]| {
+        let mut command = Command::new(&binary);
+        let output = command.args(arguments).current_dir(&folder).env_clear().output();
+        let output = output.expect("the binary starts");
+        let messages = String::from_utf8(output.stderr).expect("UTF-8");
+        (output.status.code(), output.stdout, messages)
+    };
+    let embed = ["embed", "--format", "raw", "Mars is red.", "", "Venus is hot, and Mars is not."];
+    let (code, vectors, messages) = one(&embed);
+    assert_eq!(code, Some(0), "{messages}");
+    let mut from_file = Command::new(env!("CARGO_BIN_EXE_monomorph"));
+    let from_file = from_file.args(embed).arg("--model").arg(tiny()).output().expect("it starts");
+    assert!(from_file.status.success());
+    assert!(vectors.len() == 3 * 4 * 128 && vectors == from_file.stdout, "other bits");
+
+    let (code, own, _) = one(&["inspect", "--self"]);
+    let own = String::from_utf8(own).expect("UTF-8");
+    assert!(code == Some(0) && own.contains("no file is needed"), "{own}");
+    let (code, _, messages) = one(&["verify"]);
+    assert!(code == Some(0) && messages.contains("inside this binary"), "{messages}");
+    // A file that is named is opened, through the gate.
+    let (code, _, messages) = one(&["embed", "--model", "missing.gguf", "text"]);
+    assert!(code == Some(1) && messages.contains("cannot open model missing.gguf"), "{messages}");
+    read_only(false);
 }
 
 /// The one line that a failing build must show.
@@ -210,14 +274,25 @@ fn build_error_of(output: Output) -> String {
 
 /// `cargo check` for a model with this pooling.
 fn build(model: &Path, pooling: &str) -> Output {
+    check(model, &[(choices::POOLING, pooling)])
+}
+
+/// `cargo check` for a model with these variables.
+fn check(model: &Path, variables: &[(&str, &str)]) -> Output {
     // Cargo's folder for tests lies directly in the target folder.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+    cargo(&["check", "--lib"], target, model, variables)
+}
+
+fn cargo(arguments: &[&str], target: &Path, model: &Path, variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO"))
-        .args(["check", "--offline", "--locked", "--lib", "--color", "never", "--target-dir"])
+        .args(arguments)
+        .args(["--offline", "--locked", "--color", "never", "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("MODEL_GGUF", model)
-        .env("MONOMORPH_POOLING", pooling)
+        .env_remove(choices::EMBED)
+        .envs(variables.iter().copied())
         .output()
         .expect("cargo starts")
 }

@@ -14,7 +14,7 @@ mod reference;
 mod support;
 
 use monomorph::dim::Const;
-use monomorph::encoder::{Forward, Workspace, select};
+use monomorph::encoder::{Forward, Workspace, select, select_generic};
 use monomorph::model::Model;
 use monomorph::pool::{Pool, Team};
 use monomorph::quant::{AnyType, FORMATS, panel_kind};
@@ -296,7 +296,7 @@ fn of_random_blocks(test: &str, kind: TensorType) -> TinyModel {
 }
 
 /// Random blocks of every block format in all matrices: close to the reference, and the same bits on every instruction
-/// set, with constant and with run-time dimensions.
+/// set, with constant and with run-time dimensions, from a file and packed.
 #[test]
 fn every_block_format_equals_the_reference() {
     // The three types of floats and Q8_0 have tests of their own.
@@ -308,12 +308,12 @@ fn every_block_format_equals_the_reference() {
             ..Case::of(of_random_blocks("format", *kind), &LENGTHS[..5])
         };
         case.check(name, [6].into_iter(), &[Pooling::Mean]);
-        constant_dimensions_change_no_bit(name, &case);
+        dimensions_and_packing_change_no_bit(name, &case);
     }
     assert_eq!(formats.len(), 21);
 }
 
-fn constant_dimensions_change_no_bit(name: &str, case: &Case) {
+fn dimensions_and_packing_change_no_bit(name: &str, case: &Case) {
     let (texts, n, model) = (case.ids(), case.reference.n_embd, &case.model);
     let run = |encoder: &dyn Forward| bits(&forward(encoder, &Team::solo(), n, &texts));
     let mut first = None;
@@ -322,6 +322,8 @@ fn constant_dimensions_change_no_bit(name: &str, case: &Case) {
         let want = first.get_or_insert_with(|| run(&*generic));
         assert_eq!(&run(&*generic), want, "{name} on {isa}");
         assert_eq!(&run(&*constant.expect("an encoder")), want, "{name} on {isa}, constant");
+        let packed = select_generic(isa, model.spec.clone(), model.packed(), model.rope());
+        assert_eq!(&run(&*packed.expect("an encoder")), want, "{name} on {isa}, packed");
     }
 }
 

@@ -37,7 +37,7 @@ fn golden() -> Option<Golden> {
 }
 
 fn open(options: OpenOptions) -> Embedder {
-    options.open(SOURCE).expect("the file of the build")
+    options.open_built().expect("the model of the build")
 }
 
 /// Whether these are the cosines that this file's weights allow: measured with float32 activations.
@@ -172,6 +172,10 @@ fn bits_are_the_same_on_every_path() {
     let short = golden.up_to(LONGEST);
     for isa in monomorph::isa::available() {
         check(isa, &open(Embedder::options().isa(isa)), &short, short.len());
+    }
+    if built::IS_EMBEDDED {
+        let from_file = Embedder::open(SOURCE).expect("the file of the build");
+        check("from the file, not from inside", &from_file, &short, short.len());
     }
     check("kept panels", &open(Embedder::options().keep_panels(true)), &short, 1);
     let generic = open(Embedder::options().kernels(Kernels::Generic));

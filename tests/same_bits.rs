@@ -3,7 +3,7 @@
 
 mod support;
 
-use monomorph::built::{IS_DEFAULT_MODEL, SOURCE, SPEC};
+use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
 use monomorph::quant::panel_kind;
 use monomorph::{EmbedOptions, Embedder, Kernels, OpenOptions};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ fn texts() -> Vec<String> {
 }
 
 fn open(options: OpenOptions) -> Embedder {
-    options.open(SOURCE).expect("the file of the build")
+    options.open_built().expect("the model of the build")
 }
 
 /// Bits of the texts' vectors, from requests over random groups of them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn embedder() -> Embedder {
-    Embedder::options().threads(2).open(built::SOURCE).expect("the model of the build")
+    Embedder::options().threads(2).open_built().expect("the model of the build")
 }
 
 #[test]

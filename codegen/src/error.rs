@@ -18,6 +18,13 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
+    /// The weights are too large to go inside a binary.
+    TooLarge {
+        /// Their length in bytes, packed.
+        n_bytes: u64,
+        /// The most that go inside.
+        most: u64,
+    },
     /// The file could not be read.
     Read(PathBuf, io::Error),
     /// A generated file could not be written.
@@ -31,6 +38,11 @@ impl fmt::Display for Error {
             Error::Choice { variable, found, expected } => {
                 write!(f, "{variable} is {found:?}; expected {expected}")
             }
+            Error::TooLarge { n_bytes, most } => write!(
+                f,
+                "its weights take {n_bytes} bytes inside a binary, which holds {most} at most; leave them in the file: \
+                 build without MONOMORPH_EMBED"
+            ),
             Error::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Error::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
         }

@@ -1,7 +1,8 @@
 //! From a GGUF file to generated Rust: header, [`Spec`], constants, tables.
 //!
 //! [`Generated::from_file`] is the whole pipeline. The header alone decides what is generated; the rest of the file is
-//! read once, for the hash that `monomorph verify` compares.
+//! read once, for the hash that `monomorph verify` compares. [`weights::write`] is another one, for binaries that hold
+//! their weights.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,7 @@ mod emit;
 mod error;
 pub mod rope;
 pub mod vocab;
+pub mod weights;
 
 pub use error::Error;
 

@@ -59,10 +59,11 @@ enum Command {
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nbuilt for {} from {}",
+        "{}\nbuilt for {} from {}{}",
         env!("CARGO_PKG_VERSION"),
         monomorph::built::NAME,
-        monomorph::built::SOURCE
+        monomorph::built::SOURCE,
+        if monomorph::built::IS_EMBEDDED { ", whose weights are inside" } else { "" }
     )
 });
 

@@ -12,7 +12,7 @@ use super::message;
 /// The arguments that say which model runs, and on how many threads.
 #[derive(Args, Debug)]
 pub struct ModelArgs {
-    /// The GGUF file this binary was built for [default: $MODEL_GGUF, else the path the build was given]
+    /// The GGUF file this binary was built for [default: $MODEL_GGUF, else the model inside, else the path the build was given]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
@@ -31,17 +31,21 @@ impl ModelArgs {
         if let Some(threads) = self.threads {
             options = options.threads(threads.into());
         }
-        let embedder = configure(options).open(path(self.model.as_deref()))?;
+        let options = configure(options);
+        let embedder = match path(self.model.as_deref()) {
+            Some(path) => options.open(path)?,
+            None => options.open_built()?,
+        };
         note_default_model();
         Ok(embedder)
     }
 }
 
-/// The model file: as given, else as the environment says, else the build's.
-pub fn path(given: Option<&Path>) -> PathBuf {
+/// The model file: as given, else as the environment says; none for the model of the build.
+pub fn path(given: Option<&Path>) -> Option<PathBuf> {
     let from_environment =
         || env::var_os("MODEL_GGUF").filter(|path| !path.is_empty()).map(PathBuf::from);
-    given.map(PathBuf::from).or_else(from_environment).unwrap_or_else(|| built::SOURCE.into())
+    given.map(PathBuf::from).or_else(from_environment)
 }
 
 /// Says that the built-in model is a toy, where it is.

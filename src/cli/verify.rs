@@ -10,17 +10,28 @@ use super::{message, model};
 
 /// Compare a whole model file with the one this binary was built from, by a hash of its content
 ///
-/// Opening a model checks its size, tensors and vocabulary; this reads every byte.
+/// Opening a model checks its size, tensors and vocabulary; this reads every byte. Where the weights are inside the binary
+/// and no file is named, it is they that are checked.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  monomorph verify --model embeddinggemma-300m-Q8_0.gguf")]
 pub struct VerifyArgs {
-    /// The GGUF file to check [default: $MODEL_GGUF, else the path the build was given]
+    /// The GGUF file to check [default: $MODEL_GGUF, else the weights inside, else the path the build was given]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 }
 
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
-    let path = model::path(args.model.as_deref());
+    let path = match model::path(args.model.as_deref()) {
+        None if built::IS_EMBEDDED => {
+            Embedder::verify_embedded()?;
+            message::line(format_args!(
+                "the weights inside this binary are those of its build ({})",
+                built::NAME
+            ));
+            return Ok(());
+        }
+        path => path.unwrap_or_else(|| built::SOURCE.into()),
+    };
     Embedder::verify(&path)?;
     message::line(format_args!(
         "{} is the file this binary was built from ({})",

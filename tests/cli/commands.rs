@@ -123,6 +123,14 @@ fn verify_knows_the_file_of_the_build() {
 }
 
 #[test]
+fn verify_takes_the_model_of_the_build_where_none_is_named() {
+    let outcome = run(&["verify"]);
+    let said = if monomorph::built::IS_EMBEDDED { "inside this binary" } else { "is the file" };
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    outcome.good();
+}
+
+#[test]
 fn verify_reads_every_byte() {
     if skip_on_large_model() {
         return;

@@ -5,11 +5,13 @@
 #[path = "../../codegen/tests/support/tiny.rs"]
 pub mod tiny;
 
+use bytemuck::Zeroable;
 use monomorph::encoder::{Forward, RopeTables, Workspace, select_generic};
 use monomorph::isa::available;
 use monomorph::pool::Team;
+use monomorph::quant::Line;
 use monomorph::weights::Weights;
-use monomorph_codegen::rope;
+use monomorph_codegen::{rope, weights};
 use monomorph_gguf::{Header, Spec};
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -51,6 +53,18 @@ impl TinyModel {
     /// The file, mapped.
     pub fn weights(&self) -> Weights {
         Weights::map(&File::open(&self.path).expect("the file")).expect("a mapping")
+    }
+
+    /// The file's weights as a build puts them inside a binary.
+    pub fn packed(&self) -> Weights {
+        let folder = self.path.with_extension("packed");
+        fs::create_dir_all(&folder).expect("the folder is writable");
+        let file = weights::write(&self.path, self.spec.choices, &folder).expect("packed weights");
+        let bytes = fs::read(&file.path).expect("what was written");
+        fs::remove_file(&file.path).expect("what was written");
+        let mut lines = vec![Line::zeroed(); bytes.len() / size_of::<Line>()];
+        bytemuck::cast_slice_mut(&mut lines).copy_from_slice(&bytes);
+        Weights::packed(&self.spec, bytemuck::cast_slice(lines.leak()))
     }
 
     /// The tables that a build for this model would hold.

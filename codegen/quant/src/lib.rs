@@ -24,6 +24,7 @@ mod iq4_nl;
 mod iq4_xs;
 pub mod isa;
 mod mxfp4;
+pub mod packed;
 mod panel;
 mod q2_k;
 mod q3_k;
