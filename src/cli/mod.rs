@@ -8,6 +8,7 @@ mod embed;
 mod failure;
 mod input;
 mod inspect;
+mod license;
 mod manual;
 mod message;
 mod model;
@@ -33,13 +34,18 @@ use failure::Failure;
 #[derive(Parser)]
 #[command(name = "monomorph", version, long_version = LONG_VERSION.as_str())]
 #[command(arg_required_else_help = true, infer_subcommands = false, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Standard output is data, standard error is messages. Exit codes: 0 done, 1 failed, 2 usage, 3 done but for bad records
 (batch --keep-going), 130 interrupted. NO_COLOR=1 in the environment takes colours away.
 MONOMORPH_ISA=scalar|avx2|... in the environment forces an instruction set; the vectors do not change.")]
 struct Cli {
+    /// Print the licences of this program and of its model
+    #[arg(long)]
+    license: bool,
+
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -70,7 +76,11 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let done = match Cli::try_parse() {
-        Ok(cli) => cli.command.run(),
+        Ok(cli) => match cli.command {
+            Some(command) => command.run(),
+            // Without a command and without --license, clap has answered with the help.
+            None => license::run(),
+        },
         Err(answer) => return print(&answer),
     };
     match done {

@@ -10,6 +10,7 @@ mod failures;
 mod formats;
 mod input;
 mod inspect;
+mod license;
 mod manual;
 #[path = "../support/mutate.rs"]
 mod mutate;

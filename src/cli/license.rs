@@ -1,0 +1,135 @@
+//! `monomorph --license`: the terms of the program, and those of the model that whoever passes it on has to pass on too.
+
+use std::fmt::Write;
+
+use monomorph::built;
+use monomorph_gguf::Spec;
+
+use super::failure::Failure;
+use super::output;
+
+/// The MIT licence asks that its text go with every copy; a binary may be the only file there is.
+const MIT: &str = include_str!("../../LICENSE-MIT");
+
+/// What section 3.1 of the Gemma Terms of Use asks to go with every copy of a Gemma model, and section 3.2's limits.
+const GEMMA: &str = "\
+Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms
+
+Whoever gets a copy of this model is bound by these terms, and must not put it to the uses that the Gemma Prohibited Use
+Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy
+";
+
+pub fn run() -> Result<(), Failure> {
+    let program = format!(
+        "monomorph {} is yours under the MIT licence, below, or the Apache License, Version 2.0\n\
+         (https://www.apache.org/licenses/LICENSE-2.0), as you like.\n\n{MIT}",
+        env!("CARGO_PKG_VERSION")
+    );
+    let model = of_model(&built::SPEC, built::IS_EMBEDDED);
+    output::print(format!("{program}\n{model}").as_bytes())
+}
+
+/// The notice of a model, whose weights are inside the binary or not.
+fn of_model(spec: &Spec, inside: bool) -> String {
+    let mut out = format!("The model: {}\n\n", spec.name);
+    // Writing to a String cannot fail.
+    let _ = match terms(spec) {
+        Terms::Gemma => out.write_str(GEMMA),
+        Terms::Stated => {
+            writeln!(out, "Its file states the licence: {}", stated(spec).join(", "))
+        }
+        Terms::Unknown => {
+            writeln!(out, "Its file states no licence; ask whoever you have it from.")
+        }
+    };
+    let place = if inside {
+        "Its weights are inside this binary, rearranged by monomorph for its kernels; their values are those of the file."
+    } else {
+        "Its weights are in a file of their own; inside this binary are its vocabulary and the shapes of its tensors."
+    };
+    out + "\n" + place + "\n"
+}
+
+#[derive(Debug, PartialEq)]
+enum Terms {
+    Gemma,
+    Stated,
+    Unknown,
+}
+
+/// What the file says counts; where it says nothing, a Gemma is known by its architecture.
+fn terms(spec: &Spec) -> Terms {
+    let stated = stated(spec);
+    let is_gemma = |text: &str| {
+        let text = text.to_lowercase();
+        text == "gemma"
+            || text.contains("gemma terms of use")
+            || text.contains("ai.google.dev/gemma/terms")
+    };
+    let unstated_gemma = stated.is_empty() && spec.architecture.starts_with("gemma");
+    if unstated_gemma || stated.iter().any(|text| is_gemma(text)) {
+        Terms::Gemma
+    } else if stated.is_empty() {
+        Terms::Unknown
+    } else {
+        Terms::Stated
+    }
+}
+
+/// The licence, its name and its link, as far as the file has them.
+fn stated(spec: &Spec) -> Vec<&str> {
+    let stated = [&spec.license, &spec.license_name, &spec.license_link];
+    stated.into_iter().filter_map(Option::as_deref).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(license: Option<&str>, link: Option<&str>, architecture: &str) -> Spec {
+        let owned = |text: Option<&str>| text.map(|text| text.to_owned().into());
+        Spec {
+            license: owned(license),
+            license_name: None,
+            license_link: owned(link),
+            architecture: architecture.to_owned().into(),
+            ..built::SPEC.clone()
+        }
+    }
+
+    #[test]
+    fn the_file_says_which_terms_hold() {
+        let terms_link = Some("https://ai.google.dev/gemma/terms");
+        for (license, link, architecture, want) in [
+            (Some("gemma"), None, "gemma3", Terms::Gemma),
+            (Some("Gemma"), None, "gemma-embedding", Terms::Gemma),
+            (Some("other"), terms_link, "gemma3", Terms::Gemma),
+            (None, None, "gemma3", Terms::Gemma),
+            (Some("apache-2.0"), None, "gemma3", Terms::Stated),
+            (None, None, "bert", Terms::Unknown),
+        ] {
+            assert_eq!(terms(&with(license, link, architecture)), want, "{license:?} {link:?}");
+        }
+    }
+
+    #[test]
+    fn gemma_goes_with_its_notice() {
+        let notice = of_model(&with(Some("gemma"), None, "gemma-embedding"), true);
+        for words in [
+            "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n",
+            "https://ai.google.dev/gemma/prohibited_use_policy",
+            "inside this binary",
+        ] {
+            assert!(notice.contains(words), "{notice}");
+        }
+    }
+
+    #[test]
+    fn other_terms_are_told_as_the_file_states_them() {
+        let notice = of_model(&with(Some("other"), Some("https://example.com"), "gemma3"), false);
+        assert!(notice.contains("states the licence: other, https://example.com\n"), "{notice}");
+        assert!(!notice.contains("Gemma Terms"), "{notice}");
+        let notice = of_model(&with(None, None, "bert"), false);
+        assert!(notice.contains("states no licence"), "{notice}");
+    }
+}
