@@ -134,6 +134,8 @@ fn full_disk_is_one_line() {
         &["tokenize", "one"],
         &["similarity", "one", "two"],
         &inspect,
+        &["inspect", "--self"],
+        &["--license"],
         &["--help"],
     ] {
         let mut command = command(arguments);

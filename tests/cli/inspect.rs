@@ -41,6 +41,39 @@ fn built_model_is_described_and_fits() {
     }
 }
 
+/// Of the model built in, the binary says the same as of its file; and where the weights are.
+#[test]
+fn this_binary_describes_itself() {
+    let (source, inside) = (monomorph::built::SOURCE, monomorph::built::IS_EMBEDDED);
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_slice(&run(arguments).good()).expect("JSON")
+    };
+    let (own, file) =
+        (json(&["inspect", "--self", "--json"]), json(&["inspect", "--json", source]));
+    for field in ["tensor_types", "tensor_groups"] {
+        assert_eq!(own[field], file[field], "{field}");
+    }
+    for (key, value) in own["model"].as_object().expect("a model") {
+        assert!(key == "memory_bytes" && inside || *value == file["model"][key], "{key}");
+    }
+    let weights = &own["weights"];
+    let bytes = weights["bytes"].as_u64().expect("a size");
+    let text = run(&["inspect", "--self"]).text();
+    assert!(text.contains(source) && !text.contains("metadata"), "{text}");
+    if inside {
+        let part = |name: &str| weights[name].as_u64().expect(name);
+        assert_eq!(bytes, part("panels") + part("token_table") + part("other"));
+        assert_eq!(weights["place"], "inside");
+        assert!(text.contains("no file is needed"), "{text}");
+    } else {
+        assert_eq!(
+            (bytes, &weights["place"]),
+            (file["file_bytes"].as_u64().unwrap(), &"file".into())
+        );
+        assert!(text.contains("needs       a file of"), "{text}");
+    }
+}
+
 #[test]
 fn other_files_are_described_as_far_as_it_goes() {
     let folder = Folder::new("inspect");

@@ -46,6 +46,8 @@ const USAGE: &[&[&str]] = &[
     &["similarity", "one"],
     &["similarity", "--query", "one"],
     &["inspect"],
+    &["inspect", "--self", "model.gguf"],
+    &["--license", "inspect"],
     &["bench", "--input", "texts.jsonl"],
     &["bench", "--input", "texts.jsonl", "--mode", "single", "--seconds", "-1"],
 ];

@@ -1,31 +1,39 @@
-//! `monomorph inspect`: what a GGUF file holds, and whether this binary fits it.
+//! `monomorph inspect`: what a GGUF file holds, and whether this binary fits it; or what this binary holds.
 
+mod own;
 mod print;
 mod report;
 mod tensors;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use monomorph_gguf::{Error, FileShape, Header, read_prefix};
+use serde::Serialize;
 
 use super::failure::Failure;
-use super::message;
+use super::{message, output};
+use own::Own;
 use report::Report;
 
 /// Describe a GGUF file: metadata, tensors, which shape of the model it is, memory, and whether this binary fits it
 ///
 /// Only the header is read. Any GGUF file will do; one that is no model for this program is described as far as it goes.
+/// With --self, the binary describes the model it was built for, and says whether it needs a file.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   monomorph inspect embeddinggemma-300m-Q8_0.gguf
-  monomorph inspect --json model.gguf | jq .model.shape")]
+  monomorph inspect --json model.gguf | jq .model.shape
+  monomorph inspect --self")]
 pub struct InspectArgs {
     /// The file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "own")]
+    file: Option<PathBuf>,
+
+    /// Describe this binary instead of a file
+    #[arg(long = "self", conflicts_with = "file")]
+    own: bool,
 
     /// Print one JSON object, with every tensor
     #[arg(long)]
@@ -33,28 +41,36 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let failed = |error: Error| match error {
-        Error::Io { .. } | Error::NotAFile { .. } => Failure::Failed(error.to_string()),
-        _ => Failure::Failed(format!("{}: {error}", args.file.display())),
+    let (answer, shape) = match &args.file {
+        Some(file) => of_file(file, args.json)?,
+        None => {
+            let own = Own::new();
+            (if args.json { json(&own)? } else { print::own(&own) }, Some(own.model.file_shape))
+        }
     };
-    let prefix = read_prefix(&args.file).map_err(failed)?;
-    let header = Header::parse(&prefix.bytes, prefix.file_len).map_err(failed)?;
-    let report = Report::new(&args.file, &header);
-    let answer = if args.json {
-        serde_json::to_string_pretty(&report).map_err(|error| Failure::Failed(error.to_string()))?
-            + "\n"
-    } else {
-        print::for_people(&report)
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(answer.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::writing("standard output", &error))?;
-    if report.shape() == Some(FileShape::WithoutDense) {
+    output::print(answer.as_bytes())?;
+    if shape == Some(FileShape::WithoutDense) {
         message::warning(
             "this file lacks the model's dense heads: its vectors lie in another space and must not be compared \
              with those of the whole model",
         );
     }
     Ok(())
+}
+
+fn of_file(file: &Path, as_json: bool) -> Result<(String, Option<FileShape>), Failure> {
+    let failed = |error: Error| match error {
+        Error::Io { .. } | Error::NotAFile { .. } => Failure::Failed(error.to_string()),
+        _ => Failure::Failed(format!("{}: {error}", file.display())),
+    };
+    let prefix = read_prefix(file).map_err(failed)?;
+    let header = Header::parse(&prefix.bytes, prefix.file_len).map_err(failed)?;
+    let report = Report::new(file, &header);
+    let answer = if as_json { json(&report)? } else { print::for_people(&report) };
+    Ok((answer, report.shape()))
+}
+
+fn json(report: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(report);
+    Ok(text.map_err(|error| Failure::Failed(error.to_string()))? + "\n")
 }

@@ -4,7 +4,9 @@ use std::fmt::{self, Write};
 
 use monomorph_gguf::FileShape;
 
+use super::own::{Own, WeightsReport};
 use super::report::{ModelReport, Report, SHORT_TEXT};
+use super::tensors::{TensorGroup, TypeCount};
 
 /// Longer metadata values are cut to this many characters; --json has them whole.
 const MAX_CHARS: usize = 100;
@@ -19,6 +21,37 @@ pub fn for_people(report: &Report) -> String {
     out
 }
 
+pub fn own(own: &Own) -> String {
+    let mut out = String::new();
+    let _ = write_own(&mut out, own);
+    out
+}
+
+fn write_own(out: &mut String, own: &Own) -> fmt::Result {
+    writeln!(out, "binary      monomorph {}", own.version)?;
+    writeln!(out, "            instruction sets here: {}", own.isa.join(", "))?;
+    let source = without_controls(own.source);
+    match own.weights {
+        WeightsReport::Inside { bytes: all, panels, token_table, other } => {
+            let parts = [panels, token_table, other].map(size);
+            let [panels, token_table, other] = parts;
+            writeln!(out, "inside      the weights, {}: no file is needed", bytes(all))?;
+            writeln!(
+                out,
+                "            {panels} of unpacked panels, {token_table} of the token table, {other} of the rest"
+            )?;
+            writeln!(out, "            built from {source}")?;
+            write_model(out, &own.model, "executable")?;
+        }
+        WeightsReport::File { bytes: len } => {
+            writeln!(out, "needs       a file of {}: --model FILE, or", bytes(len))?;
+            writeln!(out, "            MODEL_GGUF in the environment, or {source}")?;
+            write_model(out, &own.model, "file")?;
+        }
+    }
+    write_tensors(out, &own.tensor_types, &own.tensor_groups)
+}
+
 fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     let (version, keys, tensors) =
         (report.gguf_version, report.metadata.len(), report.tensors.len());
@@ -29,7 +62,7 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
         report.alignment
     )?;
     match (&report.model, &report.unsupported) {
-        (Some(model), _) => write_model(out, model)?,
+        (Some(model), _) => write_model(out, model, "file")?,
         (None, reason) => {
             writeln!(
                 out,
@@ -45,20 +78,20 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
     for (key, value) in &report.metadata {
         writeln!(out, "  {:width$}  {}", one_line(key), one_line(&shown(value)))?;
     }
-    write_tensors(out, report)
+    write_tensors(out, &report.tensor_types, &report.tensor_groups)
 }
 
 /// How many tensors have which type, then which ones.
-fn write_tensors(out: &mut String, report: &Report) -> fmt::Result {
+fn write_tensors(out: &mut String, types: &[TypeCount], groups: &[TensorGroup]) -> fmt::Result {
     writeln!(out, "\ntensors")?;
-    for count in &report.tensor_types {
+    for count in types {
         writeln!(out, "  {:8} {:5}  {:>10}", count.r#type, count.tensors, size(count.bytes))?;
     }
-    let groups = &report.tensor_groups[..report.tensor_groups.len().min(MAX_GROUPS)];
-    let names: Vec<String> = groups.iter().map(|group| one_line(&group.name)).collect();
+    let shown = &groups[..groups.len().min(MAX_GROUPS)];
+    let names: Vec<String> = shown.iter().map(|group| one_line(&group.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     writeln!(out)?;
-    for (name, group) in names.iter().zip(groups) {
+    for (name, group) in names.iter().zip(shown) {
         let dims: Vec<String> = group.dims.iter().map(u64::to_string).collect();
         writeln!(
             out,
@@ -69,13 +102,14 @@ fn write_tensors(out: &mut String, report: &Report) -> fmt::Result {
             dims.join(" x ")
         )?;
     }
-    match report.tensor_groups.len() - groups.len() {
+    match groups.len() - shown.len() {
         0 => Ok(()),
         more => writeln!(out, "  and {more} more lines; --json has every tensor"),
     }
 }
 
-fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
+/// A model whose weights are mapped from `place`.
+fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Result {
     writeln!(out, "model       {} ({})", one_line(&model.name), one_line(&model.architecture))?;
     writeln!(out, "shape       {}", shape(model.file_shape))?;
     writeln!(
@@ -106,14 +140,17 @@ fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
         out,
         "weights     {:.1} million, {:.2} bits each on average",
         model.n_weights as f64 / 1e6,
-        8.0 * model.memory_bytes.mapped as f64 / model.n_weights as f64
+        8.0 * model.n_bytes as f64 / model.n_weights as f64
     )?;
+    let license = [&model.license, &model.license_name, &model.license_link];
+    let license: Vec<String> =
+        license.into_iter().filter_map(Option::as_deref).map(one_line).collect();
     writeln!(
         out,
         "license     {}",
-        model.license.as_deref().map_or("not stated".into(), one_line)
+        if license.is_empty() { "not stated".to_owned() } else { license.join(", ") }
     )?;
-    write_memory(out, model)?;
+    write_memory(out, model, place)?;
     for (i, prompt) in model.prompts.iter().enumerate() {
         let label = if i == 0 { "prompts" } else { "" };
         writeln!(out, "{label:11} {:?} {}", prompt.prefix, prompt.names.join(", "))?;
@@ -121,17 +158,23 @@ fn write_model(out: &mut String, model: &ModelReport) -> fmt::Result {
     Ok(())
 }
 
-fn write_memory(out: &mut String, model: &ModelReport) -> fmt::Result {
+fn write_memory(out: &mut String, model: &ModelReport, place: &str) -> fmt::Result {
     let memory = &model.memory_bytes;
     let [mapped, short, window, kept] =
         [memory.mapped, memory.workspace_short_text, memory.workspace, memory.kept_panels]
             .map(size);
-    writeln!(out, "memory      {mapped} mapped from the file, shared between processes")?;
+    writeln!(out, "memory      {mapped} mapped from the {place}, shared between processes")?;
     writeln!(
         out,
         "            {short} private for a text of {SHORT_TEXT} tokens, {window} for one that fills the window"
     )?;
-    writeln!(out, "            {kept} private more where a resident process keeps unpacked weights")
+    if memory.kept_panels > 0 {
+        writeln!(
+            out,
+            "            {kept} private more where a resident process keeps unpacked weights"
+        )?;
+    }
+    Ok(())
 }
 
 fn write_binary(out: &mut String, report: &Report) -> fmt::Result {

@@ -41,6 +41,8 @@ pub struct ModelReport {
     pub name: String,
     pub architecture: String,
     pub license: Option<String>,
+    pub license_name: Option<String>,
+    pub license_link: Option<String>,
     /// "with dense heads", "without dense heads", "with dense heads, in Ollama's names", "a causal language model".
     pub shape: String,
     #[serde(skip)]
@@ -61,6 +63,9 @@ pub struct ModelReport {
     pub dense_widths: Vec<usize>,
     /// Number of weights in all tensors.
     pub n_weights: u64,
+    /// Bytes of all tensors in the file.
+    #[serde(skip)]
+    pub n_bytes: u64,
     pub memory_bytes: MemoryReport,
     /// Each prompt's names and its prefix; none of a model that was trained without.
     pub prompts: Vec<PromptReport>,
@@ -130,13 +135,15 @@ impl Report {
 }
 
 impl ModelReport {
-    fn new(spec: &Spec) -> ModelReport {
+    pub fn new(spec: &Spec) -> ModelReport {
         let memory = Memory::of(spec);
         let prompts = Prompt::ALL.into_iter().filter(|_| spec.shape.has_prompts());
         ModelReport {
             name: spec.name.to_string(),
             architecture: spec.architecture.to_string(),
             license: spec.license.as_deref().map(str::to_owned),
+            license_name: spec.license_name.as_deref().map(str::to_owned),
+            license_link: spec.license_link.as_deref().map(str::to_owned),
             shape: spec.shape.to_string(),
             file_shape: spec.shape,
             n_layer: spec.n_layer(),
@@ -152,6 +159,7 @@ impl ModelReport {
             pooling: spec.pooling.to_string(),
             dense_widths: dense_widths(spec),
             n_weights: spec.tensors().map(|(_, t)| t.rows as u64 * t.cols as u64).sum(),
+            n_bytes: memory.mapped,
             memory_bytes: MemoryReport {
                 mapped: memory.mapped,
                 workspace_short_text: workspace_bytes(spec, SHORT_TEXT.min(spec.n_ctx)) as u64,

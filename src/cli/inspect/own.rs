@@ -1,0 +1,84 @@
+//! This binary, described: the model it was built for, and where the weights are.
+
+use monomorph::built::{self, FINGERPRINT, SPEC};
+use monomorph::quant::packed::{Place, layout, length};
+use monomorph_gguf::TensorInfo;
+use serde::Serialize;
+
+use super::report::ModelReport;
+use super::tensors::{TensorGroup, TypeCount, by_name, by_type};
+
+/// What there is to say.
+#[derive(Serialize)]
+pub struct Own {
+    pub version: &'static str,
+    pub isa: Vec<&'static str>,
+    /// The path that the build was given.
+    pub source: &'static str,
+    pub weights: WeightsReport,
+    pub model: ModelReport,
+    pub tensor_types: Vec<TypeCount>,
+    pub tensor_groups: Vec<TensorGroup>,
+}
+
+/// Where the weights are.
+#[derive(Serialize)]
+#[serde(tag = "place", rename_all = "lowercase")]
+pub enum WeightsReport {
+    /// Inside the binary, with the bytes of each part.
+    Inside { bytes: u64, panels: u64, token_table: u64, other: u64 },
+    /// In a file of this length, to be found at `source` unless the command line or the environment says otherwise.
+    File { bytes: u64 },
+}
+
+impl Own {
+    pub fn new() -> Own {
+        let mut named: Vec<_> = SPEC.tensors().collect();
+        // As in the file, whose description it can be compared with.
+        named.sort_by_key(|(_, tensor)| tensor.offset);
+        let tensors: Vec<TensorInfo<'_>> = named
+            .iter()
+            .map(|(name, tensor)| TensorInfo {
+                name,
+                kind: tensor.kind,
+                dims: [tensor.cols as u64, tensor.rows as u64, 1, 1],
+                // A norm is a vector: one dimension.
+                n_dims: if tensor.rows == 1 { 1 } else { 2 },
+                offset: tensor.offset,
+                absolute_offset: tensor.offset,
+                n_bytes: tensor.n_bytes,
+            })
+            .collect();
+        let mut model = ModelReport::new(&SPEC);
+        let weights = WeightsReport::new();
+        if let WeightsReport::Inside { bytes, .. } = weights {
+            model.memory_bytes.mapped = bytes;
+            model.memory_bytes.kept_panels = 0;
+        }
+        Own {
+            version: env!("CARGO_PKG_VERSION"),
+            isa: monomorph::isa::available(),
+            source: built::SOURCE,
+            weights,
+            model,
+            tensor_types: by_type(&tensors),
+            tensor_groups: by_name(&tensors),
+        }
+    }
+}
+
+impl WeightsReport {
+    fn new() -> WeightsReport {
+        if !built::IS_EMBEDDED {
+            return WeightsReport::File { bytes: FINGERPRINT.file_len };
+        }
+        let places = layout(&SPEC);
+        let of = |part: &dyn Fn(&Place) -> bool| -> u64 {
+            places.iter().filter(|place| part(place)).map(|place| place.n_bytes).sum()
+        };
+        let bytes = length(&places);
+        let panels = of(&|place| place.is_panels);
+        let token_table = of(&|place| place.tensor == SPEC.token_embd);
+        WeightsReport::Inside { bytes, panels, token_table, other: bytes - panels - token_table }
+    }
+}
