@@ -10,6 +10,7 @@
 //!    once a group, not once a panel.
 
 use super::geglu::geglu;
+use super::group::Group;
 use super::lanes;
 use super::tile::{
     BlockSums, FloatBlock, IntBlock, Integers, Panel, TileRows, most_sums, next_height, with_rows,
@@ -18,7 +19,7 @@ use super::unpack::{Matrix, PanelScratch, unpack};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL, each};
 use crate::pool::ColumnsMut;
-use crate::quant::{BLOCK, FloatPanel, Types, with_panel};
+use crate::quant::{BLOCK, FloatPanel, Line, PanelBlock, Types, with_panel};
 
 /// Panels swept together. Four of k = 768 are 55 to 74 KB of integers, 196 KB of floats.
 pub const GROUP: usize = 4;
@@ -55,7 +56,7 @@ pub fn matmul<I: Isa, K: Dim, T: Types>(
         let group = unpack(isa, blocks, weights, first + at, count, &mut scratch.first);
         with_panel!(T, weights.panel_kind(), |P| isa.vectorize(
             #[inline(always)]
-            || sweep::<I, K, P>(isa, k, rows, bytemuck::cast_slice(group), count, at, out),
+            || sweep::<I, P>(isa, rows, group_of(k, group, panels, at, count), at, out),
         ));
     }
 }
@@ -84,8 +85,8 @@ pub fn matmul_geglu<I: Isa, K: Dim, T: Types>(
         with_panel!(T, gate.panel_kind(), |P| isa.vectorize(
             #[inline(always)]
             || {
-                let (gates, ups) = (bytemuck::cast_slice(gates), bytemuck::cast_slice(ups));
-                sweep_geglu::<I, K, P>(isa, k, rows, gates, ups, count, at, out);
+                let [gates, ups] = [gates, ups].map(|lines| group_of(k, lines, panels, at, count));
+                sweep_geglu::<I, P>(isa, rows, gates, ups, at, out);
             },
         ));
     }
@@ -184,55 +185,64 @@ fn cut<T, const R: usize>(all: &[T], per_row: usize, row: usize) -> [&[T]; R] {
     rows
 }
 
-/// All rows over a group of `count` panels.
+/// `count` panels from panel `at` of a part of `panels`; `lines` begins with them.
 #[inline(always)]
-fn sweep<I: Isa, K: Dim, P: RowsFor>(
-    isa: I,
+fn group_of<K: Dim, P: PanelBlock>(
     k: K,
-    rows: Rows<'_>,
-    group: &[P],
+    lines: &[Line],
+    panels: usize,
+    at: usize,
     count: usize,
+) -> Group<'_, P> {
+    let blocks = k.size() / BLOCK;
+    let all: &[P] = bytemuck::cast_slice(lines);
+    Group { panels: &all[..all.len().min((panels - at) * blocks)], blocks, count, first: at == 0 }
+}
+
+/// All rows over a group of panels.
+#[inline(always)]
+fn sweep<I: Isa, P: RowsFor>(
+    isa: I,
+    rows: Rows<'_>,
+    group: Group<'_, P>,
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     if I::WIDE && rows.m > most_sums::<I, P>() {
-        sweep_by::<I, K, P, 2>(isa, k, rows, group, count, at, out);
+        sweep_by::<I, P, 2>(isa, rows, group, at, out);
     } else {
-        sweep_by::<I, K, P, 1>(isa, k, rows, group, count, at, out);
+        sweep_by::<I, P, 1>(isa, rows, group, at, out);
     }
 }
 
 /// As [`sweep`], `C` (1 or 2) panels at a time.
 #[inline(always)]
-fn sweep_by<I: Isa, K: Dim, P: RowsFor, const C: usize>(
+fn sweep_by<I: Isa, P: RowsFor, const C: usize>(
     isa: I,
-    k: K,
     rows: Rows<'_>,
-    group: &[P],
-    count: usize,
+    group: Group<'_, P>,
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
-    let blocks = k.size() / BLOCK;
     let mut row = 0;
     while row < rows.m {
         let height = next_height::<P>(rows.m - row, most_sums::<I, P>() / C);
         with_rows!(P, height, most_sums::<I, P>() / C, R => {
-            let tile = P::tile_rows::<R>(&rows, blocks, row);
+            let tile = P::tile_rows::<R>(&rows, group.blocks, row);
             let mut p = 0;
-            while p + C <= count {
-                multiply::<I, P, R, C>(isa, &rows, row, tile, &group[p * blocks..], blocks, at + p, out);
+            while p + C <= group.count {
+                multiply::<I, P, R, C>(isa, &rows, row, tile, group, p, at, out);
                 p += C;
             }
-            if C > 1 && p < count {
-                multiply::<I, P, R, 1>(isa, &rows, row, tile, &group[p * blocks..], blocks, at + p, out);
+            if C > 1 && p < group.count {
+                multiply::<I, P, R, 1>(isa, &rows, row, tile, group, p, at, out);
             }
         });
         row += height;
     }
 }
 
-/// The rows `tile`, which begin at row `row`, times `C` neighbouring panels, into the columns from panel `at` on.
+/// The rows `tile`, which begin at row `row`, times the `C` panels of the group from panel `p` on.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
@@ -240,53 +250,53 @@ fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
     rows: &Rows<'_>,
     row: usize,
     tile: TileRows<'_, P::RowBlock, R>,
-    panels: &[P],
-    blocks: usize,
+    group: Group<'_, P>,
+    p: usize,
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
-    let mut each_panel = [panels; C];
+    let mut panels = [group.panel(p); C];
+    let mut ahead = [&[][..]; C];
     for c in 0..C {
-        each_panel[c] = &panels[c * blocks..];
+        panels[c] = group.panel(p + c);
+        ahead[c] = group.ahead(rows.m, row, R, p + c);
     }
-    let products = P::tile::<I, R, C>(isa, tile, each_panel, blocks);
+    let products = P::tile::<I, R, C>(isa, tile, panels, ahead, group.blocks);
     for r in 0..R {
         let scale = isa.splat(P::scale(rows, row + r));
         for c in 0..C {
-            isa.store(isa.mul(products[r][c], scale), out.panel_mut(row + r, at + c));
+            isa.store(isa.mul(products[r][c], scale), out.panel_mut(row + r, at + p + c));
         }
     }
 }
 
-/// All rows over a group of `count` gate panels and the matching up panels of the same kind.
+/// All rows over a group of gate panels and the matching up panels of the same kind.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn sweep_geglu<I: Isa, K: Dim, P: RowsFor>(
+fn sweep_geglu<I: Isa, P: RowsFor>(
     isa: I,
-    k: K,
     rows: Rows<'_>,
-    gates: &[P],
-    ups: &[P],
-    count: usize,
+    gates: Group<'_, P>,
+    ups: Group<'_, P>,
     at: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     let wide = I::WIDE && rows.m > most_sums::<I, P>();
     let most = most_sums::<I, P>() / if wide { 2 } else { 1 };
-    let blocks = k.size() / BLOCK;
+    let blocks = gates.blocks;
     let mut row = 0;
     while row < rows.m {
         let height = next_height::<P>(rows.m - row, most);
         with_rows!(P, height, most_sums::<I, P>(), R => {
             let tile = P::tile_rows::<R>(&rows, blocks, row);
-            for p in 0..count {
-                let [g, u] = [&gates[p * blocks..], &ups[p * blocks..]];
+            for p in 0..gates.count {
+                let [g, u] = [gates, ups].map(|group| group.panel(p));
+                let ahead = [gates, ups].map(|group| group.ahead(rows.m, row, R, p));
                 let mut products = [[isa.splat(0.0); 2]; R];
                 if const { I::WIDE && R <= most_sums::<I, P>() / 2 } {
-                    products = P::tile::<I, R, 2>(isa, tile, [g, u], blocks);
+                    products = P::tile::<I, R, 2>(isa, tile, [g, u], ahead, blocks);
                 } else {
-                    let gate = P::tile::<I, R, 1>(isa, tile, [g], blocks);
-                    let up = P::tile::<I, R, 1>(isa, tile, [u], blocks);
+                    let gate = P::tile::<I, R, 1>(isa, tile, [g], [ahead[0]], blocks);
+                    let up = P::tile::<I, R, 1>(isa, tile, [u], [ahead[1]], blocks);
                     for r in 0..R {
                         products[r] = [gate[r][0], up[r][0]];
                     }

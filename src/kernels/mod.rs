@@ -7,6 +7,7 @@
 pub mod attention;
 pub mod exp;
 pub mod geglu;
+mod group;
 pub mod matmul;
 pub mod quantize;
 pub mod rms_norm;

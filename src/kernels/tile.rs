@@ -37,12 +37,13 @@ pub trait Panel: PanelBlock {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
-    /// `rows` (R x k) times C panels (k x 16 each), before the rows' scales. Each panel is the first `blocks` of its
-    /// slice; what follows is what is read next.
+    /// `rows` (R x k) times C panels (k x 16 each) of `blocks` blocks, before the rows' scales. The blocks `ahead`, no
+    /// more than `blocks` for each panel, are prefetched meanwhile.
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: TileRows<'_, Self::RowBlock, R>,
         panels: [&[Self]; C],
+        ahead: [&[Self]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R];
 }
@@ -65,23 +66,24 @@ impl<P: Integers> Panel for P {
         isa: I,
         rows: TileRows<'_, IntBlock, R>,
         panels: [&[P]; C],
+        ahead: [&[P]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R] {
         let row_blocks = each(rows.blocks, |row| &row[..blocks]);
         let row_sums = each(rows.sums, |sums| if P::MINS { &sums[..blocks] } else { sums });
-        let current = each(panels, |panel| &panel[..blocks]);
+        let panels = each(panels, |panel| &panel[..blocks]);
         let units = const { BLOCK / 2 / P::GROUPS };
         let mut sums = [[isa.splat(0.0); C]; R];
         for b in 0..blocks {
-            for panel in panels {
-                if let Some(ahead) = panel.get(b + AHEAD) {
+            for ahead in ahead {
+                if let Some(ahead) = ahead.get(b) {
                     prefetch_block(isa, ahead);
                 }
             }
             for g in 0..P::GROUPS {
                 let mut acc = [[isa.zero(); C]; R];
                 for i in g * units..(g + 1) * units {
-                    let w = each(current, |panel| isa.widen(&panel[b].units()[i]));
+                    let w = each(panels, |panel| isa.widen(&panel[b].units()[i]));
                     for r in 0..R {
                         let a = row_blocks[r][b][i];
                         for c in 0..C {
@@ -90,14 +92,14 @@ impl<P: Integers> Panel for P {
                     }
                 }
                 for c in 0..C {
-                    let scales = isa.load(&current[c][b].scales()[g]);
+                    let scales = isa.load(&panels[c][b].scales()[g]);
                     for r in 0..R {
                         sums[r][c] = isa.mul_add(isa.to_f32(acc[r][c]), scales, sums[r][c]);
                     }
                 }
                 if P::MINS {
                     for c in 0..C {
-                        let mins = isa.load(&current[c][b].mins()[g]);
+                        let mins = isa.load(&panels[c][b].mins()[g]);
                         for r in 0..R {
                             let BlockSums { whole, halves } = row_sums[r][b];
                             let of_inputs = if P::GROUPS == 1 { whole } else { halves[g] };
@@ -119,6 +121,7 @@ impl Panel for FloatPanel {
         isa: I,
         rows: TileRows<'_, FloatBlock, R>,
         panels: [&[FloatPanel]; C],
+        _: [&[FloatPanel]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R] {
         float_tile(isa, rows.blocks, panels, blocks)
@@ -154,11 +157,6 @@ pub fn float_tile<I: Isa, const R: usize, const C: usize>(
 pub const fn most_sums<I: Isa, P: Panel>() -> usize {
     if P::KIND.is_ints() { I::INT_SUMS } else { I::FLOAT_SUMS }
 }
-
-/// Blocks between the one in use and the one prefetched: 9 KB of the smallest panels, 12 of the largest. A tile reads a dozen rows besides the panel, more
-/// streams than the CPU's own prefetcher follows: without this, 12 rows over weights in memory ran at 8 GB/s, not 19
-/// (Zen 5).
-const AHEAD: usize = 16;
 
 #[inline(always)]
 fn prefetch_block<I: Isa, P: PanelBlock>(isa: I, block: &P) {
