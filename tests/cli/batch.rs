@@ -168,7 +168,7 @@ fn killed_runs_go_on() {
         return;
     }
     let folder = Folder::new("batch-killed");
-    let input = folder.write("in.jsonl", table(800).0.as_bytes());
+    let input = folder.write("in.jsonl", table(3000).0.as_bytes());
     for format in FORMATS {
         let (whole, output) = (
             folder.argument(&format!("whole.{format}")),
