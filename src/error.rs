@@ -53,7 +53,8 @@ pub enum Error {
     },
     /// The system gave no threads.
     Threads(rayon::ThreadPoolBuildError),
-    /// The system gave no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels) keeps.
+    /// The system gave no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels)
+    /// keeps.
     Memory(io::Error),
     /// No prompt has this name.
     Prompt(UnknownPrompt),

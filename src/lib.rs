@@ -3,8 +3,8 @@
 //! The build reads a GGUF header ([`MODEL_GGUF`](crate::built)) and generates the model's dimensions as constants, its
 //! tensor offsets and its vocabulary tables. At run time the file is mapped and [`Embedder`] turns text into vectors.
 //!
-//! Data flows one way: file, header, spec, generated constants ([`built`]), [`encoder`], vector. [`kernels`] stand apart:
-//! they know slices, dimensions and instruction sets ([`isa`]), nothing of models or files.
+//! Data flows one way: file, header, spec, generated constants ([`built`]), [`encoder`], vector. [`kernels`] stand
+//! apart: they know slices, dimensions and instruction sets ([`isa`]), nothing of models or files.
 
 // Generated code names this crate by its absolute path, so that it also compiles in a test of its own.
 extern crate self as monomorph;

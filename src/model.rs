@@ -1,7 +1,7 @@
 //! A model as the encoder sees it: its dimensions as types, and the [`Spec`] that names its tensors.
 //!
-//! The build generates one `impl Model` whose dimensions are [`Const`](crate::dim::Const); [`Runtime`] is the same for any
-//! file, with all dimensions [`Dyn`].
+//! The build generates one `impl Model` whose dimensions are [`Const`](crate::dim::Const); [`Runtime`] is the same for
+//! any file, with all dimensions [`Dyn`].
 
 use crate::dim::{Dim, Dyn};
 use crate::quant::{AnyType, Types};

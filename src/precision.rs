@@ -1,5 +1,6 @@
-//! Smaller vectors: float16, one byte or one bit a value, as `quantize_embeddings` of sentence-transformers defines them
-//! (version 6, `sentence_transformers/util/quantization.py`). Applied last, after the Matryoshka cut and the L2 norm.
+//! Smaller vectors: float16, one byte or one bit a value, as `quantize_embeddings` of sentence-transformers defines
+//! them (version 6, `sentence_transformers/util/quantization.py`). Applied last, after the Matryoshka cut and the L2
+//! norm.
 
 use half::f16;
 use std::fmt;

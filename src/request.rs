@@ -18,8 +18,8 @@ pub struct Request {
 
 impl Request {
     /// # Errors
-    /// [`Error::Dimensions`] for a length that no vector of the model has, [`Error::NoPrompts`] for a prompt of a model that
-    /// was trained without.
+    /// [`Error::Dimensions`] for a length that no vector of the model has, [`Error::NoPrompts`] for a prompt of a model
+    /// that was trained without.
     pub fn new(options: &EmbedOptions) -> Result<Request, Error> {
         let dimensions = options.dimensions.unwrap_or(SPEC.n_embd);
         if dimensions == 0 || dimensions > SPEC.n_embd {

@@ -1,7 +1,8 @@
 //! The weights: a model file, mapped, or what the build put into the executable, and typed views of the tensors.
 //!
-//! In a file, tensors stay in its order and types; inside the executable they lie as [`packed`](crate::quant::packed) says. Nothing is read
-//! before it is used, and nothing is copied but the panels that [`Weights::keep_panels`] is asked to keep.
+//! In a file, tensors stay in its order and types; inside the executable they lie as [`packed`](crate::quant::packed)
+//! says. Nothing is read before it is used, and nothing is copied but the panels that [`Weights::keep_panels`] is asked
+//! to keep.
 
 #![allow(unsafe_code)]
 
@@ -55,7 +56,8 @@ impl Weights {
         Some(Weights::packed(spec, embedded::bytes()?))
     }
 
-    /// Weights of a model that were packed by a build; they begin at a multiple of [`ALIGNMENT`](crate::quant::packed::ALIGNMENT).
+    /// Weights of a model that were packed by a build; they begin at a multiple of
+    /// [`ALIGNMENT`](crate::quant::packed::ALIGNMENT).
     pub fn packed(spec: &Spec, bytes: &'static [u8]) -> Weights {
         let places = layout(spec).into_iter().map(|place| (place.tensor.offset, place)).collect();
         Weights { home: Home::Packed { bytes, places } }
@@ -159,5 +161,4 @@ fn in_file(file: &Mmap, tensor: Tensor) -> &[u8] {
 }
 
 #[cfg(test)]
-#[path = "weights/tests.rs"]
 mod tests;

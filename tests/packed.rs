@@ -1,5 +1,5 @@
-//! Weights as a build puts them inside a binary give the same bits as the file they were packed from, whatever its shape;
-//! `parity` has every block format.
+//! Weights as a build puts them inside a binary give the same bits as the file they were packed from, whatever its
+//! shape; `parity` has every block format.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! The files of batch, read by NumPy, pyarrow and DuckDB, which are fetched from PyPI once and kept in the target folder.
+//! The files of batch, read by NumPy, pyarrow and DuckDB, which are fetched from PyPI once and kept in the target
+//! folder.
 //!
 //! Runs where MONOMORPH_PYTHON_TESTS=1 asks for it.
 

@@ -1,7 +1,8 @@
 //! Token ids of the original tokenizer, for 4,000 texts in 43 languages, code, emoji and odd white space, and for 60
 //! texts up to beyond the model's window. Gemma 3 has the same vocabulary, but its texts end without a mark.
 //!
-//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or Gemma 3; says loudly when it was built without.
+//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or Gemma 3; says loudly when it was built
+//! without.
 
 use std::fs;
 use std::io::Write;

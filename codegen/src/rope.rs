@@ -7,8 +7,8 @@ use monomorph_gguf::Spec;
 
 /// A table of n_ctx x 2 x head_dim / 2 floats for one frequency base; positions count `divisor` times less.
 ///
-/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim) / divisor`. As the original model does, the
-/// frequency and the angle are rounded to float32 before their sine and cosine are taken.
+/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim) / divisor`. As the original model does,
+/// the frequency and the angle are rounded to float32 before their sine and cosine are taken.
 pub fn table(n_ctx: usize, head_dim: usize, base: f32, divisor: f32) -> Vec<f32> {
     let half = head_dim / 2;
     let frequencies: Vec<f32> = (0..half)

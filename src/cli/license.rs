@@ -1,4 +1,4 @@
-//! `monomorph --license`: the terms of the program, and those of the model that whoever passes it on has to pass on too.
+//! `monomorph --license`: the terms of the program, and those of the model, for whoever passes the binary on.
 
 use std::fmt::Write;
 

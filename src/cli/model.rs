@@ -12,7 +12,8 @@ use super::message;
 /// The arguments that say which model runs, and on how many threads.
 #[derive(Args, Debug)]
 pub struct ModelArgs {
-    /// The GGUF file this binary was built for [default: $MODEL_GGUF, else the model inside, else the path the build was given]
+    /// The GGUF file this binary was built for [default: $MODEL_GGUF, else the model inside, else the path the build
+    /// was given]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 

@@ -10,8 +10,8 @@ use super::{message, model};
 
 /// Compare a whole model file with the one this binary was built from, by a hash of its content
 ///
-/// Opening a model checks its size, tensors and vocabulary; this reads every byte. Where the weights are inside the binary
-/// and no file is named, it is they that are checked.
+/// Opening a model checks its size, tensors and vocabulary; this reads every byte. Where the weights are inside the
+/// binary and no file is named, it is they that are checked.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  monomorph verify --model embeddinggemma-300m-Q8_0.gguf")]
 pub struct VerifyArgs {

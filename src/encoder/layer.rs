@@ -241,8 +241,8 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     }
 }
 
-/// Sizes of the parts of a product of `n` panels: a long one for each thread, since weights stream fastest in long runs,
-/// then short ones for those who are done first.
+/// Sizes of the parts of a product of `n` panels: a long one for each thread, since weights stream fastest in long
+/// runs, then short ones for those who are done first.
 pub(super) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + Send {
     let fair = n.div_ceil(threads);
     let long = if threads == 1 { n } else { (fair - 1) / GROUP * GROUP };

@@ -1,7 +1,7 @@
 //! AVX2 with FMA: two 256-bit registers make sixteen lanes.
 //!
-//! Sixteen registers hold a 6 x 16 tile: 12 accumulators, 2 weights, 1 broadcast, 1 temporary. The float sums of an int8
-//! tile wait in memory between blocks.
+//! Sixteen registers hold a 6 x 16 tile: 12 accumulators, 2 weights, 1 broadcast, 1 temporary. The float sums of an
+//! int8 tile wait in memory between blocks.
 
 #![allow(unsafe_code)]
 
@@ -15,8 +15,8 @@ pub struct Avx2(());
 /// Runs intrinsics on the two halves of the lanes.
 macro_rules! lanes {
     ($body:expr) => {
-        // SAFETY: `self` exists only where `detect` saw AVX2, FMA and F16C, the features of every intrinsic used with this
-        // macro; the memory operands come from references to arrays of the accessed size.
+        // SAFETY: `self` exists only where `detect` saw AVX2, FMA and F16C, the features of every intrinsic used with
+        // this macro; the memory operands come from references to arrays of the accessed size.
         unsafe { $body }
     };
 }

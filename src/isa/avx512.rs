@@ -1,7 +1,7 @@
 //! AVX-512 with VNNI: one 512-bit register is sixteen lanes, and `vpdpwssd` does a pair product and its sum at once.
 //!
-//! Thirty-two registers hold 12 integer and 12 float sums of an int8 tile, or 16 sums of a float tile (24 of attention's,
-//! which reads three panels at a time).
+//! Thirty-two registers hold 12 integer and 12 float sums of an int8 tile, or 16 sums of a float tile (24 of
+//! attention's, which reads three panels at a time).
 
 #![allow(unsafe_code)]
 
@@ -29,8 +29,9 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 /// `acc + w.0 * a.0 + w.1 * a.1` in each lane.
 ///
-/// Not `_mm512_dpwssd_epi32`: where chains are short, LLVM (of Rust 1.95) turns that into a multiplication and an addition.
-/// Products of Q6_K ran at 110 G multiply-adds/s with it, at 190 with this (Zen 5, `cargo bench -- 'matmul q Q6_K'`).
+/// Not `_mm512_dpwssd_epi32`: where chains are short, LLVM (of Rust 1.95) turns that into a multiplication and an
+/// addition. Products of Q6_K ran at 110 G multiply-adds/s with it, at 190 with this (Zen 5,
+/// `cargo bench -- 'matmul q Q6_K'`).
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {

@@ -1,9 +1,9 @@
 //! Neighbouring panels that are swept together, and what to prefetch meanwhile.
 //!
-//! The first tile that reads a group has to wait for memory, which gives a core one panel in about the time that two tiles
-//! take for it; those after it find the group in the cache. So all tiles of a group share in asking for the next one. The
-//! first group of a part, which nobody has asked for, and one that a single tile takes all rows through, are asked for
-//! block by block, a little ahead.
+//! The first tile that reads a group has to wait for memory, which gives a core one panel in about the time that two
+//! tiles take for it; those after it find the group in the cache. So all tiles of a group share in asking for the next
+//! one. The first group of a part, which nobody has asked for, and one that a single tile takes all rows through, are
+//! asked for block by block, a little ahead.
 
 /// A group of panels, within the part of a matrix that a thread works on.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ impl<'a, P> Group<'a, P> {
     }
 }
 
-/// Blocks between the one in use and the one prefetched: 9 KB of the smallest panels, 12 of the largest. A tile reads a dozen
-/// rows besides the panel, more streams than the CPU's own prefetcher follows: without this, 12 rows over weights in memory
-/// ran at 8 GB/s, not 19 (Zen 5).
+/// Blocks between the one in use and the one prefetched: 9 KB of the smallest panels, 12 of the largest. A tile reads a
+/// dozen rows besides the panel, more streams than the CPU's own prefetcher follows: without this, 12 rows over weights
+/// in memory ran at 8 GB/s, not 19 (Zen 5).
 const AHEAD: usize = 16;

@@ -39,7 +39,7 @@ pub struct Rows<'a> {
     pub floats: &'a [FloatBlock],
 }
 
-/// `out = rows * weights` for the columns of `out`, which start at panel `first` of the matrix, whose type is one of `T`.
+/// `out = rows * weights` for the columns of `out`, which start at panel `first` of the matrix; its type is one of `T`.
 pub fn matmul<I: Isa, K: Dim, T: Types>(
     isa: I,
     k: K,

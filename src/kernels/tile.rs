@@ -192,14 +192,14 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     sums
 }
 
-/// Whether tiles of `rows` rows are compiled, where the tallest have `most`: all heights of integer tiles, which few rows
-/// of a short text make the most of; of float tiles, whose weights come from memory anyway, few.
+/// Whether tiles of `rows` rows are compiled, where the tallest have `most`: all heights of integer tiles, which few
+/// rows of a short text make the most of; of float tiles, whose weights come from memory anyway, few.
 pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
     rows == most || rows < most && (P::KIND.is_ints() || rows.is_power_of_two())
 }
 
-/// The height of the next tile, with `left` rows to go and `most` the tallest. Integer tiles are made alike, since a low one
-/// has too few sums to keep the multipliers busy.
+/// The height of the next tile, with `left` rows to go and `most` the tallest. Integer tiles are made alike, since a
+/// low one has too few sums to keep the multipliers busy.
 #[inline(always)]
 pub fn next_height<P: Panel>(left: usize, most: usize) -> usize {
     if P::KIND.is_ints() {

@@ -47,8 +47,8 @@ pub struct PanelScratch {
     pub(super) products: Vec<f32>,
 }
 
-/// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever follows
-/// them, or unpacked into the scratch.
+/// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever
+/// follows them, or unpacked into the scratch.
 pub(super) fn unpack<'a, I: Isa>(
     isa: I,
     blocks: usize,

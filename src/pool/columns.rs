@@ -52,8 +52,8 @@ impl<'a> ColumnsMut<'a> {
         (ColumnsMut { width: columns, ..self }, rest)
     }
 
-    /// The block in parts of as many panels as `sizes` says, each with its first panel's number; the last part is what is
-    /// left, if that is less than its size.
+    /// The block in parts of as many panels as `sizes` says, each with its first panel's number; the last part is what
+    /// is left, if that is less than its size.
     pub fn parts<S>(self, mut sizes: S) -> impl Iterator<Item = (usize, ColumnsMut<'a>)> + Send
     where
         S: Iterator<Item = usize> + Send,

@@ -1,7 +1,7 @@
 //! Threads that stay with a request from its first operation to its last.
 //!
-//! A forward pass has over two hundred operations of a few microseconds each, too short to wake threads for. So a request
-//! enters the pool once; its [`Team`] then spins between operations and shares each one's parts as they come:
+//! A forward pass has over two hundred operations of a few microseconds each, too short to wake threads for. So a
+//! request enters the pool once; its [`Team`] then spins between operations and shares each one's parts as they come:
 //! whoever is free takes the next. A thread that the system puts aside between operations delays none of them, since
 //! the others take its parts; one that is put aside with a part in hand, or at the request's end, is waited for.
 

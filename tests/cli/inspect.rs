@@ -1,14 +1,12 @@
 //! `inspect`.
 
-use std::fs;
-use std::path::Path;
-
 use monomorph_gguf::writer::Writer;
 use monomorph_gguf::{FileShape, TensorType};
 use serde_json::Value;
 
 use super::support::*;
 use super::tiny::{self, Options};
+use super::transcripts;
 
 #[test]
 fn built_model_is_described_and_fits() {
@@ -121,21 +119,9 @@ fn samples(test: &str) -> Folder {
 #[test]
 fn transcript() {
     let folder = samples("transcript");
-    let mut found = String::new();
-    for name in ["plain.gguf", "mixed.gguf", "part.gguf", "cut.gguf"] {
-        let mut command = command(&["inspect", name]);
-        command.current_dir(folder.path(""));
-        let outcome = Outcome::of(command);
-        found += &format!("$ monomorph inspect {name}\n");
-        found += &without_binary(&String::from_utf8(outcome.stdout).expect("UTF-8"));
-        outcome.stderr.lines().for_each(|line| found += &format!("2> {line}\n"));
-        found += &format!("=> {}\n\n", outcome.code.expect("an exit code"));
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts/inspect.txt");
-    if fs::read_to_string(&path).unwrap_or_default() != found {
-        fs::write(&path, found).expect("the transcript is writable");
-        panic!("{} was out of date and has been rewritten: see the difference", path.display());
-    }
+    let files = ["plain.gguf", "mixed.gguf", "part.gguf", "cut.gguf"];
+    let run = |name| without_binary(&transcripts::transcript(&folder.path(""), &["inspect", name]));
+    transcripts::compare("inspect.txt", files.into_iter().map(run));
 }
 
 fn without_binary(text: &str) -> String {

@@ -1,5 +1,5 @@
-//! Two hundred damaged copies of a real file, given to the build, to `inspect` and to a command that wants a model: each
-//! is refused in one line, or is a model still.
+//! Two hundred damaged copies of a real file, given to the build, to `inspect` and to a command that wants a model:
+//! each is refused in one line, or is a model still.
 
 use std::fs;
 use std::path::Path;

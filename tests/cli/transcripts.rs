@@ -1,5 +1,5 @@
-//! Answers word for word: those that do not depend on the model, and the tiny model's. A transcript that is out of date is
-//! rewritten and fails: look at the difference before committing it.
+//! Answers word for word: those that do not depend on the model, and the tiny model's. A transcript that is out of date
+//! is rewritten and fails: look at the difference before committing it.
 
 use std::fmt::Write;
 use std::fs;
@@ -103,7 +103,8 @@ const NOTES: &str = r#"{"id":"mars","text":"Mars is the Red Planet."}
 {"id":"venus","text":"Venus is hot."}
 "#;
 
-fn compare(name: &str, transcripts: impl Iterator<Item = String>) {
+/// Fails where the file of this name has other transcripts, and rewrites it.
+pub(super) fn compare(name: &str, transcripts: impl Iterator<Item = String>) {
     let found: String = transcripts.collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts").join(name);
     if fs::read_to_string(&path).unwrap_or_default() != found {
@@ -112,7 +113,8 @@ fn compare(name: &str, transcripts: impl Iterator<Item = String>) {
     }
 }
 
-fn transcript(folder: &Path, arguments: &[&str]) -> String {
+/// What a run in this folder says, and how it ends.
+pub(super) fn transcript(folder: &Path, arguments: &[&str]) -> String {
     let mut command = command(arguments);
     command.current_dir(folder);
     let outcome = Outcome::of(command);

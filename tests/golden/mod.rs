@@ -85,8 +85,8 @@ pub fn llama_cpp() -> Vec<(&'static str, Cosines)> {
 
 /// Whether our cosines are no lower than llama.cpp's on the same file.
 ///
-/// Of single texts, some lie closer to the original with llama.cpp: its rounding of activations, to 8 bits, moves them the
-/// right way by chance. Ours is within 0.00002 of what float32 activations give on the same weights (Q2_K, Q4_1 and
+/// Of single texts, some lie closer to the original with llama.cpp: its rounding of activations, to 8 bits, moves them
+/// the right way by chance. Ours is within 0.00002 of what float32 activations give on the same weights (Q2_K, Q4_1 and
 /// Q5_0, written out as float32 files), so nothing of that is to be had: a fiftieth of the distance is allowed for it.
 pub fn no_lower(ours: Cosines, theirs: Cosines) -> bool {
     let luck = 2e-5 + (1.0 - theirs.0) / 50.0;

@@ -6,7 +6,7 @@
 //! | section | entries | contents |
 //! |---|---|---|
 //! | header | 16 | the fields of [`Field`] |
-//! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, then [`MERGED`] and [`CUT`] flags over a rank |
+//! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, then flags [`MERGED`], [`CUT`] over a rank |
 //! | ids | `NRanked` | the id of each rank |
 //! | ends | `NVocab` | where each id's piece ends in the section of bytes; it begins where the one before it ends |
 //! | byte ids | 256 | the id of each byte's piece, or [`NONE`] |

@@ -1,9 +1,9 @@
 //! Weight formats: how a tensor lies in the file, and the panels that the matmul kernels run on.
 //!
 //! A format is one file here: its block layout, and the integers, scales and minima that a block holds ([`Quantized`]).
-//! From these follow what it decodes to, which is what gguf-py, the format's Python library, makes of the same bytes, bit
-//! for bit, and the *panels* that products run on: sixteen output columns of a matrix, all `k` inputs long, in blocks of
-//! [`BLOCK`] inputs. The float types are floats in both.
+//! From these follow what it decodes to, which is what gguf-py, the format's Python library, makes of the same bytes,
+//! bit for bit, and the *panels* that products run on: sixteen output columns of a matrix, all `k` inputs long, in
+//! blocks of [`BLOCK`] inputs. The float types are floats in both.
 
 #![forbid(unsafe_code)]
 #![allow(non_camel_case_types)] // The formats' names are ggml's.
@@ -175,7 +175,7 @@ macro_rules! formats {
         /// All formats.
         pub const FORMATS: &[TensorType] = &[$(TensorType::$name,)*];
 
-        /// `with_format!(kind, |F| body)`: the body with `F` being the format of this [`TensorType`], one of [`FORMATS`].
+        /// `with_format!(kind, |F| body)`: the body with `F` being the format of this [`TensorType`] of [`FORMATS`].
         macro_rules! with_format {
             ($kind:expr, |$format:ident| $body:expr) => {
                 match $kind {

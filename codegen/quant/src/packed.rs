@@ -1,8 +1,8 @@
 //! A model's weights as they lie inside an executable: what the build writes and the runtime uses in place.
 //!
-//! Both sides take the layout from here and neither repeats it. Tensors follow each other in the order of their use, each
-//! at a multiple of [`ALIGNMENT`] bytes: the token table first, so that it begins a page; then the layers, the output
-//! norm and the dense heads. Matrices of integers are panels already, everything else is as the file has it.
+//! Both sides take the layout from here and neither repeats it. Tensors follow each other in the order of their use,
+//! each at a multiple of [`ALIGNMENT`] bytes: the token table first, so that it begins a page; then the layers, the
+//! output norm and the dense heads. Matrices of integers are panels already, everything else is as the file has it.
 
 use crate::isa::{Isa, PANEL, Scalar};
 use crate::{BLOCK, Line, panel_kind, unpack_panels};

@@ -1,7 +1,7 @@
 //! Panels: sixteen output columns of a matrix in blocks of [`BLOCK`] inputs, as the products read them.
 //!
-//! A panel of integers holds `q`, `scale` and `-min` of `weight = scale * q - min`. Its kinds differ in how many inputs share
-//! a scale, and in whether there are minima.
+//! A panel of integers holds `q`, `scale` and `-min` of `weight = scale * q - min`. Its kinds differ in how many inputs
+//! share a scale, and in whether there are minima.
 
 use super::BLOCK;
 use crate::isa::{PANEL, Unit};
@@ -149,8 +149,8 @@ impl PanelKind {
     }
 }
 
-/// `with_panel!(Types, kind, |P| body)`: the body with `P` being the panel of this [`PanelKind`]. Nothing is compiled for
-/// kinds that none of the [`Types`](super::Types) unpacks to.
+/// `with_panel!(Types, kind, |P| body)`: the body with `P` being the panel of this [`PanelKind`]. Nothing is compiled
+/// for kinds that none of the [`Types`](super::Types) unpacks to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_panel {

@@ -60,7 +60,8 @@ pub struct BatchArgs {
     #[arg(long)]
     restart: bool,
 
-    /// Embed part I of N of the table, counted from 0: its rows from I/N to (I+1)/N, so that the parts follow each other
+    /// Embed part I of N of the table, counted from 0: its rows from I/N to (I+1)/N, so that the
+    /// parts follow each other
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
@@ -236,7 +237,8 @@ impl FromStr for Shard {
     }
 }
 
-/// A flag that Ctrl-C sets, and the signals that a scheduler ends a job with. The second time, the process ends at once.
+/// A flag that Ctrl-C sets, and the signals that a scheduler ends a job with. The second time, the
+/// process ends at once.
 fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = cancel.clone();

@@ -18,8 +18,8 @@ use report::Report;
 
 /// Describe a GGUF file: metadata, tensors, which shape of the model it is, memory, and whether this binary fits it
 ///
-/// Only the header is read. Any GGUF file will do; one that is no model for this program is described as far as it goes.
-/// With --self, the binary describes the model it was built for, and says whether it needs a file.
+/// Only the header is read. Any GGUF file will do; one that is no model for this program is described as far as it
+/// goes. With --self, the binary describes the model it was built for, and says whether it needs a file.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -42,8 +42,8 @@ impl Destination {
         Ok(Destination { place, name })
     }
 
-    /// Goes on at byte `length` of the file `part`, which is made if it is not there; [`Destination::finish`] renames it
-    /// to `target`. The caller has resolved links ([`resolve`]) and holds the only open part of that name.
+    /// Goes on at byte `length` of the file `part`, which is made if it is not there; [`Destination::finish`] renames
+    /// it to `target`. The caller has resolved links ([`resolve`]) and holds the only open part of that name.
     pub fn part(
         part: PathBuf,
         file: File,
@@ -173,8 +173,8 @@ impl Place {
     }
 }
 
-/// The file that is meant. A link keeps pointing where it points: what is replaced is the file at its end, even one that
-/// is yet to be.
+/// The file that is meant. A link keeps pointing where it points: what is replaced is the file at its end, even one
+/// that is yet to be.
 pub fn resolve(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
         Ok(end) => path.parent().unwrap_or(Path::new("")).join(end),
