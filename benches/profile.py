@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Where the time of a forward pass goes, for texts of four lengths.
 
-    MODEL_GGUF=model.gguf cargo build --release
-    benches/profile.py target/release/monomorph [--threads 2] [--seconds 4]
+    MODEL_GGUF=model.gguf cargo build --profile profiling
+    benches/profile.py target/profiling/monomorph [--threads 2] [--seconds 4]
 
 Samples `monomorph bench --mode single` with perf and sorts each sample by the kernels that its instruction was inlined
 through. Needs perf and binutils; all samples are of user space unless the kernel lets perf see more.
@@ -23,7 +23,7 @@ SHARES = [
     ("attention", r"kernels/(attention|softmax)\.rs"),
     ("GeGLU", r"kernels/geglu\.rs"),
     ("unpacking", r"/quant/|kernels/unpack\.rs"),
-    ("products", r"kernels/(matmul|tile)\.rs"),
+    ("products", r"kernels/(matmul|group|tile)\.rs"),
     ("norms, RoPE, quantising", r"kernels/(rms_norm|quantize|rope)\.rs|/encoder/"),
     ("waiting", r"/pool/|sched|yield"),
 ]
