@@ -145,6 +145,27 @@ fn tables_of_arrow_are_read_in_all_their_forms() {
     assert_eq!(floats(&outcome.stdout), expected);
 }
 
+/// The buffers of a batch from IPC lie in one allocation: each must count once, or row groups end far too early.
+#[test]
+fn rows_of_arrow_count_once() {
+    let folder = Folder::new("parquet-wide");
+    let wide = Arc::new(StringArray::from(vec!["w".repeat(100); 5000])) as ArrayRef;
+    let mut columns: Vec<(String, ArrayRef)> =
+        (0..10).map(|i| (format!("c{i}"), wide.clone())).collect();
+    columns.push(("text".to_owned(), Arc::new(StringArray::from(vec!["one"; 5000]))));
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = File::create(folder.path("in.arrow")).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let (input, output) = (folder.argument("in.arrow"), folder.argument("out.parquet"));
+    run(&["batch", "--input", &input, "--output", &output]).good();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&output).unwrap()).unwrap();
+    // 5 MB of columns and 2.5 of vectors; 32 end a group.
+    assert_eq!(reader.metadata().num_row_groups(), 1);
+    assert_eq!(reader.metadata().file_metadata().num_rows(), 5000);
+}
+
 #[test]
 fn vectors_are_stored_in_every_precision() {
     let folder = Folder::new("parquet-precision");

@@ -84,11 +84,11 @@ pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowErr
             let mut batches: Vec<&RecordBatch> = Vec::new();
             let mut places = Vec::new();
             for row in rows {
-                let Row::Arrow(batch, i) = row else { continue };
+                let Row::Arrow { batch, row, .. } = row else { continue };
                 if !batches.last().is_some_and(|last| std::ptr::eq(*last, Arc::as_ptr(batch))) {
                     batches.push(batch);
                 }
-                places.push((batches.len() - 1, *i));
+                places.push((batches.len() - 1, *row));
             }
             if schema.fields().is_empty() {
                 return Ok(Vec::new());

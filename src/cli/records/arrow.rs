@@ -10,6 +10,7 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_data::ArrayData;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -29,6 +30,8 @@ pub struct Batches {
     places: Places,
     keep: bool,
     batch: Arc<RecordBatch>,
+    /// Each row's share of the batch.
+    row_bytes: usize,
     /// The next row of the batch, and of the table.
     row: usize,
     index: u64,
@@ -83,7 +86,18 @@ impl Batches {
         }
         let batch = Arc::new(RecordBatch::new_empty(schema.clone()));
         let keep = wanted.rest;
-        Ok(Batches { batches, schema, rows, name, places, keep, batch, row: 0, index: 0 })
+        Ok(Batches {
+            batches,
+            schema,
+            rows,
+            name,
+            places,
+            keep,
+            batch,
+            row_bytes: 0,
+            row: 0,
+            index: 0,
+        })
     }
 
     pub fn schema(&self) -> SchemaRef {
@@ -100,7 +114,11 @@ impl Format for Batches {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         while self.row == self.batch.num_rows() {
             match self.batches.next() {
-                Some(Ok(batch)) => (self.batch, self.row) = (Arc::new(batch), 0),
+                Some(Ok(batch)) => {
+                    let bytes: usize = batch.columns().iter().map(|c| bytes_of(&c.to_data())).sum();
+                    self.row_bytes = bytes.div_ceil(batch.num_rows().max(1));
+                    (self.batch, self.row) = (Arc::new(batch), 0);
+                }
                 Some(Err(error)) => {
                     let message = format!("cannot read {}: {error}", self.name);
                     return Err(Fault::Input(Failure::Failed(message)));
@@ -121,7 +139,11 @@ impl Format for Batches {
             text,
             id: self.places.id.and_then(|id| id_at(self.batch.column(id), row)),
             title: self.places.title.and_then(|title| text_at(self.batch.column(title), row)),
-            row: if self.keep { Row::Arrow(self.batch.clone(), row) } else { Row::None },
+            row: if self.keep {
+                Row::Arrow { batch: self.batch.clone(), row, bytes: self.row_bytes }
+            } else {
+                Row::None
+            },
         }))
     }
 
@@ -166,6 +188,14 @@ fn ipc(path: &Path) -> Result<Opened, Ipc> {
     let reader = StreamReader::try_new(BufReader::new(Cursor::new(start).chain(reader)), None)?;
     let schema = reader.schema();
     Ok((Box::new(reader), schema, None))
+}
+
+/// Bytes of an array's buffers. Their capacities, which Arrow's own sums go by, do not add up: the buffers of a batch
+/// that came by IPC are parts of one allocation.
+fn bytes_of(array: &ArrayData) -> usize {
+    let buffers: usize = array.buffers().iter().map(|buffer| buffer.len()).sum();
+    let nulls = array.nulls().map_or(0, |nulls| nulls.buffer().len());
+    buffers + nulls + array.child_data().iter().map(bytes_of).sum::<usize>()
 }
 
 fn is_text(kind: &DataType) -> bool {

@@ -14,9 +14,9 @@ pub enum Row {
     Strings(Vec<String>),
     /// Keys and values in the order of the line.
     Json(Vec<(String, Value)>),
-    /// A row of a batch.
+    /// A row of a batch, and its share of the batch's bytes.
     #[cfg(feature = "parquet")]
-    Arrow(std::sync::Arc<arrow_array::RecordBatch>, usize),
+    Arrow { batch: std::sync::Arc<arrow_array::RecordBatch>, row: usize, bytes: usize },
 }
 
 #[cfg(feature = "parquet")]
@@ -43,7 +43,7 @@ impl Row {
                 .iter()
                 .map(|(key, value)| size_of::<String>() + key.len() + of_value(value))
                 .sum(),
-            Row::Arrow(batch, _) => batch.get_array_memory_size() / batch.num_rows().max(1),
+            Row::Arrow { bytes, .. } => *bytes,
         };
         size_of::<Row>() + held
     }
