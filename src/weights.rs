@@ -15,7 +15,7 @@ use crate::kernels::unpack::Matrix;
 use crate::pool::Pool;
 use crate::quant::packed::{Place, layout};
 use crate::quant::{BLOCK, Line, decode_blocks, unpack_panels};
-use memmap2::{Advice, Mmap, MmapMut};
+use memmap2::{Mmap, MmapMut};
 use monomorph_gguf::{Spec, Tensor};
 use std::collections::HashMap;
 use std::fs::File;
@@ -86,7 +86,7 @@ impl Weights {
         let mut memory = MmapMut::map_anon(end)?;
         // In pages of 4 KB, a pass over all panels spends a few percent of its time on looking up pages.
         #[cfg(target_os = "linux")]
-        let _ = memory.advise(Advice::HugePage);
+        let _ = memory.advise(memmap2::Advice::HugePage);
         let mut rest: &mut [Line] = bytemuck::cast_slice_mut(&mut memory);
         let parts = matrices().filter_map(|matrix| {
             let panels = rest.split_off_mut(..matrix.n_bytes as usize / size_of::<Line>())?;

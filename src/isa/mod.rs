@@ -1,7 +1,7 @@
 //! The instruction sets of CPU families, each in a file: the same sixteen virtual lanes as [`Scalar`]'s, spelled in
 //! intrinsics. What they are is said once, where build and run share it: [`Isa`].
 //!
-//! Invariant: `core::arch` is used in this folder only.
+//! Invariant: a CPU's intrinsics are used in this folder only.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -14,7 +14,7 @@ pub fn hash() -> Option<u128> {
     u128::from_str_radix(hexadecimal, 16).ok()
 }
 
-/// By the assembler, which takes a second and a half and 1.4 GB for 330 MiB; `include_bytes` takes a minute and 5.8 GB
+/// By the assembler, which takes a second and a half and 1.4 GB for 330 MB; `include_bytes` takes a minute and 5.8 GB
 /// (rustc 1.95). The hash stands in the text because nothing else in it changes with the file.
 #[cfg(all(monomorph_embed, unix, not(target_vendor = "apple")))]
 mod inside {
