@@ -133,7 +133,7 @@ pub struct Embedding {
     pub dropped_is_exact: bool,
 }
 
-/// Memory that a model needs, in bytes.
+/// Memory that a model needs, in bytes, where its weights are in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Mapped from the file and shared with other processes.

@@ -1,5 +1,6 @@
 //! The library's one error type.
 
+use crate::built;
 use crate::prompt::UnknownPrompt;
 use std::fmt;
 use std::io;
@@ -128,10 +129,11 @@ impl fmt::Display for Error {
                 let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                 write!(
                     f,
-                    "{} is not the file this binary was built for ({}); build one for it: MODEL_GGUF={} cargo build \
-                     --release",
+                    "{} is not the file this binary was built for ({}); build one for it: {}MODEL_GGUF={} \
+                     cargo build --release",
                     path.display(),
                     differences.join("; "),
+                    if built::IS_EMBEDDED { "MONOMORPH_EMBED=1 " } else { "" },
                     shell_word(&absolute.to_string_lossy()),
                 )
             }

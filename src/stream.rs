@@ -53,7 +53,7 @@ impl Embedder {
     /// use monomorph::{EmbedOptions, Embedder};
     ///
     /// # fn main() -> Result<(), monomorph::Error> {
-    /// let embedder = Embedder::open(monomorph::built::SOURCE)?;
+    /// let embedder = Embedder::open_built()?;
     /// let notes = (1..=1000).map(|day| format!("Day {day}: rain."));
     /// let mut values = 0;
     /// for embedding in embedder.stream(notes, &EmbedOptions::default()) {
@@ -96,7 +96,7 @@ impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
     ///
     /// ```
     /// # fn main() -> Result<(), monomorph::Error> {
-    /// # let embedder = monomorph::Embedder::open(monomorph::built::SOURCE)?;
+    /// # let embedder = monomorph::Embedder::open_built()?;
     /// let stream = embedder.stream(["one", "two"], &Default::default());
     /// for (text, embedding) in stream.with_texts() {
     ///     println!("{text} has {} tokens", embedding?.tokens);

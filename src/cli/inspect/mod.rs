@@ -51,7 +51,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     output::print(answer.as_bytes())?;
     if shape == Some(FileShape::WithoutDense) {
         message::warning(
-            "this file lacks the model's dense heads: its vectors lie in another space and must not be compared \
+            "the model's dense heads are missing: its vectors lie in another space and must not be compared \
              with those of the whole model",
         );
     }
