@@ -1,7 +1,5 @@
 //! `monomorph --license`: the terms of the program, and those of the model, for whoever passes the binary on.
 
-use std::fmt::Write;
-
 use monomorph::built;
 use monomorph_gguf::Spec;
 
@@ -22,7 +20,9 @@ Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy
 pub fn run() -> Result<(), Failure> {
     let program = format!(
         "monomorph {} is yours under the MIT licence, below, or the Apache License, Version 2.0\n\
-         (https://www.apache.org/licenses/LICENSE-2.0), as you like.\n\n{MIT}",
+         (https://www.apache.org/licenses/LICENSE-2.0), as you like.\n\n{MIT}\n\
+         Its tables of the IQ formats are those of ggml (https://github.com/ggml-org/ggml), under the same MIT licence:\n\
+         Copyright (c) 2023-2026 The ggml authors\n",
         env!("CARGO_PKG_VERSION")
     );
     let model = of_model(&built::SPEC, built::IS_EMBEDDED);
@@ -32,16 +32,11 @@ pub fn run() -> Result<(), Failure> {
 /// The notice of a model, whose weights are inside the binary or not.
 fn of_model(spec: &Spec, inside: bool) -> String {
     let mut out = format!("The model: {}\n\n", spec.name);
-    // Writing to a String cannot fail.
-    let _ = match terms(spec) {
-        Terms::Gemma => out.write_str(GEMMA),
-        Terms::Stated => {
-            writeln!(out, "Its file states the licence: {}", stated(spec).join(", "))
-        }
-        Terms::Unknown => {
-            writeln!(out, "Its file states no licence; ask whoever you have it from.")
-        }
-    };
+    if is_gemma(spec) {
+        out += GEMMA;
+    } else {
+        out += &format!("Its file states the licence: {}\n", stated(spec).join(", "));
+    }
     let place = if inside {
         "Its weights are inside this binary, rearranged by monomorph for its kernels; their values are those of the file."
     } else {
@@ -50,30 +45,17 @@ fn of_model(spec: &Spec, inside: bool) -> String {
     out + "\n" + place + "\n"
 }
 
-#[derive(Debug, PartialEq)]
-enum Terms {
-    Gemma,
-    Stated,
-    Unknown,
-}
-
-/// What the file says counts; where it says nothing, a Gemma is known by its architecture.
-fn terms(spec: &Spec) -> Terms {
-    let stated = stated(spec);
-    let is_gemma = |text: &str| {
+/// Whether the Gemma Terms of Use hold. What the file says counts; where it says nothing, it is one of Google's models,
+/// since all architectures that are run are theirs.
+fn is_gemma(spec: &Spec) -> bool {
+    let names_gemma = |text: &&str| {
         let text = text.to_lowercase();
         text == "gemma"
             || text.contains("gemma terms of use")
             || text.contains("ai.google.dev/gemma/terms")
     };
-    let unstated_gemma = stated.is_empty() && spec.architecture.starts_with("gemma");
-    if unstated_gemma || stated.iter().any(|text| is_gemma(text)) {
-        Terms::Gemma
-    } else if stated.is_empty() {
-        Terms::Unknown
-    } else {
-        Terms::Stated
-    }
+    let stated = stated(spec);
+    stated.is_empty() || stated.iter().any(names_gemma)
 }
 
 /// The licence, its name and its link, as far as the file has them.
@@ -86,13 +68,12 @@ fn stated(spec: &Spec) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn with(license: Option<&str>, link: Option<&str>, architecture: &str) -> Spec {
+    fn with(license: Option<&str>, link: Option<&str>) -> Spec {
         let owned = |text: Option<&str>| text.map(|text| text.to_owned().into());
         Spec {
             license: owned(license),
             license_name: None,
             license_link: owned(link),
-            architecture: architecture.to_owned().into(),
             ..built::SPEC.clone()
         }
     }
@@ -100,21 +81,20 @@ mod tests {
     #[test]
     fn the_file_says_which_terms_hold() {
         let terms_link = Some("https://ai.google.dev/gemma/terms");
-        for (license, link, architecture, want) in [
-            (Some("gemma"), None, "gemma3", Terms::Gemma),
-            (Some("Gemma"), None, "gemma-embedding", Terms::Gemma),
-            (Some("other"), terms_link, "gemma3", Terms::Gemma),
-            (None, None, "gemma3", Terms::Gemma),
-            (Some("apache-2.0"), None, "gemma3", Terms::Stated),
-            (None, None, "bert", Terms::Unknown),
+        for (license, link, want) in [
+            (Some("gemma"), None, true),
+            (Some("Gemma"), None, true),
+            (Some("other"), terms_link, true),
+            (None, None, true),
+            (Some("apache-2.0"), None, false),
         ] {
-            assert_eq!(terms(&with(license, link, architecture)), want, "{license:?} {link:?}");
+            assert_eq!(is_gemma(&with(license, link)), want, "{license:?} {link:?}");
         }
     }
 
     #[test]
     fn gemma_goes_with_its_notice() {
-        let notice = of_model(&with(Some("gemma"), None, "gemma-embedding"), true);
+        let notice = of_model(&with(Some("gemma"), None), true);
         for words in [
             "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n",
             "https://ai.google.dev/gemma/prohibited_use_policy",
@@ -126,10 +106,8 @@ mod tests {
 
     #[test]
     fn other_terms_are_told_as_the_file_states_them() {
-        let notice = of_model(&with(Some("other"), Some("https://example.com"), "gemma3"), false);
+        let notice = of_model(&with(Some("other"), Some("https://example.com")), false);
         assert!(notice.contains("states the licence: other, https://example.com\n"), "{notice}");
         assert!(!notice.contains("Gemma Terms"), "{notice}");
-        let notice = of_model(&with(None, None, "bert"), false);
-        assert!(notice.contains("states no licence"), "{notice}");
     }
 }
