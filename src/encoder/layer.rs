@@ -288,3 +288,20 @@ pub(super) fn lock<T>(scratch: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic leaves only scratch behind, which every user writes before reading.
     scratch.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_enough_for_all_panels() {
+        for n in 1..200 {
+            for threads in 1..9 {
+                let sizes: Vec<usize> = shares(n, threads).take(n + threads).collect();
+                assert!(sizes.iter().all(|size| *size > 0), "{n} over {threads}: {sizes:?}");
+                assert!(sizes.iter().sum::<usize>() >= n, "{n} over {threads}: {sizes:?}");
+                assert!(sizes[0] <= n.div_ceil(threads), "{n} over {threads}: {sizes:?}");
+            }
+        }
+    }
+}

@@ -52,8 +52,8 @@ impl<'a> ColumnsMut<'a> {
         (ColumnsMut { width: columns, ..self }, rest)
     }
 
-    /// The block in parts of as many panels as `sizes` says, each with its first panel's number; the last part is what
-    /// is left, if that is less than its size.
+    /// The block in parts of as many panels as `sizes` says, which must be enough for all; each with its first panel's
+    /// number. The last part is what is left, if that is less than its size.
     pub fn parts<S>(self, mut sizes: S) -> impl Iterator<Item = (usize, ColumnsMut<'a>)> + Send
     where
         S: Iterator<Item = usize> + Send,
@@ -62,7 +62,8 @@ impl<'a> ColumnsMut<'a> {
         let mut first = 0;
         std::iter::from_fn(move || {
             let all = rest.take().filter(|all| all.width > 0)?;
-            let width = (sizes.next()? * PANEL).min(all.width);
+            let size = sizes.next().filter(|size| *size > 0).expect("sizes for all panels");
+            let width = (size * PANEL).min(all.width);
             let (part, others) = all.split_at(width);
             rest = Some(others);
             let number = first;
