@@ -8,7 +8,7 @@ mod mutate;
 #[path = "../codegen/tests/support/tiny.rs"]
 mod tiny_model;
 
-use monomorph::built::IS_DEFAULT_MODEL;
+use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
 use monomorph_codegen::{Generated, choices};
 use monomorph_gguf::{Choices, FileShape};
 use std::env::consts::EXE_SUFFIX;
@@ -250,6 +250,17 @@ fn one_file_is_all_there_is() {
     assert!(code == Some(0) && own.contains("no file is needed"), "{own}");
     let (code, _, messages) = one(&["verify"]);
     assert!(code == Some(0) && messages.contains("inside this binary"), "{messages}");
+    // One byte of the token table is another one.
+    let mut bytes = fs::read(&binary).expect("the binary");
+    let table = &fs::read(tiny()).expect("the model")[SPEC.token_embd.offset as usize..][..64];
+    let at = bytes.windows(table.len()).position(|part| part == table).expect("the table inside");
+    bytes[at] ^= 1;
+    let damaged = crate::folder("damaged binary").join("one");
+    fs::copy(&binary, &damaged).expect("a copy");
+    fs::write(&damaged, bytes).expect("the copy is writable");
+    let output = Command::new(&damaged).arg("verify").output().expect("the binary starts");
+    let messages = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.code() == Some(1) && messages.contains("was damaged"), "{messages}");
     // A file that is named is opened, through the gate.
     let (code, _, messages) = one(&["embed", "--model", "missing.gguf", "text"]);
     assert!(code == Some(1) && messages.contains("cannot open model missing.gguf"), "{messages}");
