@@ -6,7 +6,7 @@ use monomorph::pool::Team;
 use monomorph::tokenizer::Tokenizer;
 use monomorph_codegen::{Generated, vocab};
 use monomorph_gguf::writer::{Value, Writer};
-use monomorph_gguf::{Choices, FileShape, Header, Spec};
+use monomorph_gguf::{Choices, FileShape, Header, Pooling, Spec};
 use support::tiny::{self, Options};
 use support::{TinyModel, bits, forward, scratch_file};
 
@@ -76,16 +76,24 @@ fn a_missing_rope_base_of_sliding_layers_is_ten_thousand() {
     assert_eq!(embed("ollama", &ollama), embed("ollama-base", &stated));
 }
 
-/// Ollama itself takes a gemma3 file for an embedding model by this key, so its files have it.
+/// EmbeddingGemma was trained with the mean; the build says that it was taken.
 #[test]
-fn a_missing_pooling_type_is_not_guessed() {
+fn a_missing_pooling_type_is_the_mean() {
     for (shape, key) in [
         (FileShape::Ollama, "gemma3.pooling_type"),
         (FileShape::WithDense, "gemma-embedding.pooling_type"),
     ] {
-        let mut file = writer(shape);
-        file.remove(key);
-        assert_eq!(refusal("no-pooling", &file), format!("metadata key {key} is missing"));
+        let plain = writer(shape);
+        let mut missing = plain.clone();
+        missing.remove(key);
+        let name = format!("no-pooling-{shape:?}");
+        assert_eq!(embed(&name, &missing), embed(&format!("{name}-stated"), &plain));
+        let path = scratch_file(&format!("odd-{name}.gguf"));
+        std::fs::write(&path, missing.to_bytes()).expect("the folder is writable");
+        let warnings = Generated::from_file(&path, Choices::default()).expect("a build").warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains(key), "{warnings:?}");
+        let chosen = Choices { pooling: Some(Pooling::Mean), ..Choices::default() };
+        assert!(Generated::from_file(&path, chosen).expect("a build").warnings.is_empty());
     }
 }
 

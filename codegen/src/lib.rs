@@ -99,6 +99,15 @@ fn warnings(header: &Header<'_>, spec: &Spec) -> Vec<String> {
             choices::POOLING
         ));
     }
+    let key = format!("{}.pooling_type", spec.architecture);
+    let is_stated = header.metadata.optional::<u32>(&key).is_ok_and(|stated| stated.is_some());
+    if spec.shape != FileShape::LanguageModel && spec.choices.pooling.is_none() && !is_stated {
+        warnings.push(format!(
+            "the file does not say how its vectors are pooled ({key}): the mean is taken, as EmbeddingGemma was \
+             trained; {} chooses another",
+            choices::POOLING
+        ));
+    }
     let key = format!("{}.context_length", spec.architecture);
     let trained = header.metadata.optional::<usize>(&key).ok().flatten();
     if let (None, Some(trained)) = (spec.choices.n_ctx, trained.filter(|&n| n > spec.n_ctx)) {

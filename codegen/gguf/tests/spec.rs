@@ -138,6 +138,7 @@ fn every_key_and_tensor_is_needed_unless_it_has_a_default() {
         "dense_2_feat_out",
         "dense_3_feat_in",
         "dense_3_feat_out",
+        "pooling_type",
         "rope.freq_base_swa",
         "tokenizer.ggml.pre",
         "tokenizer.ggml.unknown_token_id",

@@ -30,9 +30,9 @@ pub(super) fn pooling(
         (None, Some(1)) => Pooling::Mean,
         (None, Some(2)) => Pooling::Cls,
         (None, Some(3)) => Pooling::Last,
-        // Files of language models do not say; sentence-transformers takes the mean of such a model too.
-        (None, None) if causal => Pooling::Mean,
-        (None, None) => return Err(Error::MissingKey { key: keys.name("pooling_type") }),
+        // EmbeddingGemma was trained with the mean. Files of language models do not say; sentence-transformers takes
+        // the mean of such a model too. The build warns of both.
+        (None, None) => Pooling::Mean,
         (None, Some(found)) => {
             return Err(keys.error("pooling_type", found, "1 (mean), 2 (cls) or 3 (last)"));
         }
