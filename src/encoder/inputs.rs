@@ -9,13 +9,21 @@ use crate::kernels::tile::BlockSums;
 use crate::kernels::unpack::Matrix;
 use crate::quant::{BLOCK, PanelKind};
 
-/// Input rows; the buffers grow to the largest product and stay.
+/// Room for input rows; it grows to the largest product and stays.
 #[derive(Default)]
-pub struct Inputs {
+pub struct InputBuffers {
     ints: Vec<i16>,
     scales: Vec<f32>,
     sums: Vec<BlockSums>,
     floats: Vec<f32>,
+}
+
+/// Input rows; forms that no weights of the model ask for are empty.
+pub struct Inputs<'a> {
+    ints: &'a mut [i16],
+    scales: &'a mut [f32],
+    sums: &'a mut [BlockSums],
+    floats: &'a mut [f32],
 }
 
 /// The forms that the weights of a step ask for.
@@ -51,7 +59,7 @@ impl Want {
     }
 }
 
-impl Inputs {
+impl InputBuffers {
     /// Makes room for `elements` in `rows` rows, in the forms wanted.
     pub fn grow(&mut self, rows: usize, elements: usize, want: Want) {
         let grow = |len: usize, need: bool| if need { len.max(elements) } else { len };
@@ -60,6 +68,31 @@ impl Inputs {
         self.sums.resize(sums, bytemuck::Zeroable::zeroed());
         self.floats.resize(grow(self.floats.len(), want.floats), 0.0);
         self.scales.resize(self.scales.len().max(rows), 0.0);
+    }
+
+    /// All rows.
+    pub fn all(&mut self) -> Inputs<'_> {
+        Inputs {
+            ints: &mut self.ints,
+            scales: &mut self.scales,
+            sums: &mut self.sums,
+            floats: &mut self.floats,
+        }
+    }
+}
+
+impl<'a> Inputs<'a> {
+    /// Cuts room for `n` of `rows` rows off.
+    pub fn split_off(&mut self, rows: usize, n: usize) -> Inputs<'a> {
+        let blocks = |elements: usize| elements / BLOCK / rows * n;
+        let (ints, floats) = (blocks(self.ints.len()), blocks(self.floats.len()));
+        let sums = self.sums.len() / rows * n;
+        Inputs {
+            ints: take(&mut self.ints, ints * BLOCK),
+            scales: take(&mut self.scales, n),
+            sums: take(&mut self.sums, sums),
+            floats: take(&mut self.floats, floats * BLOCK),
+        }
     }
 
     /// The first `m` rows of `k`, to multiply.
@@ -77,16 +110,16 @@ impl Inputs {
     }
 
     /// Rows of `k`, cut into parts of the given numbers of rows.
-    pub fn parts<'a>(
-        &'a mut self,
+    pub fn parts(
+        &mut self,
         k: usize,
         want: Want,
         lengths: impl Iterator<Item = usize> + Send,
-    ) -> impl Iterator<Item = InputPart<'a>> + Send {
-        let mut ints = self.ints.as_mut_slice();
-        let mut scales = self.scales.as_mut_slice();
-        let mut sums = self.sums.as_mut_slice();
-        let mut floats = self.floats.as_mut_slice();
+    ) -> impl Iterator<Item = InputPart<'_>> + Send {
+        let mut ints = &mut *self.ints;
+        let mut scales = &mut *self.scales;
+        let mut sums = &mut *self.sums;
+        let mut floats = &mut *self.floats;
         lengths.map(move |rows| InputPart {
             ints: take(&mut ints, if want.ints { rows * k } else { 0 }),
             scales: take(&mut scales, rows),

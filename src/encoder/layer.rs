@@ -1,7 +1,8 @@
 //! One transformer layer, an operation a function, in the order of the model's description.
 
+use super::Pass;
 use super::inputs::{Want, take};
-use super::{Pass, TextRows};
+use super::rows::{AllRows, TextRows};
 use crate::dim::Dim;
 use crate::isa::{Isa, PANEL};
 use crate::kernels::attention::{Heads, KeysValues, QUERIES, Sight, attention};
@@ -12,20 +13,27 @@ use crate::kernels::unpack::Matrix;
 use crate::model::Model;
 use crate::pool::ColumnsMut;
 use monomorph_gguf::{Attention, Layer, Spec};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 impl<I: Isa, M: Model> Pass<'_, I, M> {
-    /// `x += attention branch; x += feed-forward branch`
-    pub(super) fn layer(&mut self, layer: &Layer) {
+    /// `q, k, v = RMSNorm(x) * [Wq Wk Wv]`, the part of a layer before its rows meet in attention.
+    pub(super) fn project(&mut self, layer: &Layer) {
         let weights = self.weights;
         let [q, k, v] = [layer.attn_q, layer.attn_k, layer.attn_v].map(|t| weights.matrix(t));
-        let attn_output = weights.matrix(layer.attn_output);
-        let [gate, up] = [layer.ffn_gate, layer.ffn_up].map(|t| weights.matrix(t));
-        let ffn_down = weights.matrix(layer.ffn_down);
 
         self.norm(weights.norm(layer.attn_norm), Want::of(&[q, k, v]));
         self.project_qkv([q, k, v]);
         self.norm_and_rotate(layer);
+    }
+
+    /// `x += attention branch; x += feed-forward branch`, the rest of the layer.
+    pub(super) fn attend_and_feed_forward(&mut self, layer: &Layer) {
+        let weights = self.weights;
+        let attn_output = weights.matrix(layer.attn_output);
+        let [gate, up] = [layer.ffn_gate, layer.ffn_up].map(|t| weights.matrix(t));
+        let ffn_down = weights.matrix(layer.ffn_down);
+
         self.attend(layer.attention, Want::of(&[attn_output]));
         self.project_branch(self.model.n_attn(), attn_output);
         self.add_branch(weights.norm(layer.post_attention_norm));
@@ -41,9 +49,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn norm(&mut self, gain: &[f32], want: Want) {
         let (isa, n, eps) = (self.isa, self.model.n_embd(), self.model.spec().rms_eps);
         let per_part = self.rows_per_part();
-        let x = self.ws.x[..self.rows * n.size()].chunks(per_part * n.size());
+        let x = self.rows.x.chunks(per_part * n.size());
         let lengths = x.clone().map(|x| x.len() / n.size());
-        let inputs = self.ws.inputs.parts(n.size(), want, lengths);
+        let inputs = self.rows.inputs.parts(n.size(), want, lengths);
         self.team.for_each(x.zip(inputs), |_, (x, mut inputs)| {
             isa.vectorize(
                 #[inline(always)]
@@ -61,10 +69,10 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (isa, n_embd) = (self.isa, self.model.n_embd());
         let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
         let width = n_q + 2 * n_kv;
-        let rows = self.ws.inputs.rows(self.rows, n_embd.size(), Want::of(&[q, k, v]));
-        let out = ColumnsMut::new(&mut self.ws.qkv[..self.rows * width], width);
+        let rows = self.rows.inputs.rows(self.rows.len(), n_embd.size(), Want::of(&[q, k, v]));
+        let out = ColumnsMut::new(self.rows.qkv, width);
         let parts = out.parts(shares(width / PANEL, self.team.threads()));
-        let threads = &self.ws.threads;
+        let threads = self.threads;
         self.team.for_each(parts, |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
             // A part may lie in several of the matrices.
@@ -93,9 +101,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let k_gain = self.weights.norm(layer.attn_k_norm);
         let score_scale = model.spec().attention_scale;
         let per_part = self.rows_per_part();
-        let [mut qkv, mut keys, mut values] =
-            [&mut self.ws.qkv, &mut self.ws.keys, &mut self.ws.values].map(Vec::as_mut_slice);
-        let parts = parts_of_texts(&self.ws.texts, per_part).map(|part| {
+        let rows = &mut self.rows;
+        let [mut qkv, mut keys, mut values] = [&mut *rows.qkv, &mut *rows.keys, &mut *rows.values];
+        let parts = parts_of_texts(self.all.texts, rows.range.clone(), per_part).map(|part| {
             let qkv = take(&mut qkv, part.len * width);
             let keys = take(&mut keys, part.len * n_kv);
             (part.first, qkv, keys, take(&mut values, part.len * n_kv))
@@ -137,19 +145,20 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
         let width = n_attn.size() + 2 * n_kv;
         let sight = sight(model.spec(), kind);
-        let (texts, qkv, threads) = (&self.ws.texts, &self.ws.qkv, &self.ws.threads);
-        let (keys, values) = (&self.ws.keys, &self.ws.values);
+        let (threads, AllRows { texts, keys, values }) = (self.threads, self.all);
+        let (range, qkv) = (self.rows.range.clone(), &*self.rows.qkv);
         // Sixteen tokens each, or fewer where threads would have nothing to do.
-        let count = self.rows.div_ceil(QUERIES).next_multiple_of(self.team.threads());
-        let parts = || parts_of_texts(texts, self.rows.div_ceil(count));
-        let inputs = self.ws.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
+        let count = range.len().div_ceil(QUERIES).next_multiple_of(self.team.threads());
+        let size = range.len().div_ceil(count);
+        let parts = || parts_of_texts(texts, range.clone(), size);
+        let inputs = self.rows.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
         self.team.for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
             let kv = KeysValues {
                 n: part.text.len,
                 keys: &keys[part.text.start * n_kv..],
                 values: &values[part.text.start * n_kv..],
             };
-            let queries = &qkv[(part.text.start + part.first) * width..];
+            let queries = &qkv[(part.text.start + part.first - range.start) * width..];
             let tokens = part.first..part.first + part.len;
             let scratch = &mut *lock(&threads[thread]);
             let (scratch, out) = (&mut scratch.attention, &mut scratch.heads);
@@ -170,9 +179,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn project_branch<K: Dim>(&mut self, k: K, weights: Matrix<'_>) {
         let (isa, n) = (self.isa, self.model.n_embd().size());
         let sizes = shares(n / PANEL, self.team.threads());
-        let rows = self.ws.inputs.rows(self.rows, k.size(), Want::of(&[weights]));
-        let out = ColumnsMut::new(&mut self.ws.branch[..self.rows * n], n);
-        let threads = &self.ws.threads;
+        let rows = self.rows.inputs.rows(self.rows.len(), k.size(), Want::of(&[weights]));
+        let out = ColumnsMut::new(self.rows.branch, n);
+        let threads = self.threads;
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
             matmul::<_, _, M::Types>(isa, k, rows, weights, first, panels, &mut out);
@@ -183,8 +192,8 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn add_branch(&mut self, gain: &[f32]) {
         let (isa, n, eps) = (self.isa, self.model.n_embd(), self.model.spec().rms_eps);
         let part = self.rows_per_part() * n.size();
-        let x = self.ws.x[..self.rows * n.size()].chunks_mut(part);
-        let branch = self.ws.branch.chunks(part);
+        let x = self.rows.x.chunks_mut(part);
+        let branch = self.rows.branch.chunks(part);
         self.team.for_each(x.zip(branch), |_, (x, branch)| {
             isa.vectorize(
                 #[inline(always)]
@@ -202,9 +211,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn gate_and_up(&mut self, gate: Matrix<'_>, up: Matrix<'_>) {
         let (isa, n_embd, n) = (self.isa, self.model.n_embd(), self.model.n_ff().size());
         let sizes = shares(n / PANEL, self.team.threads());
-        let rows = self.ws.inputs.rows(self.rows, n_embd.size(), Want::of(&[gate, up]));
-        let out = ColumnsMut::new(&mut self.ws.gated[..self.rows * n], n);
-        let threads = &self.ws.threads;
+        let rows = self.rows.inputs.rows(self.rows.len(), n_embd.size(), Want::of(&[gate, up]));
+        let out = ColumnsMut::new(self.rows.gated, n);
+        let threads = self.threads;
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&threads[thread]).panels;
             matmul_geglu::<_, _, M::Types>(isa, n_embd, rows, gate, up, first, panels, &mut out);
@@ -215,9 +224,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn take_gated(&mut self, want: Want) {
         let (isa, n) = (self.isa, self.model.n_ff());
         let per_part = self.rows_per_part();
-        let gated = self.ws.gated[..self.rows * n.size()].chunks(per_part * n.size());
+        let gated = self.rows.gated.chunks(per_part * n.size());
         let lengths = gated.clone().map(|rows| rows.len() / n.size());
-        let inputs = self.ws.inputs.parts(n.size(), want, lengths);
+        let inputs = self.rows.inputs.parts(n.size(), want, lengths);
         self.team.for_each(gated.zip(inputs), |_, (gated, mut inputs)| {
             isa.vectorize(
                 #[inline(always)]
@@ -237,7 +246,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
 
     /// Rows of a part: small enough that every thread finds several.
     fn rows_per_part(&self) -> usize {
-        self.rows.div_ceil(PARTS_PER_THREAD * self.team.threads()).max(1)
+        self.rows.len().div_ceil(PARTS_PER_THREAD * self.team.threads()).max(1)
     }
 }
 
@@ -271,15 +280,19 @@ struct TextPart {
     len: usize,
 }
 
-/// Cuts each text into parts of `size` tokens.
+/// Cuts what lies in `range` of each text into parts of `size` tokens.
 fn parts_of_texts(
     texts: &[TextRows],
+    range: Range<usize>,
     size: usize,
 ) -> impl Iterator<Item = TextPart> + Clone + Send + '_ {
     texts.iter().flat_map(move |text| {
-        (0..text.len).step_by(size).map(move |first| {
-            let len = size.min(text.len - first);
-            TextPart { text: *text, first, len }
+        let begin = range.start.saturating_sub(text.start);
+        let end = range.end.saturating_sub(text.start).min(text.len);
+        (begin..end).step_by(size).map(move |first| TextPart {
+            text: *text,
+            first,
+            len: size.min(end - first),
         })
     })
 }
@@ -301,6 +314,23 @@ mod tests {
                 assert!(sizes.iter().all(|size| *size > 0), "{n} over {threads}: {sizes:?}");
                 assert!(sizes.iter().sum::<usize>() >= n, "{n} over {threads}: {sizes:?}");
                 assert!(sizes[0] <= n.div_ceil(threads), "{n} over {threads}: {sizes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_parts_of_ranges_are_all_tokens_of_all_texts() {
+        let texts = [(0, 5), (5, 1), (6, 14)].map(|(start, len)| TextRows { start, len });
+        for cut in 1..=20 {
+            for size in 1..=6 {
+                let ranges = [0..cut, cut..20];
+                let parts = ranges.map(|range| parts_of_texts(&texts, range, size));
+                let rows = parts.into_iter().flatten().flat_map(|part| {
+                    assert!(part.len <= size && part.first + part.len <= part.text.len);
+                    let start = part.text.start + part.first;
+                    start..start + part.len
+                });
+                assert!(rows.eq(0..20), "cut at {cut}, parts of {size}");
             }
         }
     }

@@ -4,14 +4,19 @@
 //! pass; their rows lie one text after the other, without padding, and every row's bits are those it would have
 //! alone.
 //!
-//! Invariant: between two operations every row is whole. Operations on rows cut the rows into parts, products cut the
-//! columns; [`Team::for_each`] hands the parts out.
+//! How the threads of a team share the layers:
+//!
+//! - Many rows: they are cut, and a thread takes its part alone through all but attention, which reads the keys and
+//!   values of all. So the threads meet once a layer, and a row stays in the cache of its thread.
+//! - Few rows: all threads work on one operation at a time. Operations on rows cut the rows into parts, products cut the
+//!   columns; [`Team::for_each`] hands the parts out.
 
 mod batch;
 mod inputs;
 mod layer;
 mod pooling;
 mod rope;
+mod rows;
 mod select;
 mod workspace;
 
@@ -24,8 +29,11 @@ use crate::isa::Isa;
 use crate::model::Model;
 use crate::pool::{Pool, Team};
 use crate::weights::Weights;
+use rows::{AllRows, RowsMut};
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use workspace::{Step, ThreadScratch};
 
 /// A model with its weights, for one instruction set.
 pub struct Encoder<I: Isa, M: Model> {
@@ -56,23 +64,22 @@ pub trait Forward: Send + Sync {
     fn cost(&self, tokens: usize) -> u64;
 }
 
-/// Where a text's rows lie.
-#[derive(Clone, Copy, Debug)]
-struct TextRows {
-    start: usize,
-    len: usize,
-}
+/// Rows that a thread can take through the layers alone at no loss: enough for tall tiles, and for the weights, which
+/// every thread then reads, to cost little.
+const FEWEST_ROWS: usize = 16;
 
-/// One forward pass under way.
+/// All rows of a pass, or some neighbouring ones, between two layers.
 struct Pass<'a, I: Isa, M: Model> {
     isa: I,
     model: &'a M,
     weights: &'a Weights,
     rope: &'a RopeTables,
+    /// Those who work on these rows.
     team: &'a Team,
-    /// Rows of all texts together.
-    rows: usize,
-    ws: &'a mut Workspace,
+    /// Scratch for each of them.
+    threads: &'a [Mutex<ThreadScratch>],
+    all: AllRows<'a>,
+    rows: RowsMut<'a>,
 }
 
 impl<I: Isa, M: Model> Encoder<I, M> {
@@ -95,24 +102,18 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     ) -> Result<(), Cancelled> {
         let spec = self.model.spec();
         workspace.lay_out(spec, texts, team.threads());
-        let mut pass = Pass {
-            isa: self.isa,
-            model: &self.model,
-            weights: &self.weights,
-            rope: &self.rope,
-            team,
-            rows: workspace.rows(),
-            ws: workspace,
-        };
-        pass.embed_tokens(texts);
-        for layer in spec.layers.iter() {
+        self.embed_tokens(texts, workspace.step(0).rows.x);
+        let cut = self.cuts_rows(team, workspace.step(0).rows.len());
+        for layer in 0..=spec.layers.len() {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            pass.layer(layer);
+            self.step(team, cut, layer, workspace.step(layer));
         }
-        pass.pool();
-        pass.dense_heads(out);
+        let Step { all, rows, threads, pooled } = workspace.step(0);
+        let mut pass = self.pass(team, threads, all, rows);
+        pass.pool(&mut pooled[0]);
+        pass.dense_heads(pooled, out);
         Ok(())
     }
 
@@ -137,16 +138,59 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     }
 }
 
-impl<I: Isa, M: Model> Pass<'_, I, M> {
+impl<I: Isa, M: Model> Encoder<I, M> {
     /// `x = token_embd[id] * sqrt(n_embd)`
-    fn embed_tokens(&mut self, texts: &[&[u32]]) {
+    fn embed_tokens(&self, texts: &[&[u32]], x: &mut [f32]) {
         let n = self.model.spec().n_embd;
         let scale = (n as f32).sqrt();
         let table = self.model.spec().token_embd;
         let ids = texts.iter().flat_map(|ids| ids.iter());
-        for (id, x) in ids.zip(self.ws.x.chunks_exact_mut(n)) {
+        for (id, x) in ids.zip(x.chunks_exact_mut(n)) {
             self.weights.decode_row(table, *id as usize, x);
             x.iter_mut().for_each(|x| *x *= scale);
         }
+    }
+
+    /// Whether each thread had better take a share of the rows through the layers alone. Not where weights are unpacked
+    /// on use, which every thread would have to do for itself.
+    fn cuts_rows(&self, team: &Team, rows: usize) -> bool {
+        let mut matrices = self.model.spec().layers.iter().flat_map(|layer| layer.matrices());
+        team.threads() > 1
+            && rows >= FEWEST_ROWS * team.threads()
+            && matrices.all(|tensor| self.weights.matrix(tensor).is_panels())
+    }
+
+    /// All rows from the projections of layer `layer - 1` to those of layer `layer`; there is none before the first, nor
+    /// behind the last.
+    fn step(&self, team: &Team, cut: bool, layer: usize, step: Step<'_>) {
+        let Step { all, rows, threads, .. } = step;
+        let layers = &self.model.spec().layers;
+        let (done, next) = (layer.checked_sub(1).map(|l| &layers[l]), layers.get(layer));
+        let advance = |mut pass: Pass<'_, I, M>| {
+            if let Some(layer) = done {
+                pass.attend_and_feed_forward(layer);
+            }
+            if let Some(layer) = next {
+                pass.project(layer);
+            }
+        };
+        if !cut {
+            return advance(self.pass(team, threads, all, rows));
+        }
+        let share = rows.len().div_ceil(team.threads());
+        team.for_each(rows.parts(share), |thread, part| {
+            advance(self.pass(&Team::solo(), &threads[thread..=thread], all, part));
+        });
+    }
+
+    fn pass<'a>(
+        &'a self,
+        team: &'a Team,
+        threads: &'a [Mutex<ThreadScratch>],
+        all: AllRows<'a>,
+        rows: RowsMut<'a>,
+    ) -> Pass<'a, I, M> {
+        let Encoder { isa, model, weights, rope } = self;
+        Pass { isa: *isa, model, weights, rope, team, threads, all, rows }
     }
 }

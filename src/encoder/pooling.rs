@@ -15,13 +15,13 @@ use monomorph_gguf::Pooling;
 
 impl<I: Isa, M: Model> Pass<'_, I, M> {
     /// `pooled = mean (or first, or last) of RMSNorm(x) * output_norm` over each text's tokens.
-    pub(super) fn pool(&mut self) {
+    pub(super) fn pool(&mut self, pooled: &mut [f32]) {
         let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
         let d = spec.n_embd;
         let gain = self.weights.norm(spec.output_norm);
-        let mut rest = &mut self.ws.x[..];
-        let rows = self.ws.texts.iter().map(|text| super::inputs::take(&mut rest, text.len * d));
-        let pooled = self.ws.pooled[0].chunks_exact_mut(d);
+        let mut rest = &mut *self.rows.x;
+        let rows = self.all.texts.iter().map(|text| super::inputs::take(&mut rest, text.len * d));
+        let pooled = pooled.chunks_exact_mut(d);
         self.team.for_each(rows.zip(pooled), |_, (rows, pooled)| {
             let len = rows.len() / d;
             let chosen = match spec.pooling {
@@ -50,20 +50,20 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     }
 
     /// Multiplies the pooled vectors by the dense heads, if the file has them, and writes texts x n_embd to `out`.
-    pub(super) fn dense_heads(&mut self, out: &mut [f32]) {
-        let (isa, m, spec) = (self.isa, self.ws.texts.len(), self.model.spec());
+    pub(super) fn dense_heads(&mut self, pooled: &mut [Vec<f32>; 2], out: &mut [f32]) {
+        let (isa, m, spec) = (self.isa, self.all.texts.len(), self.model.spec());
         let mut k = spec.n_embd;
         for head in spec.dense.iter() {
             let weights = self.weights.matrix(*head);
             let want = Want::of(&[weights]);
-            let [from, to] = &mut self.ws.pooled;
-            for mut inputs in self.ws.inputs.parts(k, want, std::iter::once(m)) {
+            let [from, to] = &mut *pooled;
+            for mut inputs in self.rows.inputs.parts(k, want, std::iter::once(m)) {
                 let rows = from.chunks_exact(k).take(m).enumerate();
                 rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row));
             }
             let n = head.rows;
-            let rows = self.ws.inputs.rows(m, k, want);
-            let threads = &self.ws.threads;
+            let rows = self.rows.inputs.rows(m, k, want);
+            let threads = self.threads;
             let parts =
                 ColumnsMut::new(&mut to[..m * n], n).parts(shares(n / PANEL, self.team.threads()));
             self.team.for_each(parts, |thread, (first, mut out)| {
@@ -71,9 +71,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                 // Of any type, as in the generic path: the same code serves both.
                 matmul::<_, _, AnyType>(isa, Dyn(k), rows, weights, first, panels, &mut out);
             });
-            self.ws.pooled.swap(0, 1);
+            pooled.swap(0, 1);
             k = n;
         }
-        out.copy_from_slice(&self.ws.pooled[0][..m * k]);
+        out.copy_from_slice(&pooled[0][..m * k]);
     }
 }

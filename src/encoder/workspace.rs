@@ -4,8 +4,8 @@
 //! Buffers grow to the largest pass so far and stay, so that a pass of a size seen before allocates nothing; a thread's
 //! own grow when it first takes a part that needs them.
 
-use super::TextRows;
-use super::inputs::{Inputs, Want};
+use super::inputs::{InputBuffers, Want};
+use super::rows::{AllRows, RowsMut, TextRows};
 use crate::kernels::attention::{AttentionScratch, QUERIES};
 use crate::kernels::tile::BlockSums;
 use crate::kernels::unpack::PanelScratch;
@@ -13,29 +13,39 @@ use crate::quant::{BLOCK, panel_kind};
 use monomorph_gguf::Spec;
 use std::sync::Mutex;
 
-/// All buffers of a forward pass.
+/// All buffers of a forward pass; [`RowsMut`] says what most are for.
 #[derive(Default)]
 pub struct Workspace {
     /// The texts of the pass.
-    pub(super) texts: Vec<TextRows>,
-    /// The residual stream: rows x n_embd.
-    pub(super) x: Vec<f32>,
-    /// What the next product reads.
-    pub(super) inputs: Inputs,
-    /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim.
-    pub(super) qkv: Vec<f32>,
-    /// Keys: rows x n_head_kv head_dim.
-    pub(super) keys: Vec<f32>,
-    /// Values: rows x n_head_kv head_dim.
-    pub(super) values: Vec<f32>,
-    /// The gated feed-forward layer: rows x n_ff.
-    pub(super) gated: Vec<f32>,
-    /// What a layer's branch adds to the residual stream: rows x n_embd.
-    pub(super) branch: Vec<f32>,
+    texts: Vec<TextRows>,
+    plan: Plan,
+    x: Vec<f32>,
+    inputs: InputBuffers,
+    qkv: Vec<f32>,
+    gated: Vec<f32>,
+    branch: Vec<f32>,
+    /// Of layers with even numbers, and of those with odd ones: a thread that is done with a layer writes the next
+    /// one's while others still read.
+    keys_values: [KeyValueBuffers; 2],
     /// Pooled vectors and the dense heads' outputs: texts x the widest of them.
-    pub(super) pooled: [Vec<f32>; 2],
+    pooled: [Vec<f32>; 2],
     /// One a thread.
-    pub(super) threads: Vec<Mutex<ThreadScratch>>,
+    threads: Vec<Mutex<ThreadScratch>>,
+}
+
+/// The keys and values of one layer.
+#[derive(Default)]
+struct KeyValueBuffers {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+/// The buffers of a pass from one layer's attention to the next layer's.
+pub struct Step<'a> {
+    pub all: AllRows<'a>,
+    pub rows: RowsMut<'a>,
+    pub threads: &'a [Mutex<ThreadScratch>],
+    pub pooled: &'a mut [Vec<f32>; 2],
 }
 
 /// What a thread needs for itself.
@@ -48,7 +58,9 @@ pub struct ThreadScratch {
 }
 
 /// Elements of each buffer for a given number of rows.
+#[derive(Clone, Copy, Default)]
 struct Plan {
+    rows: usize,
     x: usize,
     inputs: usize,
     qkv: usize,
@@ -64,6 +76,7 @@ impl Plan {
         let widest = spec.dense.iter().map(|head| head.rows).fold(spec.n_embd, usize::max);
         let k = spec.n_embd.max(spec.n_ff).max(n_attn);
         Plan {
+            rows,
             x: rows * spec.n_embd,
             inputs: (rows * k).max(texts * widest),
             qkv: rows * (n_attn + 2 * n_kv),
@@ -78,7 +91,8 @@ impl Plan {
     fn bytes(&self, want: Want) -> usize {
         let form = |wanted: bool, bytes: usize| if wanted { bytes * self.inputs } else { 0 };
         let sums = form(want.sums, size_of::<BlockSums>()) / BLOCK;
-        4 * (2 * self.x + self.qkv + self.keys + self.values + self.gated + 2 * self.pooled)
+        let keys_values = 2 * (self.keys + self.values);
+        4 * (2 * self.x + self.qkv + keys_values + self.gated + 2 * self.pooled)
             + form(want.ints, size_of::<i16>())
             + sums
             + form(want.floats, size_of::<f32>())
@@ -101,11 +115,14 @@ impl Workspace {
             start += ids.len();
         }
         let plan = Plan::new(spec, start, texts.len());
+        self.plan = plan;
         grow(&mut self.x, plan.x);
         grow(&mut self.branch, plan.x);
         grow(&mut self.qkv, plan.qkv);
-        grow(&mut self.keys, plan.keys);
-        grow(&mut self.values, plan.values);
+        for layer in &mut self.keys_values {
+            grow(&mut layer.keys, plan.keys);
+            grow(&mut layer.values, plan.values);
+        }
         grow(&mut self.gated, plan.gated);
         self.pooled.iter_mut().for_each(|pooled| grow(pooled, plan.pooled));
         self.inputs.grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
@@ -119,9 +136,30 @@ impl Workspace {
         }
     }
 
-    /// Rows of the pass that is laid out.
-    pub(super) fn rows(&self) -> usize {
-        self.texts.last().map_or(0, |text| text.start + text.len)
+    /// The buffers of the pass that is laid out, from attention of layer `layer - 1` to that of layer `layer`.
+    pub(super) fn step(&mut self, layer: usize) -> Step<'_> {
+        let plan = self.plan;
+        let [even, odd] = &mut self.keys_values;
+        let (coming, past) = if layer.is_multiple_of(2) { (even, odd) } else { (odd, even) };
+        Step {
+            all: AllRows {
+                texts: &self.texts,
+                keys: &past.keys[..plan.keys],
+                values: &past.values[..plan.values],
+            },
+            rows: RowsMut {
+                range: 0..plan.rows,
+                x: &mut self.x[..plan.x],
+                inputs: self.inputs.all(),
+                qkv: &mut self.qkv[..plan.qkv],
+                keys: &mut coming.keys[..plan.keys],
+                values: &mut coming.values[..plan.values],
+                gated: &mut self.gated[..plan.gated],
+                branch: &mut self.branch[..plan.x],
+            },
+            threads: &self.threads,
+            pooled: &mut self.pooled,
+        }
     }
 }
 

@@ -30,6 +30,11 @@ impl<'a> Matrix<'a> {
         Matrix { kind, form: Form::Panels(panels) }
     }
 
+    /// Whether it is in panels already: then no product unpacks it.
+    pub fn is_panels(&self) -> bool {
+        matches!(self.form, Form::Panels(_))
+    }
+
     /// The kind of its panels.
     pub fn panel_kind(&self) -> PanelKind {
         panel_kind(self.kind)
