@@ -128,6 +128,10 @@ impl Isa for Avx2 {
         })
     }
     #[inline(always)]
+    fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
+        lanes!(transpose_floats(rows, to))
+    }
+    #[inline(always)]
     fn widen(self, unit: &Unit) -> Self::Pairs {
         let p = unit.as_ptr().cast::<__m128i>();
         lanes!([
@@ -147,7 +151,7 @@ impl Isa for Avx2 {
     }
     #[inline(always)]
     fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
-        lanes!(transpose_16x16(rows, units))
+        lanes!(transpose_byte_pairs(rows, units))
     }
     #[inline(always)]
     fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {
@@ -170,7 +174,7 @@ pub(super) fn pair_bits(a: [i16; 2]) -> i32 {
 /// and 1 are unpacked at 16, 32, 64 and 128 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn transpose_16x16(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
+pub(super) fn transpose_byte_pairs(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
     // SAFETY: each reference is to 32 bytes, the size of the load.
     let r: [__m256i; 16] =
         std::array::from_fn(|i| unsafe { _mm256_loadu_si256(rows[i].as_ptr().cast()) });
@@ -200,6 +204,42 @@ pub(super) fn transpose_16x16(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) 
         unsafe {
             _mm256_storeu_si256(units[column].as_mut_ptr().cast(), low);
             _mm256_storeu_si256(units[column + 8].as_mut_ptr().cast(), high);
+        }
+    }
+}
+
+/// Transposes 16 x 16 floats as four squares of 8 x 8, each in three rounds: neighbours at distance 1, 2 and 4 are
+/// interleaved at 32, 64 and 128 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
+    for (row, column) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+        // SAFETY: eight floats from `column`, 0 or 8, on lie within the row of sixteen.
+        let r: [__m256; 8] =
+            std::array::from_fn(|i| unsafe { _mm256_loadu_ps(rows[row + i].as_ptr().add(column)) });
+        // Rows in twos: index = 4 * (which pair of columns of each half) + pair of rows.
+        let a: [__m256; 8] = std::array::from_fn(|i| match i {
+            0..4 => _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]),
+            _ => _mm256_unpackhi_ps(r[2 * (i - 4)], r[2 * (i - 4) + 1]),
+        });
+        // Rows in fours: index = 2 * (column of each half) + four of rows.
+        let b: [__m256; 8] = std::array::from_fn(|i| {
+            let (column, four) = (i / 2, i % 2);
+            let (x, y) = (a[4 * (column / 2) + 2 * four], a[4 * (column / 2) + 2 * four + 1]);
+            let (x, y) = (_mm256_castps_pd(x), _mm256_castps_pd(y));
+            _mm256_castpd_ps(match column % 2 {
+                0 => _mm256_unpacklo_pd(x, y),
+                _ => _mm256_unpackhi_pd(x, y),
+            })
+        });
+        for k in 0..4 {
+            let low = _mm256_permute2f128_ps::<0x20>(b[2 * k], b[2 * k + 1]);
+            let high = _mm256_permute2f128_ps::<0x31>(b[2 * k], b[2 * k + 1]);
+            // SAFETY: eight floats from `row`, 0 or 8, on lie within the row of sixteen.
+            unsafe {
+                _mm256_storeu_ps(to[column + k].as_mut_ptr().add(row), low);
+                _mm256_storeu_ps(to[column + 4 + k].as_mut_ptr().add(row), high);
+            }
         }
     }
 }

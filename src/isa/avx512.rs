@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code)]
 
-use super::avx2::{pair_bits, transpose_16x16};
+use super::avx2::{pair_bits, transpose_byte_pairs};
 use super::{Isa, LANES, PANEL, Unit};
 use core::arch::x86_64::*;
 
@@ -47,6 +47,45 @@ fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
         );
     }
     sums
+}
+
+/// Transposes 16 x 16 floats in four rounds: neighbours at distance 1, 2, 4 and 8 are interleaved at 32, 64, 128 and
+/// 256 bits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
+    // SAFETY: each reference is to sixteen floats, the size of the load.
+    let r: [__m512; 16] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(rows[i].as_ptr()) });
+    // Rows in twos: index = 8 * (which pair of columns of each quarter) + pair of rows.
+    let a: [__m512; 16] = std::array::from_fn(|i| match i {
+        0..8 => _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]),
+        _ => _mm512_unpackhi_ps(r[2 * (i - 8)], r[2 * (i - 8) + 1]),
+    });
+    // Rows in fours: index = 4 * (column of each quarter) + four of rows.
+    let b: [__m512; 16] = std::array::from_fn(|i| {
+        let (column, four) = (i / 4, i % 4);
+        let (x, y) = (a[8 * (column / 2) + 2 * four], a[8 * (column / 2) + 2 * four + 1]);
+        let (x, y) = (_mm512_castps_pd(x), _mm512_castps_pd(y));
+        _mm512_castpd_ps(match column % 2 {
+            0 => _mm512_unpacklo_pd(x, y),
+            _ => _mm512_unpackhi_pd(x, y),
+        })
+    });
+    for column in 0..4 {
+        let (x, y) = ([b[4 * column], b[4 * column + 2]], [b[4 * column + 1], b[4 * column + 3]]);
+        // Rows in eights: quarters 0 and 1, then 2 and 3.
+        let low: [__m512; 2] = std::array::from_fn(|i| _mm512_shuffle_f32x4::<0x44>(x[i], y[i]));
+        let high: [__m512; 2] = std::array::from_fn(|i| _mm512_shuffle_f32x4::<0xee>(x[i], y[i]));
+        for (quarter, [x, y]) in [(0, low), (2, high)] {
+            let even = _mm512_shuffle_f32x4::<0x88>(x, y);
+            let odd = _mm512_shuffle_f32x4::<0xdd>(x, y);
+            // SAFETY: each reference is to sixteen floats, the size of the store.
+            unsafe {
+                _mm512_storeu_ps(to[4 * quarter + column].as_mut_ptr(), even);
+                _mm512_storeu_ps(to[4 * (quarter + 1) + column].as_mut_ptr(), odd);
+            }
+        }
+    }
 }
 
 impl Isa for Avx512 {
@@ -144,6 +183,10 @@ impl Isa for Avx512 {
         lanes!(_mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(v)))
     }
     #[inline(always)]
+    fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
+        lanes!(transpose_floats(rows, to))
+    }
+    #[inline(always)]
     fn widen(self, unit: &Unit) -> Self::Pairs {
         lanes!(_mm512_cvtepi8_epi16(_mm256_loadu_si256(unit.as_ptr().cast())))
     }
@@ -153,7 +196,7 @@ impl Isa for Avx512 {
     }
     #[inline(always)]
     fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
-        lanes!(transpose_16x16(rows, units))
+        lanes!(transpose_byte_pairs(rows, units))
     }
     #[inline(always)]
     fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {

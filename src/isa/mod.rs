@@ -51,3 +51,21 @@ macro_rules! for_each_isa {
 }
 #[cfg(test)]
 pub(crate) use for_each_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposes() {
+        let rows: [[f32; LANES]; LANES] =
+            std::array::from_fn(|i| std::array::from_fn(|k| (16 * i + k) as f32));
+        for_each_isa!(|isa| {
+            let mut to = [[0.0; LANES]; LANES];
+            isa.vectorize(|| isa.transpose(rows.each_ref(), &mut to));
+            for (i, row) in rows.iter().enumerate() {
+                assert!((0..LANES).all(|k| to[k][i] == row[k]), "row {i}");
+            }
+        });
+    }
+}

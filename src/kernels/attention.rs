@@ -152,7 +152,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
             let panels = scratch.queries.chunks_exact_mut(blocks);
             for (h, panel) in (head..head + TOGETHER).zip(panels) {
                 let queries = &self.queries[h * d..];
-                transpose_queries(queries, self.stride, self.tokens.len(), panel);
+                transpose_queries(isa, queries, self.stride, self.tokens.len(), panel);
             }
             let column = first_key * kv_stride + head / self.shared() * d;
             let (keys, values) = (&self.kv.keys[column..], &self.kv.values[column..]);
@@ -198,17 +198,20 @@ impl Reach {
 
 /// `panel = q^T`, with zeros in the lanes that have no token.
 #[inline(always)]
-fn transpose_queries(queries: &[f32], stride: usize, tokens: usize, panel: &mut [FloatPanel]) {
-    let panel: &mut [[[f32; LANES]; LANES]] = bytemuck::cast_slice_mut(panel);
-    for lane in 0..LANES {
-        let query = if lane < tokens { &queries[lane * stride..] } else { &[] };
-        let query = query.as_chunks::<LANES>().0;
-        for (i, rows) in panel.iter_mut().enumerate() {
-            let values = query.get(i).unwrap_or(&[0.0; LANES]);
-            for k in 0..LANES {
-                rows[k][lane] = values[k];
-            }
+fn transpose_queries<I: Isa>(
+    isa: I,
+    queries: &[f32],
+    stride: usize,
+    tokens: usize,
+    panel: &mut [FloatPanel],
+) {
+    let squares: &mut [[[f32; LANES]; LANES]] = bytemuck::cast_slice_mut(panel);
+    for (i, square) in squares.iter_mut().enumerate() {
+        let mut rows = [&[0.0; LANES]; LANES];
+        for (lane, row) in rows[..tokens].iter_mut().enumerate() {
+            *row = &queries[lane * stride..].as_chunks().0[i];
         }
+        isa.transpose(rows, square);
     }
 }
 

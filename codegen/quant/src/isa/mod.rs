@@ -80,6 +80,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn zero(self) -> Self::I32;
     /// Writes the lanes as int16; they must be in its range.
     fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]);
+    /// Transposes a 16 x 16 matrix: element `k` of row `i` becomes element `i` of row `k`.
+    fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]);
     /// Widens a panel unit to int16 pairs.
     fn widen(self, unit: &Unit) -> Self::Pairs;
     /// `acc + w.0 * a[0] + w.1 * a[1]` in each lane, in int32.

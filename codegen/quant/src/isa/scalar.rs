@@ -100,6 +100,14 @@ impl Isa for Scalar {
         *to = map(v, |x| x as i16);
     }
     #[inline(always)]
+    fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
+        for (k, to) in to.iter_mut().enumerate() {
+            for (i, row) in rows.iter().enumerate() {
+                to[i] = row[k];
+            }
+        }
+    }
+    #[inline(always)]
     fn widen(self, unit: &Unit) -> Self::Pairs {
         std::array::from_fn(|c| [i16::from(unit[2 * c]), i16::from(unit[2 * c + 1])])
     }
