@@ -160,8 +160,8 @@ impl<I: Isa, M: Model> Encoder<I, M> {
             && matrices.all(|tensor| self.weights.matrix(tensor).is_panels())
     }
 
-    /// All rows from the projections of layer `layer - 1` to those of layer `layer`; there is none before the first, nor
-    /// behind the last.
+    /// From the attention of layer `layer - 1` to that of layer `layer`: the rest of the one, then the projections of the
+    /// other. The first step has no rest to do, the last no projections. `cut`: see [`Self::cuts_rows`].
     fn step(&self, team: &Team, cut: bool, layer: usize, step: Step<'_>) {
         let Step { all, rows, threads, .. } = step;
         let layers = &self.model.spec().layers;
@@ -183,6 +183,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         });
     }
 
+    /// These rows, to be worked on by this team.
     fn pass<'a>(
         &'a self,
         team: &'a Team,

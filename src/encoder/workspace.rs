@@ -13,7 +13,7 @@ use crate::quant::{BLOCK, panel_kind};
 use monomorph_gguf::Spec;
 use std::sync::Mutex;
 
-/// All buffers of a forward pass; [`RowsMut`] says what most are for.
+/// All buffers of a forward pass; `RowsMut` says what most are for.
 #[derive(Default)]
 pub struct Workspace {
     /// The texts of the pass.
@@ -136,7 +136,7 @@ impl Workspace {
         }
     }
 
-    /// The buffers of the pass that is laid out, from attention of layer `layer - 1` to that of layer `layer`.
+    /// The buffers of the pass that is laid out, from the attention of layer `layer - 1` to that of layer `layer`.
     pub(super) fn step(&mut self, layer: usize) -> Step<'_> {
         let plan = self.plan;
         let [even, odd] = &mut self.keys_values;
