@@ -369,7 +369,7 @@ fn the_tolerance_notices_mistakes() {
 /// A text's bits do not depend on what shares its pass, nor on how many threads run it.
 #[test]
 fn company_and_threads_change_no_bit() {
-    let pools: Vec<Pool> = [2, 4].map(|n| Pool::new(n).expect("threads")).into();
+    let pools: Vec<Pool> = [2, 3, 4].map(|n| Pool::new(n).expect("threads")).into();
     let mixed = |i: usize| tiny::Options { odd: MIXED[i], ..Default::default() };
     for (name, case) in [
         ("Q8_0", Case::new("together-Q8_0", options(TensorType::Q8_0))),
@@ -383,18 +383,25 @@ fn company_and_threads_change_no_bit() {
     ] {
         let (texts, n) = (case.ids(), case.reference.n_embd);
         let mut first: Option<Vec<Vec<u32>>> = None;
-        for (isa, encoder) in case.model.encoders(&case.model.spec) {
+        for (isa, mut encoder) in case.model.encoders(&case.model.spec) {
             let solo = |texts: &[&[u32]]| forward(&*encoder, &Team::solo(), n, texts);
             let alone: Vec<_> = texts.iter().flat_map(|ids| solo(&[*ids])).collect();
             let alone = bits(&alone);
             assert_eq!(first.get_or_insert_with(|| alone.clone()), &alone, "{name} on {isa}");
             assert_eq!(bits(&solo(&texts)), alone, "{name} on {isa}, together");
-            for pool in &pools {
-                let run = |texts: &[&[u32]]| pool.enter(|team| forward(&*encoder, team, n, texts));
-                let threads = pool.threads();
-                assert_eq!(bits(&run(&texts)), alone, "{name} on {isa}, {threads} threads");
-                let each: Vec<_> = texts.iter().flat_map(|ids| run(&[*ids])).collect();
-                assert_eq!(bits(&each), alone, "{name} on {isa}, alone on {threads} threads");
+            // Threads share operations, and with kept panels, where there are enough of them, rows.
+            for keep in [false, true] {
+                if keep {
+                    encoder.keep_panels(&pools[0]).expect("memory");
+                }
+                for pool in &pools {
+                    let run =
+                        |texts: &[&[u32]]| pool.enter(|team| forward(&*encoder, team, n, texts));
+                    let how = format!("{name} on {isa}, {} threads, kept: {keep}", pool.threads());
+                    assert_eq!(bits(&run(&texts)), alone, "{how}");
+                    let each: Vec<_> = texts.iter().flat_map(|ids| run(&[*ids])).collect();
+                    assert_eq!(bits(&each), alone, "{how}, each alone");
+                }
             }
         }
     }
@@ -411,16 +418,21 @@ fn a_used_workspace_changes_no_bit() {
 fn a_used_workspace_is_as_good_as_new(case: &Case) {
     let n = case.reference.n_embd;
     let cancel = AtomicBool::new(false);
-    for (isa, encoder) in case.model.encoders(&case.model.spec) {
+    let pools = [1, 3].map(|n| Pool::new(n).expect("threads"));
+    for (isa, mut encoder) in case.model.encoders(&case.model.spec) {
+        encoder.keep_panels(&pools[0]).expect("memory");
         let mut workspace = Workspace::default();
         // From the longest to the shortest and back, so that every buffer holds another pass's rest.
         for ids in case.texts.iter().rev().chain(&case.texts) {
-            let mut out = vec![f32::NAN; n];
-            encoder
-                .forward(&Team::solo(), &[ids], &mut workspace, &cancel, &mut out)
-                .expect("nobody cancels");
-            let fresh = forward(&*encoder, &Team::solo(), n, &[ids]);
-            assert_eq!(bits(&[out]), bits(&fresh), "{isa}, {} tokens", ids.len());
+            let fresh = bits(&forward(&*encoder, &Team::solo(), n, &[ids]));
+            for pool in &pools {
+                let mut out = vec![f32::NAN; n];
+                let pass =
+                    |team: &Team| encoder.forward(team, &[ids], &mut workspace, &cancel, &mut out);
+                pool.enter(pass).expect("nobody cancels");
+                let how = format!("{} tokens, {} threads", ids.len(), pool.threads());
+                assert_eq!(bits(&[out]), fresh, "{isa}, {how}");
+            }
         }
     }
 }

@@ -14,7 +14,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Tokens of a bundle: enough that unpacking weights costs about 1 % and that the rows stay in the L2 cache.
 const BUNDLE_TOKENS: usize = 384;
-/// With fewer tokens than this for each thread, the team shares one pass: reading the weights costs more than meeting.
+/// With fewer tokens than this for each thread, the team shares one pass: rows are cut evenly, which whole texts are
+/// not, and weights that are unpacked on use are unpacked once.
 const SHARED_TOKENS: usize = 96;
 /// The longest thread's share that still counts as balanced, in percent of the mean.
 const IMBALANCE: u64 = 112;

@@ -18,7 +18,7 @@ pub struct InputBuffers {
     floats: Vec<f32>,
 }
 
-/// Input rows; forms that no weights of the model ask for are empty.
+/// Input rows; forms that no weights of the model ask for may be empty.
 pub struct Inputs<'a> {
     ints: &'a mut [i16],
     scales: &'a mut [f32],
@@ -26,7 +26,7 @@ pub struct Inputs<'a> {
     floats: &'a mut [f32],
 }
 
-/// The forms that the weights of a step ask for.
+/// The forms that the weights of a product ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     pub ints: bool,
@@ -82,8 +82,9 @@ impl InputBuffers {
 }
 
 impl<'a> Inputs<'a> {
-    /// Cuts room for `n` of `rows` rows off.
-    pub fn split_off(&mut self, rows: usize, n: usize) -> Inputs<'a> {
+    /// Cuts off the room of the first `n` of the `rows` rows that are left. Buffers may be longer than the pass needs,
+    /// so the room is measured: as many whole blocks a row as there are, which are enough for the widest.
+    pub fn cut_off(&mut self, rows: usize, n: usize) -> Inputs<'a> {
         let blocks = |elements: usize| elements / BLOCK / rows * n;
         let (ints, floats) = (blocks(self.ints.len()), blocks(self.floats.len()));
         let sums = self.sums.len() / rows * n;
@@ -96,7 +97,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The first `m` rows of `k`, to multiply.
-    pub fn rows(&self, m: usize, k: usize, want: Want) -> Rows<'_> {
+    pub fn for_product(&self, m: usize, k: usize, want: Want) -> Rows<'_> {
         let ints = if want.ints { &self.ints[..m * k] } else { &[] };
         let sums = if want.sums { &self.sums[..m * k / BLOCK] } else { &[] };
         let floats = if want.floats { &self.floats[..m * k] } else { &[] };

@@ -69,12 +69,13 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (isa, n_embd) = (self.isa, self.model.n_embd());
         let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
         let width = n_q + 2 * n_kv;
-        let rows = self.rows.inputs.rows(self.rows.len(), n_embd.size(), Want::of(&[q, k, v]));
+        let rows =
+            self.rows.inputs.for_product(self.rows.len(), n_embd.size(), Want::of(&[q, k, v]));
         let out = ColumnsMut::new(self.rows.qkv, width);
         let parts = out.parts(shares(width / PANEL, self.team.threads()));
-        let threads = self.threads;
+        let scratch = self.scratch;
         self.team.for_each(parts, |thread, (first, mut out)| {
-            let panels = &mut lock(&threads[thread]).panels;
+            let panels = &mut lock(&scratch[thread]).panels;
             // A part may lie in several of the matrices.
             let mut skip = first;
             for (weights, n) in [(q, n_q), (k, n_kv), (v, n_kv)] {
@@ -145,7 +146,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
         let width = n_attn.size() + 2 * n_kv;
         let sight = sight(model.spec(), kind);
-        let (threads, AllRows { texts, keys, values }) = (self.threads, self.all);
+        let (scratch, AllRows { texts, keys, values }) = (self.scratch, self.all);
         let (range, qkv) = (self.rows.range.clone(), &*self.rows.qkv);
         // Sixteen tokens each, or fewer where threads would have nothing to do.
         let count = range.len().div_ceil(QUERIES).next_multiple_of(self.team.threads());
@@ -160,8 +161,8 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             };
             let queries = &qkv[(part.text.start + part.first - range.start) * width..];
             let tokens = part.first..part.first + part.len;
-            let scratch = &mut *lock(&threads[thread]);
-            let (scratch, out) = (&mut scratch.attention, &mut scratch.heads);
+            let own = &mut *lock(&scratch[thread]);
+            let (scratch, out) = (&mut own.attention, &mut own.heads);
             attention(isa, heads, queries, width, tokens, kv, sight, scratch, out);
             isa.vectorize(
                 #[inline(always)]
@@ -179,11 +180,11 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn project_branch<K: Dim>(&mut self, k: K, weights: Matrix<'_>) {
         let (isa, n) = (self.isa, self.model.n_embd().size());
         let sizes = shares(n / PANEL, self.team.threads());
-        let rows = self.rows.inputs.rows(self.rows.len(), k.size(), Want::of(&[weights]));
+        let rows = self.rows.inputs.for_product(self.rows.len(), k.size(), Want::of(&[weights]));
         let out = ColumnsMut::new(self.rows.branch, n);
-        let threads = self.threads;
+        let scratch = self.scratch;
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
-            let panels = &mut lock(&threads[thread]).panels;
+            let panels = &mut lock(&scratch[thread]).panels;
             matmul::<_, _, M::Types>(isa, k, rows, weights, first, panels, &mut out);
         });
     }
@@ -211,11 +212,12 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     fn gate_and_up(&mut self, gate: Matrix<'_>, up: Matrix<'_>) {
         let (isa, n_embd, n) = (self.isa, self.model.n_embd(), self.model.n_ff().size());
         let sizes = shares(n / PANEL, self.team.threads());
-        let rows = self.rows.inputs.rows(self.rows.len(), n_embd.size(), Want::of(&[gate, up]));
+        let rows =
+            self.rows.inputs.for_product(self.rows.len(), n_embd.size(), Want::of(&[gate, up]));
         let out = ColumnsMut::new(self.rows.gated, n);
-        let threads = self.threads;
+        let scratch = self.scratch;
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
-            let panels = &mut lock(&threads[thread]).panels;
+            let panels = &mut lock(&scratch[thread]).panels;
             matmul_geglu::<_, _, M::Types>(isa, n_embd, rows, gate, up, first, panels, &mut out);
         });
     }

@@ -6,10 +6,11 @@
 //!
 //! How the threads of a team share the layers:
 //!
-//! - Many rows: they are cut, and a thread takes its part alone through all but attention, which reads the keys and
-//!   values of all. So the threads meet once a layer, and a row stays in the cache of its thread.
-//! - Few rows: all threads work on one operation at a time. Operations on rows cut the rows into parts, products cut the
-//!   columns; [`Team::for_each`] hands the parts out.
+//! - Many rows, weights in panels: the rows are cut into shares, and whoever takes one does all operations on it alone.
+//!   Only attention needs others' rows, their keys and values: threads meet once a layer, just before it, and between
+//!   two meetings a row stays in the cache of one core.
+//! - Few rows, or weights that are unpacked on use: all threads work on one operation at a time. Operations on rows cut
+//!   the rows into parts, products cut the columns; [`Team::for_each`] hands the parts out.
 
 mod batch;
 mod inputs;
@@ -64,11 +65,14 @@ pub trait Forward: Send + Sync {
     fn cost(&self, tokens: usize) -> u64;
 }
 
-/// Rows that a thread can take through the layers alone at no loss: enough for tall tiles, and for the weights, which
-/// every thread then reads, to cost little.
+/// The fewest rows a thread that are cut into shares: enough for tall tiles, and for the weights, which every thread
+/// then reads, to cost little. Measured with two threads.
 const FEWEST_ROWS: usize = 16;
+/// Causal texts are cut into several shares a thread, of no fewer rows than this, and of this many at most.
+const CAUSAL_ROWS: usize = 128;
+const CAUSAL_SHARES: usize = 4;
 
-/// All rows of a pass, or some neighbouring ones, between two layers.
+/// Some rows on their way through a layer, those who work on them, and what these may read.
 struct Pass<'a, I: Isa, M: Model> {
     isa: I,
     model: &'a M,
@@ -76,8 +80,8 @@ struct Pass<'a, I: Isa, M: Model> {
     rope: &'a RopeTables,
     /// Those who work on these rows.
     team: &'a Team,
-    /// Scratch for each of them.
-    threads: &'a [Mutex<ThreadScratch>],
+    /// One for each of them.
+    scratch: &'a [Mutex<ThreadScratch>],
     all: AllRows<'a>,
     rows: RowsMut<'a>,
 }
@@ -102,16 +106,18 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     ) -> Result<(), Cancelled> {
         let spec = self.model.spec();
         workspace.lay_out(spec, texts, team.threads());
-        self.embed_tokens(texts, workspace.step(0).rows.x);
-        let cut = self.cuts_rows(team, workspace.step(0).rows.len());
-        for layer in 0..=spec.layers.len() {
+        let rows = workspace.step(0).rows;
+        let share = self.share(team, rows.len());
+        self.embed_tokens(texts, rows.x);
+        // Step n ends layer n - 1 and begins layer n: threads have to meet before attention only.
+        for n in 0..=spec.layers.len() {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            self.step(team, cut, layer, workspace.step(layer));
+            self.step(team, share, n, workspace.step(n));
         }
-        let Step { all, rows, threads, pooled } = workspace.step(0);
-        let mut pass = self.pass(team, threads, all, rows);
+        let Step { all, rows, scratch, pooled } = workspace.step(0);
+        let mut pass = self.pass(team, scratch, all, rows);
         pass.pool(&mut pooled[0]);
         pass.dense_heads(pooled, out);
         Ok(())
@@ -151,21 +157,30 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         }
     }
 
-    /// Whether each thread had better take a share of the rows through the layers alone. Not where weights are unpacked
-    /// on use, which every thread would have to do for itself.
-    fn cuts_rows(&self, team: &Team, rows: usize) -> bool {
-        let mut matrices = self.model.spec().layers.iter().flat_map(|layer| layer.matrices());
-        team.threads() > 1
-            && rows >= FEWEST_ROWS * team.threads()
-            && matrices.all(|tensor| self.weights.matrix(tensor).is_panels())
+    /// Rows of a share that one thread takes through the layers; none if all threads had better work on all rows. They
+    /// had where weights are unpacked on use, which each of them would do for itself.
+    fn share(&self, team: &Team, rows: usize) -> Option<usize> {
+        let (spec, threads) = (self.model.spec(), team.threads());
+        let even = rows.div_ceil(threads);
+        // The later a row of a causal text, the more keys it sees: what is even in rows is not in work.
+        let size = if spec.causal {
+            even.div_ceil(CAUSAL_SHARES).max(even.min(CAUSAL_ROWS))
+        } else {
+            even
+        };
+        let mut matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
+        let cut = threads > 1
+            && rows >= FEWEST_ROWS * threads
+            && matrices.all(|tensor| self.weights.matrix(tensor).is_panels());
+        cut.then_some(size)
     }
 
-    /// From the attention of layer `layer - 1` to that of layer `layer`: the rest of the one, then the projections of the
-    /// other. The first step has no rest to do, the last no projections. `cut`: see [`Self::cuts_rows`].
-    fn step(&self, team: &Team, cut: bool, layer: usize, step: Step<'_>) {
-        let Step { all, rows, threads, .. } = step;
+    /// The rest of layer `n - 1`, then the projections of layer `n`. The first step has no rest to do, the last no
+    /// projections.
+    fn step(&self, team: &Team, share: Option<usize>, n: usize, step: Step<'_>) {
+        let Step { all, rows, scratch, .. } = step;
         let layers = &self.model.spec().layers;
-        let (done, next) = (layer.checked_sub(1).map(|l| &layers[l]), layers.get(layer));
+        let (done, next) = (n.checked_sub(1).map(|done| &layers[done]), layers.get(n));
         let advance = |mut pass: Pass<'_, I, M>| {
             if let Some(layer) = done {
                 pass.attend_and_feed_forward(layer);
@@ -174,24 +189,23 @@ impl<I: Isa, M: Model> Encoder<I, M> {
                 pass.project(layer);
             }
         };
-        if !cut {
-            return advance(self.pass(team, threads, all, rows));
+        match share {
+            None => advance(self.pass(team, scratch, all, rows)),
+            Some(size) => team.for_each(rows.parts(size), |thread, part| {
+                advance(self.pass(&Team::solo(), &scratch[thread..=thread], all, part));
+            }),
         }
-        let share = rows.len().div_ceil(team.threads());
-        team.for_each(rows.parts(share), |thread, part| {
-            advance(self.pass(&Team::solo(), &threads[thread..=thread], all, part));
-        });
     }
 
     /// These rows, to be worked on by this team.
     fn pass<'a>(
         &'a self,
         team: &'a Team,
-        threads: &'a [Mutex<ThreadScratch>],
+        scratch: &'a [Mutex<ThreadScratch>],
         all: AllRows<'a>,
         rows: RowsMut<'a>,
     ) -> Pass<'a, I, M> {
         let Encoder { isa, model, weights, rope } = self;
-        Pass { isa: *isa, model, weights, rope, team, threads, all, rows }
+        Pass { isa: *isa, model, weights, rope, team, scratch, all, rows }
     }
 }

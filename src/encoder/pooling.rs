@@ -62,12 +62,12 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                 rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row));
             }
             let n = head.rows;
-            let rows = self.rows.inputs.rows(m, k, want);
-            let threads = self.threads;
+            let rows = self.rows.inputs.for_product(m, k, want);
+            let scratch = self.scratch;
             let parts =
                 ColumnsMut::new(&mut to[..m * n], n).parts(shares(n / PANEL, self.team.threads()));
             self.team.for_each(parts, |thread, (first, mut out)| {
-                let panels = &mut lock(&threads[thread]).panels;
+                let panels = &mut lock(&scratch[thread]).panels;
                 // Of any type, as in the generic path: the same code serves both.
                 matmul::<_, _, AnyType>(isa, Dyn(k), rows, weights, first, panels, &mut out);
             });

@@ -1,4 +1,4 @@
-//! The rows of a pass on their way through the layers, and their parts, which threads may take there alone.
+//! The rows of a pass on their way through the layers, and the shares of them that a thread takes there alone.
 
 use super::inputs::{Inputs, take};
 use std::ops::Range;
@@ -49,11 +49,11 @@ impl<'a> RowsMut<'a> {
     /// Parts of `size` rows; the last has what is left.
     pub fn parts(self, size: usize) -> impl Iterator<Item = RowsMut<'a>> + Send {
         let (all, mut rest) = (self.len(), self);
-        (0..all).step_by(size).map(move |first| rest.split_off(size.min(all - first)))
+        (0..all).step_by(size).map(move |first| rest.cut_off(size.min(all - first)))
     }
 
     /// Cuts the first `n` rows off.
-    fn split_off(&mut self, n: usize) -> RowsMut<'a> {
+    fn cut_off(&mut self, n: usize) -> RowsMut<'a> {
         let all = self.len();
         let cut = |buffer: &mut &'a mut [f32]| {
             let width = buffer.len() / all;
@@ -64,7 +64,7 @@ impl<'a> RowsMut<'a> {
         RowsMut {
             range: start..start + n,
             x: cut(&mut self.x),
-            inputs: self.inputs.split_off(all, n),
+            inputs: self.inputs.cut_off(all, n),
             qkv: cut(&mut self.qkv),
             keys: cut(&mut self.keys),
             values: cut(&mut self.values),

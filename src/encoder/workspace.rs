@@ -30,7 +30,7 @@ pub struct Workspace {
     /// Pooled vectors and the dense heads' outputs: texts x the widest of them.
     pooled: [Vec<f32>; 2],
     /// One a thread.
-    threads: Vec<Mutex<ThreadScratch>>,
+    scratch: Vec<Mutex<ThreadScratch>>,
 }
 
 /// The keys and values of one layer.
@@ -44,7 +44,8 @@ struct KeyValueBuffers {
 pub struct Step<'a> {
     pub all: AllRows<'a>,
     pub rows: RowsMut<'a>,
-    pub threads: &'a [Mutex<ThreadScratch>],
+    pub scratch: &'a [Mutex<ThreadScratch>],
+    /// For what comes behind the last layer.
     pub pooled: &'a mut [Vec<f32>; 2],
 }
 
@@ -126,21 +127,22 @@ impl Workspace {
         grow(&mut self.gated, plan.gated);
         self.pooled.iter_mut().for_each(|pooled| grow(pooled, plan.pooled));
         self.inputs.grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
-        while self.threads.len() < threads {
-            self.threads.push(Mutex::default());
+        while self.scratch.len() < threads {
+            self.scratch.push(Mutex::default());
         }
-        for thread in &mut self.threads {
+        for thread in &mut self.scratch {
             let heads =
                 &mut thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).heads;
             grow(heads, QUERIES * spec.n_head * spec.head_dim);
         }
     }
 
-    /// The buffers of the pass that is laid out, from the attention of layer `layer - 1` to that of layer `layer`.
-    pub(super) fn step(&mut self, layer: usize) -> Step<'_> {
+    /// The buffers of the pass that is laid out, from the attention of layer `n - 1` to that of layer `n`. Step 0 also
+    /// serves before the first layer and behind the last, where keys and values do not matter.
+    pub(super) fn step(&mut self, n: usize) -> Step<'_> {
         let plan = self.plan;
         let [even, odd] = &mut self.keys_values;
-        let (coming, past) = if layer.is_multiple_of(2) { (even, odd) } else { (odd, even) };
+        let (coming, past) = if n.is_multiple_of(2) { (even, odd) } else { (odd, even) };
         Step {
             all: AllRows {
                 texts: &self.texts,
@@ -157,7 +159,7 @@ impl Workspace {
                 gated: &mut self.gated[..plan.gated],
                 branch: &mut self.branch[..plan.x],
             },
-            threads: &self.threads,
+            scratch: &self.scratch,
             pooled: &mut self.pooled,
         }
     }

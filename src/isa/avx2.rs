@@ -170,8 +170,8 @@ pub(super) fn pair_bits(a: [i16; 2]) -> i32 {
     i32::from(a[0] as u16) | i32::from(a[1]) << 16
 }
 
-/// Transposes sixteen rows of sixteen byte pairs in four rounds of interleaving: neighbours at distance 8, 4, 2
-/// and 1 are unpacked at 16, 32, 64 and 128 bits.
+/// Transposes sixteen rows of sixteen byte pairs in four rounds of interleaving: neighbours at distance 1, 2, 4
+/// and 8 are unpacked at 16, 32, 64 and 128 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn transpose_byte_pairs(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {

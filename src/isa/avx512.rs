@@ -1,7 +1,7 @@
 //! AVX-512 with VNNI: one 512-bit register is sixteen lanes, and `vpdpwssd` does a pair product and its sum at once.
 //!
-//! Thirty-two registers hold 14 integer and 14 float sums of an int8 tile with what it multiplies, or 16 sums of a float
-//! tile (24 of attention's, which reads three panels at a time).
+//! Thirty-two registers hold 14 integer and 14 float sums of an int8 tile with what it multiplies, or 16 sums of a
+//! float tile (24 of attention's, which reads three panels at a time).
 
 #![allow(unsafe_code)]
 
@@ -49,8 +49,8 @@ fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
     sums
 }
 
-/// Transposes 16 x 16 floats in four rounds: neighbours at distance 1, 2, 4 and 8 are interleaved at 32, 64, 128 and
-/// 256 bits.
+/// Transposes 16 x 16 floats in four rounds: neighbours at distance 1 and 2 are interleaved at 32 and 64 bits; then at
+/// distance 4 halves, and at distance 8 every other quarter, of two registers are put together.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {

@@ -115,7 +115,7 @@ fn every_format_equals_plain_loops() {
 fn every_tile_height_equals_plain_loops() {
     use TensorType::{F32, Q2_K, Q4_K, Q6_K, Q8_0};
     for kind in [Q8_0, Q4_K, Q6_K, Q2_K, F32] {
-        check(kind, &[1, 2, 4, 5, 6, 7, 11, 12, 13, 29]);
+        check(kind, &[1, 2, 4, 5, 6, 7, 11, 12, 13, 14, 15, 28, 29]);
     }
 }
 
@@ -141,7 +141,7 @@ fn geglu_equals_two_products() {
     for (gate, up) in pairs {
         let bytes = [weights(gate, 1), weights(up, 2)];
         let (gate, up) = (Matrix::blocks(gate, &bytes[0]), Matrix::blocks(up, &bytes[1]));
-        for m in [1, 8, 13, 29] {
+        for m in [1, 8, 13, 28, 29] {
             let input = Input::new(m);
             for_each_isa!(|isa| {
                 let gates = run(isa, Dyn(K), &input, gate, 0);

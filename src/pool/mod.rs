@@ -1,9 +1,10 @@
 //! Threads that stay with a request from its first operation to its last.
 //!
-//! A forward pass has over two hundred operations of a few microseconds each, too short to wake threads for. So a
-//! request enters the pool once; its [`Team`] then spins between operations and shares each one's parts as they come:
-//! whoever is free takes the next. A thread that the system puts aside between operations delays none of them, since
-//! the others take its parts; one that is put aside with a part in hand, or at the request's end, is waited for.
+//! A forward pass has over two hundred operations of a few microseconds each, or, where its rows are cut, a job for
+//! each layer: too short to wake threads for. So a request enters the pool once; its [`Team`] then spins between jobs
+//! and shares each one's parts as they come: whoever is free takes the next. A thread that the system puts aside
+//! between jobs is not waited for, since the others take its parts; one that is put aside with a part in hand, or at
+//! the request's end, is.
 
 #![allow(unsafe_code)]
 
