@@ -34,7 +34,7 @@ fn main() {
     let result = Generated::from_file(&model, choices).and_then(|generated| {
         generated.write(&out)?;
         if embed {
-            let packed = weights::write(&model, choices, &out)?;
+            let packed = weights::write(&model, &generated.spec, &out)?;
             println!("cargo::rustc-cfg=monomorph_embed");
             println!("cargo::rustc-env=MONOMORPH_WEIGHTS={}", packed.quoted_path());
             println!("cargo::rustc-env=MONOMORPH_WEIGHTS_BYTES={}", packed.n_bytes);

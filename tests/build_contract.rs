@@ -10,7 +10,7 @@ mod tiny_model;
 
 use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
 use monomorph_codegen::{Generated, choices};
-use monomorph_gguf::{Choices, FileShape};
+use monomorph_gguf::{Choices, FileShape, Pooling};
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::io::{Write, stderr};
@@ -71,6 +71,26 @@ fn a_language_model_warns() {
     assert!(found[1].contains("cut to 8192") && found[1].contains("32768"), "{found:?}");
     let found = warnings(Some("last"), Some("4096"));
     assert!(found.len() == 1 && found[0].contains("the last of"), "{found:?}");
+}
+
+/// Whatever the file says about pooling, what the build chooses holds, for the vocabulary as for the code.
+#[test]
+fn a_chosen_pooling_builds_whatever_the_file_says() {
+    let options = tiny_model::Options { shape: FileShape::LanguageModel, ..Default::default() };
+    let path = folder("chosen pooling").join("model.gguf");
+    let last = choices::parse(Some("last"), None).expect("a choice");
+    for stated in [None, Some(0), Some(1), Some(2), Some(3)] {
+        let mut model = tiny_model::writer(options);
+        if let Some(stated) = stated {
+            model.set("gemma3.pooling_type", stated);
+        }
+        fs::write(&path, model.to_bytes()).expect("a file for the test");
+        let generated = Generated::from_file(&path, last);
+        let generated = generated.unwrap_or_else(|error| panic!("{stated:?}: {error}"));
+        assert_eq!(generated.spec.pooling, Pooling::Last);
+        assert!(generated.source.contains("pooling: Pooling::Last"), "{stated:?}");
+        assert!(!generated.vocabulary.is_empty());
+    }
 }
 
 /// Nothing of where the model or the build lies gets into the code, so that builds can be reproduced elsewhere.

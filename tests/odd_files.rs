@@ -132,8 +132,8 @@ fn unused_pieces_at_the_end_change_nothing() {
     let [with, without] = [&padded, &plain].map(|file| {
         let bytes = file.to_bytes();
         let header = Header::parse(&bytes, bytes.len() as u64).expect("a header");
-        Spec::from_header(&header).expect("a model");
-        Tokenizer::new(vocab::build(&header).expect("a vocabulary").leak())
+        let special = Spec::from_header(&header).expect("a model").tokenizer;
+        Tokenizer::new(vocab::build(&header, &special).expect("a vocabulary").leak())
     });
     assert_eq!(with.n_vocab(), without.n_vocab() + PADDING);
     for text in ["the end of the day", "[PAD720] and [PAD780]", "\n\n  <bos>", "Größe 人人"] {

@@ -58,7 +58,8 @@ fn embed(path: &Path) -> (Cosines, String) {
     let prefix = read_prefix(path).expect("a readable file");
     let header = Header::parse(&prefix.bytes, prefix.file_len).expect("a header");
     let spec = Spec::from_header(&header).expect("a model");
-    let tokenizer = Tokenizer::new(vocab::build(&header).expect("a vocabulary").leak());
+    let tokenizer =
+        Tokenizer::new(vocab::build(&header, &spec.tokenizer).expect("a vocabulary").leak());
     let golden = Golden::of(&spec).expect("EmbeddingGemma-300M");
     let ids: Vec<Vec<u32>> =
         golden.texts.iter().map(|text| tokenizer.encode(text, spec.n_ctx).ids).collect();

@@ -23,6 +23,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// What a build needs of a model, ready to be written.
 pub struct Generated {
+    /// What the header says under the build's choices; everything else here follows from it.
+    pub spec: Spec,
     /// Rust source: `model.rs`.
     pub source: String,
     /// The tokenizer's tables: `vocabulary.bin`.
@@ -39,27 +41,28 @@ impl Generated {
         let prefix = read_prefix(path)?;
         let header = Header::parse(&prefix.bytes, prefix.file_len)?;
         // Before the whole file is read: a file that is refused is refused at once.
-        Spec::from_header_with(&header, choices)?;
+        let spec = Spec::from_header_with(&header, choices)?;
         let content = content_hash(path).map_err(|error| Error::Read(path.into(), error))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        Generated::from_header(&header, choices, &prefix.bytes, content, &file_name)
+        Generated::new(&header, spec, &prefix.bytes, content, &file_name)
     }
 
-    /// Generates for a header. `bytes` begins with the header's own bytes, `content` is the hash of the whole file.
-    pub fn from_header(
+    /// Generates for a header that was judged to be this model's. `bytes` begins with the header's own bytes, `content`
+    /// is the hash of the whole file.
+    pub fn new(
         header: &Header<'_>,
-        choices: Choices,
+        spec: Spec,
         bytes: &[u8],
         content: u128,
         file_name: &str,
     ) -> Result<Generated, Error> {
-        let spec = Spec::from_header_with(header, choices)?;
         let fingerprint = Fingerprint::new(header, bytes, content)?;
         Ok(Generated {
             source: emit::source(&spec, &fingerprint, file_name),
-            vocabulary: vocab::build(header)?,
+            vocabulary: vocab::build(header, &spec.tokenizer)?,
             rope: rope::bytes(&spec),
             warnings: warnings(header, &spec),
+            spec,
         })
     }
 

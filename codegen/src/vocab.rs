@@ -8,12 +8,12 @@ use monomorph_gguf::vocab_layout::{
     CUT, Field, HEADER_BYTES, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, Place, RANK_MASK, SPACE,
     VERSION, hash, pair_bit,
 };
-use monomorph_gguf::{Error, Header, Piece, PieceKind, Spec, TokenizerSpec, Vocabulary};
+use monomorph_gguf::{Error, Header, Piece, PieceKind, TokenizerSpec, Vocabulary};
 
-/// The blob for a file's vocabulary. The same header gives the same bytes.
-pub fn build(header: &Header<'_>) -> Result<Vec<u8>, Error> {
+/// The blob for a file's vocabulary and its tokenizer. The same header gives the same bytes.
+pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
     let pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
-    build_from(&pieces, &Spec::from_header(header)?.tokenizer)
+    build_from(&pieces, special)
 }
 
 /// The blob for these pieces; a piece's position is its id.

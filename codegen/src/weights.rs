@@ -1,7 +1,7 @@
 //! The weights in the form in which they go inside a binary; their layout is that of [`monomorph_quant::packed`].
 
 use crate::error::Error;
-use monomorph_gguf::{Choices, Header, Spec, read_prefix};
+use monomorph_gguf::Spec;
 use monomorph_quant::packed::{ALIGNMENT, Place, layout, length, panels};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -25,11 +25,9 @@ pub struct Packed {
     pub hash: u128,
 }
 
-/// Packs the weights of a model file into a file in `folder`, a tensor at a time.
-pub fn write(model: &Path, choices: Choices, folder: &Path) -> Result<Packed, Error> {
-    let prefix = read_prefix(model)?;
-    let header = Header::parse(&prefix.bytes, prefix.file_len)?;
-    let places = layout(&Spec::from_header_with(&header, choices)?);
+/// Packs the weights of a model file, whose header was judged to be `spec`, into a file in `folder`, a tensor at a time.
+pub fn write(model: &Path, spec: &Spec, folder: &Path) -> Result<Packed, Error> {
+    let places = layout(spec);
     let n_bytes = length(&places);
     if n_bytes > MAX_BYTES {
         return Err(Error::TooLarge { n_bytes, most: MAX_BYTES });

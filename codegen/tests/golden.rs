@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use monomorph_codegen::Generated;
-use monomorph_gguf::{Choices, Header};
+use monomorph_gguf::{Choices, Header, Spec};
 use xxhash_rust::xxh3::xxh3_64;
 
 #[test]
@@ -37,7 +37,7 @@ fn from_header(name: &str) -> Generated {
     let bytes = fs::read(testdata("headers").join(name)).unwrap();
     let header = Header::parse(&bytes, file_len(&bytes)).unwrap();
     // There is no content to hash.
-    Generated::from_header(&header, Choices::default(), &bytes, 0, name).unwrap()
+    Generated::new(&header, Spec::from_header(&header).unwrap(), &bytes, 0, name).unwrap()
 }
 
 /// The length that a file with this header has when nothing follows its last tensor.

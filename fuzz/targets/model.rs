@@ -11,7 +11,7 @@ use monomorph_fuzz::counting_allocator::Counting;
 use monomorph_fuzz::judge;
 use monomorph_fuzz::tiny::{self, Options};
 use monomorph_gguf::writer::{Tensor, Value, Writer};
-use monomorph_gguf::{Choices, FileShape, Header, Spec};
+use monomorph_gguf::{FileShape, Header, Spec};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -81,10 +81,12 @@ fuzz_target!(|input: Input| {
     judge(&bytes, file_len);
     let Ok(header) = Header::parse(&bytes, file_len) else { return };
     // RoPE's tables are as long as the window that the file asks for, up to 64 MiB: right, but slow.
-    if Spec::from_header(&header).is_ok_and(|spec| spec.n_ctx > MAX_CONTEXT) {
-        return;
-    }
-    match Generated::from_header(&header, Choices::default(), &bytes, 0, "fuzz.gguf") {
+    let spec = match Spec::from_header(&header) {
+        Ok(spec) if spec.n_ctx > MAX_CONTEXT => return,
+        Ok(spec) => spec,
+        Err(error) => return assert!(!error.to_string().contains('\n'), "{error}"),
+    };
+    match Generated::new(&header, spec, &bytes, 0, "fuzz.gguf") {
         Ok(generated) => {
             assert!(generated.source.starts_with("// @generated"));
             assert!(!generated.vocabulary.is_empty() && !generated.rope.is_empty());

@@ -133,7 +133,7 @@ fn agrees_with_the_definition_on_the_default_model() {
     let special = Spec::from_header(&header).expect("a valid model").tokenizer;
     let pieces: Vec<Piece<'_>> =
         Vocabulary::from_header(&header).expect("a vocabulary").iter().collect();
-    let tokenizer = Tokenizer::new(build(&header).expect("a vocabulary").leak());
+    let tokenizer = Tokenizer::new(build(&header, &special).expect("a vocabulary").leak());
     let naive = Naive::new(&pieces, special.unknown);
     let mut rng = Rng(3);
     for _ in 0..2000 {

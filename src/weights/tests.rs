@@ -4,7 +4,7 @@ use super::*;
 use crate::isa::for_each_isa;
 use crate::quant::packed::{ALIGNMENT, length};
 use monomorph_codegen::weights::write;
-use monomorph_gguf::{Choices, Header};
+use monomorph_gguf::Header;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn pack_tiny(test: &str) -> (Spec, PathBuf, Weights) {
     let spec = Spec::from_header(&header).expect("a model");
     let folder = std::env::temp_dir().join(format!("monomorph-{test}-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for the test");
-    let packed = write(&file, Choices::default(), &folder).expect("packed weights");
+    let packed = write(&file, &spec, &folder).expect("packed weights");
     let bytes = fs::read(&packed.path).expect("what was written");
     fs::remove_dir_all(&folder).expect("the folder");
     assert_eq!(

@@ -59,7 +59,7 @@ impl TinyModel {
     pub fn packed(&self) -> Weights {
         let folder = self.path.with_extension("packed");
         fs::create_dir_all(&folder).expect("the folder is writable");
-        let file = weights::write(&self.path, self.spec.choices, &folder).expect("packed weights");
+        let file = weights::write(&self.path, &self.spec, &folder).expect("packed weights");
         let bytes = fs::read(&file.path).expect("what was written");
         fs::remove_file(&file.path).expect("what was written");
         let mut lines = vec![Line::zeroed(); bytes.len() / size_of::<Line>()];
