@@ -1,13 +1,13 @@
 //! Chooses the model, has its code generated, and tells cargo when to do so again.
 
-use monomorph_codegen::{Generated, choices, weights};
+use monomorph_codegen::{Generated, image, options};
 use std::env;
 use std::path::PathBuf;
 
 const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
 
 fn main() {
-    for variable in ["MODEL_GGUF", choices::POOLING, choices::CONTEXT, choices::EMBED] {
+    for variable in ["MODEL_GGUF", options::POOLING, options::CONTEXT, options::EMBED] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let given = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty());
@@ -24,21 +24,21 @@ fn main() {
     println!("cargo::rustc-env=MONOMORPH_IS_DEFAULT={}", u8::from(given.is_none()));
 
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let chosen = choices::from_environment()
-        .and_then(|choices| Ok((choices, choices::embed_from_environment()?)));
-    let (choices, embed) = match chosen {
+    let chosen = options::from_environment()
+        .and_then(|options| Ok((options, options::embed_from_environment()?)));
+    let (options, embed) = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return println!("cargo::error={error}"),
     };
     println!("cargo::rustc-check-cfg=cfg(monomorph_embed)");
-    let result = Generated::from_file(&model, choices).and_then(|generated| {
+    let result = Generated::from_file(&model, options).and_then(|generated| {
         generated.write(&out)?;
         if embed {
-            let packed = weights::write(&model, &generated.spec, &out)?;
+            let image = image::write(&model, &generated.spec, &out)?;
             println!("cargo::rustc-cfg=monomorph_embed");
-            println!("cargo::rustc-env=MONOMORPH_WEIGHTS={}", packed.quoted_path());
-            println!("cargo::rustc-env=MONOMORPH_WEIGHTS_BYTES={}", packed.n_bytes);
-            println!("cargo::rustc-env=MONOMORPH_WEIGHTS_HASH={:032x}", packed.hash);
+            println!("cargo::rustc-env=MONOMORPH_WEIGHTS={}", image.quoted_path());
+            println!("cargo::rustc-env=MONOMORPH_WEIGHTS_BYTES={}", image.n_bytes);
+            println!("cargo::rustc-env=MONOMORPH_WEIGHTS_HASH={:032x}", image.hash);
         }
         Ok(generated.warnings)
     });

@@ -5,23 +5,25 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use monomorph::dim::{Const, Dim, Dyn};
-#[cfg(target_arch = "x86_64")]
-use monomorph::isa::{Avx2, Avx512};
-use monomorph::isa::{Isa, LANES, Scalar};
-use monomorph::kernels::attention::{AttentionScratch, Heads, KeysValues, Sight, attention};
-use monomorph::kernels::exp::exp;
-use monomorph::kernels::geglu::geglu;
-use monomorph::kernels::matmul::{Rows, matmul, matmul_geglu};
-use monomorph::kernels::quantize::{block_sums, quantize};
-use monomorph::kernels::rms_norm::{add_rms_norm, rms_norm_in_place, rms_norm_quantize};
-use monomorph::kernels::rope::rope;
-use monomorph::kernels::softmax::softmax_columns;
-use monomorph::kernels::tile::BlockSums;
-use monomorph::kernels::unpack::{Matrix, PanelScratch};
-use monomorph::pool::ColumnsMut;
-use monomorph::quant::{self, AnyType, BLOCK, Line, panel_kind, unpack_panels};
+use monomorph_encoder::dim::{Const, Dim, Dyn};
+use monomorph_encoder::kernels::attention::{
+    AttentionScratch, Heads, KeysValues, Window, attention,
+};
+use monomorph_encoder::kernels::columns::ColumnsMut;
+use monomorph_encoder::kernels::exp::exp;
+use monomorph_encoder::kernels::geglu::geglu;
+use monomorph_encoder::kernels::matmul::{Rows, matmul, matmul_geglu};
+use monomorph_encoder::kernels::matrix::{Matrix, PanelScratch};
+use monomorph_encoder::kernels::quantize::{block_sums, quantize};
+use monomorph_encoder::kernels::rms_norm::{add_rms_norm, rms_norm_in_place, rms_norm_quantize};
+use monomorph_encoder::kernels::rope::rope;
+use monomorph_encoder::kernels::softmax::softmax_columns;
+use monomorph_encoder::kernels::tile::BlockSums;
 use monomorph_gguf::TensorType;
+use monomorph_quant::{AnyType, BLOCK, Line, panel_kind, repack};
+#[cfg(target_arch = "x86_64")]
+use monomorph_simd::{Avx2, Avx512};
+use monomorph_simd::{Isa, LANES, Scalar};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -117,7 +119,7 @@ impl Input {
     }
 }
 
-/// One product in both paths, with the weights unpacked on use and kept.
+/// One product in both paths, with the weights repacked on use and kept.
 fn product<I: Isa, const K: usize>(
     c: &mut Criterion,
     isa: I,
@@ -128,7 +130,7 @@ fn product<I: Isa, const K: usize>(
     let blocks = weights(kind, n, K);
     let lines = n * K / BLOCK / LANES * panel_kind(kind).block_lines();
     let mut panels: Vec<Line> = vec![bytemuck::Zeroable::zeroed(); lines];
-    unpack_panels(isa, kind, K / BLOCK, &blocks, 0, &mut panels);
+    repack(isa, kind, K / BLOCK, &blocks, 0, &mut panels);
     let mut group = c.benchmark_group(format!("matmul {name} {kind} {n}x{K} {}", I::NAME));
     for m in ROWS {
         let input = Input::new(m, K);
@@ -156,16 +158,16 @@ fn product<I: Isa, const K: usize>(
     group.finish();
 }
 
-/// Unpacking a matrix of every format.
-fn unpack<I: Isa>(c: &mut Criterion, isa: I) {
-    let mut group = c.benchmark_group(format!("unpack {}", I::NAME));
-    for kind in quant::FORMATS {
+/// Repacking a matrix of every format.
+fn repack_all<I: Isa>(c: &mut Criterion, isa: I) {
+    let mut group = c.benchmark_group(format!("repack {}", I::NAME));
+    for kind in monomorph_quant::FORMATS {
         let blocks = weights(*kind, N_EMBD, N_EMBD);
         let lines = N_EMBD * N_EMBD / BLOCK / LANES * panel_kind(*kind).block_lines();
         let mut panels: Vec<Line> = vec![bytemuck::Zeroable::zeroed(); lines];
         group.throughput(Throughput::Elements((N_EMBD * N_EMBD) as u64));
         group.bench_function(kind.name(), |b| {
-            b.iter(|| unpack_panels(isa, *kind, N_EMBD / BLOCK, &blocks, 0, &mut panels))
+            b.iter(|| repack(isa, *kind, N_EMBD / BLOCK, &blocks, 0, &mut panels))
         });
     }
     group.finish();
@@ -289,7 +291,9 @@ fn attend<I: Isa, H: Dim, G: Dim, D: Dim>(
         group.throughput(Throughput::Elements((2 * LANES * n * N_HEAD * HEAD_DIM) as u64));
         group.bench_function(format!("16 tokens, {n} keys"), |b| {
             let s = &mut scratch;
-            b.iter(|| attention(isa, heads, &queries, width, 0..LANES, kv, Sight::ALL, s, &mut out))
+            b.iter(|| {
+                attention(isa, heads, &queries, width, 0..LANES, kv, Window::ALL, s, &mut out)
+            })
         });
     }
     group.finish();
@@ -303,7 +307,7 @@ fn all<I: Isa>(c: &mut Criterion) {
     let mut group = c.benchmark_group(format!("matmul {}", I::NAME));
     ceiling(&mut group, isa);
     group.finish();
-    unpack(c, isa);
+    repack_all(c, isa);
     for kind in FORMATS {
         product::<I, N_EMBD>(c, isa, "q", kind, N_EMBD);
     }

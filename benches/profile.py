@@ -22,10 +22,10 @@ LENGTHS = [12, 56, 222, 1664]
 SHARES = [
     ("attention", r"kernels/(attention|softmax)\.rs"),
     ("GeGLU", r"kernels/geglu\.rs"),
-    ("unpacking", r"/quant/src/(?!isa/|panel\.rs)|kernels/unpack\.rs"),
+    ("repacking", r"/quant/src/(?!panel\.rs)|kernels/matrix\.rs"),
     ("products", r"kernels/(matmul|group|tile)\.rs"),
     ("norms, RoPE, quantising", r"kernels/(rms_norm|quantize|rope)\.rs|/encoder/"),
-    ("waiting", r"/pool/|sched|yield"),
+    ("waiting", r"/threads/|sched|yield"),
 ]
 
 

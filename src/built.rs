@@ -1,7 +1,7 @@
 //! The model that this binary was built for.
 
-use crate::encoder::RopeTables;
 use crate::tokenizer::Tokenizer;
+use monomorph_encoder::RopeTables;
 
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));

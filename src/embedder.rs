@@ -1,18 +1,19 @@
 //! The library's front: text in, vectors out.
 
 use crate::built::{self, Built, FINGERPRINT, SPEC};
-use crate::encoder::{Batch, Forward, select, select_generic, workspace_bytes};
 use crate::error::Error;
 use crate::gate;
-use crate::pool::{Pool, default_threads};
+use crate::image;
 use crate::prompt::Prompt;
-use crate::quant::packed::layout;
 use crate::request::Request;
 use crate::tokenizer::{Encoding, Tokenizer};
 use crate::unicode::Unicode;
 use crate::watch::Watch;
-use crate::weights::Weights;
-use monomorph_gguf::Spec;
+use monomorph_encoder::threads::{Threads, default_threads};
+use monomorph_encoder::weights::Weights;
+use monomorph_encoder::{Forward, Scheduler, select, select_generic, workspace_bytes};
+use monomorph_quant::image::layout;
+use monomorph_spec::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,9 +34,9 @@ use std::sync::atomic::AtomicBool;
 /// # }
 /// ```
 pub struct Embedder {
-    pool: Pool,
+    threads: Threads,
     encoder: Box<dyn Forward>,
-    batch: Batch,
+    scheduler: Scheduler,
     info: Info,
     /// The file that the encoder's weights are mapped from; none if they are inside the binary.
     file: Option<Watch>,
@@ -173,7 +174,7 @@ impl Embedder {
     /// Checks that the weights inside this binary are byte for byte those that the build put there. Where they are in a
     /// file, there is nothing to check.
     pub fn verify_embedded() -> Result<(), Error> {
-        gate::verify_embedded(&SPEC)
+        gate::verify_embedded()
     }
 
     /// The vector of one text, with default options: no prompt, all dimensions, length one.
@@ -224,7 +225,7 @@ impl Embedder {
     ) -> Result<(), Error> {
         let never = AtomicBool::new(false);
         let cancel = cancel.unwrap_or(&never);
-        let run = || self.batch.run(&self.pool, self.encoder.as_ref(), ids, cancel, out);
+        let run = || self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, out);
         let unchanged = || self.file.as_ref().map_or(Ok(()), Watch::check);
         unchanged()?;
         match catch_unwind(AssertUnwindSafe(run)) {
@@ -243,8 +244,8 @@ impl OpenOptions {
         self
     }
 
-    /// Unpack the matrices of block formats once and keep them in private memory ([`Memory::kept_panels`]): faster for
-    /// short texts in a resident process. Float matrices stay in the file. Weights inside the binary are unpacked
+    /// Repack the matrices of block formats once and keep them in private memory ([`Memory::kept_panels`]): faster for
+    /// short texts in a resident process. Float matrices stay in the file. Weights inside the binary are repacked
     /// already: they need no private memory, and nothing is done.
     pub fn keep_panels(mut self, keep: bool) -> Self {
         self.keep_panels = keep;
@@ -271,8 +272,8 @@ impl OpenOptions {
 
     /// Opens the model of the build; see [`Embedder::open_built`].
     pub fn open_built(self) -> Result<Embedder, Error> {
-        match Weights::embedded(&SPEC) {
-            Some(weights) => self.open_weights(weights, None),
+        match image::bytes() {
+            Some(bytes) => self.open_weights(Weights::image(&SPEC, bytes), None),
             None => self.open_path(built::SOURCE.as_ref()),
         }
     }
@@ -284,11 +285,11 @@ impl OpenOptions {
 
     // Not generic: the kernels are compiled here, not in every crate that opens a model.
     fn open_weights(self, weights: Weights, file: Option<Watch>) -> Result<Embedder, Error> {
-        let threads = self.threads.unwrap_or_else(default_threads);
-        let pool = Pool::new(threads).map_err(Error::Threads)?;
+        let count = self.threads.unwrap_or_else(default_threads);
+        let threads = Threads::new(count).map_err(Error::Threads)?;
         let from_environment =
             || std::env::var("MONOMORPH_ISA").ok().filter(|name| !name.is_empty());
-        let best = || crate::isa::available()[0].to_owned();
+        let best = || monomorph_simd::available()[0].to_owned();
         let name = self.isa.clone().or_else(from_environment).unwrap_or_else(best);
         let rope = built::rope_tables();
         let (path, encoder) = match self.kernels {
@@ -297,28 +298,28 @@ impl OpenOptions {
         };
         let mut encoder = encoder.ok_or(Error::Isa { name })?;
         if self.keep_panels {
-            encoder.keep_panels(&pool).map_err(Error::Memory)?;
+            encoder.keep_panels(&threads).map_err(Error::Memory)?;
         }
         let info = Info {
             isa: encoder.isa(),
             path,
-            threads: pool.threads(),
+            threads: threads.count(),
             dimensions: SPEC.n_embd,
             n_ctx: SPEC.n_ctx,
             kept_bytes: encoder.kept_bytes(),
         };
-        Ok(Embedder { pool, encoder, batch: Batch::default(), info, file })
+        Ok(Embedder { threads, encoder, scheduler: Scheduler::default(), info, file })
     }
 }
 
 impl Memory {
     /// What a model of this spec needs.
     pub fn of(spec: &Spec) -> Memory {
-        let panels = layout(spec).into_iter().filter(|place| place.is_panels);
+        let panels = layout(spec).into_iter().filter(|stored| stored.is_panels);
         Memory {
             mapped: spec.tensors().map(|(_, tensor)| tensor.n_bytes).sum(),
             workspace: workspace_bytes(spec, spec.n_ctx) as u64,
-            kept_panels: panels.map(|place| place.n_bytes).sum(),
+            kept_panels: panels.map(|stored| stored.n_bytes).sum(),
         }
     }
 }

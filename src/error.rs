@@ -53,7 +53,7 @@ pub enum Error {
         name: String,
     },
     /// The system gave no threads.
-    Threads(rayon::ThreadPoolBuildError),
+    Threads(io::Error),
     /// The system gave no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels)
     /// keeps.
     Memory(io::Error),
@@ -160,13 +160,13 @@ impl fmt::Display for Error {
             Error::Isa { name } => write!(
                 f,
                 "instruction set {name:?} is not available here; choose one of {}",
-                crate::isa::available().join(", ")
+                monomorph_simd::available().join(", ")
             ),
             Error::Threads(error) => write!(f, "cannot start threads: {error}"),
             Error::Memory(error) => {
                 write!(
                     f,
-                    "no memory to keep unpacked weights in: {error}; open the model without keeping them"
+                    "no memory to keep repacked weights in: {error}; open the model without keeping them"
                 )
             }
             Error::Prompt(error) => error.fmt(f),

@@ -5,10 +5,12 @@
 //! what does not matter (its name, say) still passes, and any other is refused with the first differences.
 
 use crate::error::Error;
+use crate::image;
 use crate::watch::Watch;
-use crate::weights::{Weights, embedded_hash};
-use monomorph_gguf::fingerprint::vocabulary_hash;
-use monomorph_gguf::{Fingerprint, Header, Spec};
+use monomorph_encoder::weights::Weights;
+use monomorph_gguf::Header;
+use monomorph_spec::fingerprint::vocabulary_hash;
+use monomorph_spec::{Fingerprint, Spec};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
@@ -37,9 +39,9 @@ pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(),
 }
 
 /// Checks that the weights inside this executable hash to the build's value.
-pub fn verify_embedded(spec: &Spec) -> Result<(), Error> {
-    match Weights::embedded(spec) {
-        Some(weights) if Some(xxh3_128(weights.bytes())) != embedded_hash() => Err(Error::Damaged),
+pub fn verify_embedded() -> Result<(), Error> {
+    match image::bytes() {
+        Some(bytes) if Some(xxh3_128(bytes)) != image::hash() => Err(Error::Damaged),
         _ => Ok(()),
     }
 }

@@ -3,14 +3,10 @@
 //! Most of it is asked of the library behind the build script. The script itself runs under cargo in one test, only
 //! with MONOMORPH_BUILD_TESTS=1, because it checks the whole package again for another model.
 
-#[path = "support/mutate.rs"]
-mod mutate;
-#[path = "../codegen/tests/support/tiny.rs"]
-mod tiny_model;
-
 use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
-use monomorph_codegen::{Generated, choices};
-use monomorph_gguf::{Choices, FileShape, Pooling};
+use monomorph_codegen::{Generated, options};
+use monomorph_spec::{BuildOptions, FileShape, Pooling};
+use monomorph_testing::{mutate, tiny as tiny_model};
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::io::{Write, stderr};
@@ -20,7 +16,7 @@ use std::process::{Command, Output};
 #[test]
 fn a_model_becomes_three_files() {
     let model = tiny();
-    let generated = Generated::from_file(&model, Choices::default()).expect("the tiny model");
+    let generated = Generated::from_file(&model, BuildOptions::default()).expect("the tiny model");
     let out = folder("files");
     generated.write(&out).expect("a folder to write into");
     let read = |name: &str| fs::read(out.join(name)).expect(name);
@@ -34,9 +30,10 @@ fn a_model_becomes_three_files() {
 /// What the variables of a build choose reaches the code.
 #[test]
 fn choices_reach_the_code() {
-    let choices = choices::parse(Some("last"), Some("100")).expect("choices");
+    let choices = options::parse(Some("last"), Some("100")).expect("choices");
     let generated = Generated::from_file(&tiny(), choices).expect("the tiny model");
-    let by_default = Generated::from_file(&tiny(), Choices::default()).expect("the tiny model");
+    let by_default =
+        Generated::from_file(&tiny(), BuildOptions::default()).expect("the tiny model");
     for line in [
         "pooling: Some(Pooling::Last)",
         "n_ctx: Some(100)",
@@ -46,7 +43,7 @@ fn choices_reach_the_code() {
         assert!(generated.source.contains(line) && !by_default.source.contains(line), "{line}");
     }
     assert_eq!(generated.rope.len() * 256, by_default.rope.len() * 100);
-    let too_long = choices::parse(None, Some("257")).expect("a choice");
+    let too_long = options::parse(None, Some("257")).expect("a choice");
     let error = Generated::from_file(&tiny(), too_long).err().expect("a refusal").to_string();
     assert!(error.contains("context_length: found 256") && error.contains("257"), "{error}");
 }
@@ -60,7 +57,7 @@ fn a_language_model_warns() {
     let path = folder("language model").join("model.gguf");
     fs::write(&path, model.to_bytes()).expect("a file for the test");
     let warnings = |pooling, context| {
-        let choices = choices::parse(pooling, context).expect("choices");
+        let choices = options::parse(pooling, context).expect("choices");
         Generated::from_file(&path, choices).expect("a model").warnings
     };
     let found = warnings(None, None);
@@ -78,7 +75,7 @@ fn a_language_model_warns() {
 fn a_chosen_pooling_builds_whatever_the_file_says() {
     let options = tiny_model::Options { shape: FileShape::LanguageModel, ..Default::default() };
     let path = folder("chosen pooling").join("model.gguf");
-    let last = choices::parse(Some("last"), None).expect("a choice");
+    let last = options::parse(Some("last"), None).expect("a choice");
     for stated in [None, Some(0), Some(1), Some(2), Some(3)] {
         let mut model = tiny_model::writer(options);
         if let Some(stated) = stated {
@@ -98,7 +95,7 @@ fn a_chosen_pooling_builds_whatever_the_file_says() {
 fn a_path_with_a_space_gives_the_same_code() {
     let spaced = copy_of_tiny("a b");
     let [here, there] = [&tiny(), &spaced]
-        .map(|path| Generated::from_file(path, Choices::default()).expect("the tiny model"));
+        .map(|path| Generated::from_file(path, BuildOptions::default()).expect("the tiny model"));
     let lines = |source: &str| source.lines().skip(1).map(str::to_owned).collect::<Vec<String>>();
     assert_eq!(lines(&here.source), lines(&there.source));
     assert_eq!(
@@ -201,7 +198,7 @@ fn cargo_builds_or_says_why_not() {
     let damaged = folder("damaged").join("model.gguf");
     for mutant in mutate::mutants(&header.expect("the header"), 8) {
         mutant.write(&damaged);
-        if let Err(error) = Generated::from_file(&damaged, Choices::default()) {
+        if let Err(error) = Generated::from_file(&damaged, BuildOptions::default()) {
             let line = build_error(&damaged);
             assert!(line.ends_with(&error.to_string()), "{}: {line}", mutant.what);
         }
@@ -210,7 +207,7 @@ fn cargo_builds_or_says_why_not() {
     let line = build_error_of(build(&tiny(), "median"));
     assert!(line.contains("MONOMORPH_POOLING is \"median\"; expected mean, cls or last"), "{line}");
 
-    let line = build_error_of(check(&tiny(), &[(choices::EMBED, "yes")]));
+    let line = build_error_of(check(&tiny(), &[(options::EMBED, "yes")]));
     assert!(line.contains("MONOMORPH_EMBED is \"yes\"; expected 1"), "{line}");
 
     let good = build(&copy_of_tiny("check a b"), "last");
@@ -237,7 +234,7 @@ fn one_file_is_all_there_is() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one file");
     let model = copy_of_tiny("moved");
     let build = ["build", "--bin", "monomorph", "--no-default-features"];
-    let built = cargo(&build, &target, &model, &[(choices::EMBED, "1")]);
+    let built = cargo(&build, &target, &model, &[(options::EMBED, "1")]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     fs::remove_file(&model).expect("the model, which is needed no more");
 
@@ -305,7 +302,7 @@ fn build_error_of(output: Output) -> String {
 
 /// `cargo check` for a model with this pooling.
 fn build(model: &Path, pooling: &str) -> Output {
-    check(model, &[(choices::POOLING, pooling)])
+    check(model, &[(options::POOLING, pooling)])
 }
 
 /// `cargo check` for a model with these variables.
@@ -322,7 +319,7 @@ fn cargo(arguments: &[&str], target: &Path, model: &Path, variables: &[(&str, &s
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("MODEL_GGUF", model)
-        .env_remove(choices::EMBED)
+        .env_remove(options::EMBED)
         .envs(variables.iter().copied())
         .output()
         .expect("cargo starts")
@@ -330,7 +327,7 @@ fn cargo(arguments: &[&str], target: &Path, model: &Path, variables: &[(&str, &s
 
 /// Why a file cannot be built for, on one line.
 fn refusal(path: &Path) -> String {
-    let error = Generated::from_file(path, Choices::default())
+    let error = Generated::from_file(path, BuildOptions::default())
         .err()
         .expect("the file is refused")
         .to_string();

@@ -1,6 +1,7 @@
 //! The generated Rust: constants, types and tables. What has to be done with them is written by hand in the runtime.
 
-use monomorph_gguf::{Attention, Choices, Fingerprint, Layer, Spec, Tensor, TensorType};
+use monomorph_gguf::TensorType;
+use monomorph_spec::{Attention, BuildOptions, Fingerprint, Layer, Spec, Tensor};
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use std::fmt::{Debug, LowerHex};
@@ -124,13 +125,13 @@ fn spec_constant(spec: &Spec) -> TokenStream {
     }
 }
 
-fn choices(choices: Choices) -> TokenStream {
+fn choices(choices: BuildOptions) -> TokenStream {
     let pooling = option(choices.pooling.map(|pooling| {
         let pooling = variant(pooling);
         quote!(Pooling::#pooling)
     }));
     let n_ctx = option(choices.n_ctx.map(integer));
-    quote!(Choices { pooling: #pooling, n_ctx: #n_ctx })
+    quote!(BuildOptions { pooling: #pooling, n_ctx: #n_ctx })
 }
 
 fn tokenizer(spec: &Spec) -> TokenStream {

@@ -20,7 +20,7 @@ pub enum Error {
     },
     /// The weights are too large to go inside a binary.
     TooLarge {
-        /// Their length in bytes, packed.
+        /// Length of their image in bytes.
         n_bytes: u64,
         /// The most that go inside.
         most: u64,

@@ -1,21 +1,22 @@
 //! From a GGUF file to generated Rust: header, [`Spec`], constants, tables.
 //!
 //! [`Generated::from_file`] is the whole pipeline. The header alone decides what is generated; the rest of the file is
-//! read once, for the hash that `monomorph verify` compares. [`weights::write`] is another one, for binaries that hold
+//! read once, for the hash that `monomorph verify` compares. [`image::write`] is another one, for binaries that hold
 //! their weights.
 
 #![forbid(unsafe_code)]
 
-pub mod choices;
 mod emit;
 mod error;
+pub mod image;
+pub mod options;
 pub mod rope;
 pub mod vocab;
-pub mod weights;
 
 pub use error::Error;
 
-use monomorph_gguf::{Choices, FileShape, Fingerprint, Header, Pooling, Spec, read_prefix};
+use monomorph_gguf::{Header, read_prefix};
+use monomorph_spec::{BuildOptions, FileShape, Fingerprint, Pooling, Spec};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -37,7 +38,7 @@ pub struct Generated {
 
 impl Generated {
     /// Reads a model file.
-    pub fn from_file(path: &Path, choices: Choices) -> Result<Generated, Error> {
+    pub fn from_file(path: &Path, choices: BuildOptions) -> Result<Generated, Error> {
         let prefix = read_prefix(path)?;
         let header = Header::parse(&prefix.bytes, prefix.file_len)?;
         // Before the whole file is read: a file that is refused is refused at once.
@@ -99,7 +100,7 @@ fn warnings(header: &Header<'_>, spec: &Spec) -> Vec<String> {
                 Pooling::Cls => "first",
                 Pooling::Last => "last",
             },
-            choices::POOLING
+            options::POOLING
         ));
     }
     let key = format!("{}.pooling_type", spec.architecture);
@@ -108,7 +109,7 @@ fn warnings(header: &Header<'_>, spec: &Spec) -> Vec<String> {
         warnings.push(format!(
             "the file does not say how its vectors are pooled ({key}): the mean is taken, as EmbeddingGemma was \
              trained; {} chooses another",
-            choices::POOLING
+            options::POOLING
         ));
     }
     let key = format!("{}.context_length", spec.architecture);
@@ -117,7 +118,7 @@ fn warnings(header: &Header<'_>, spec: &Spec) -> Vec<String> {
         warnings.push(format!(
             "texts are cut to {} tokens, of the {trained} that the model was trained for; {}={trained} builds for all",
             spec.n_ctx,
-            choices::CONTEXT
+            options::CONTEXT
         ));
     }
     warnings

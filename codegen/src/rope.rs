@@ -3,7 +3,7 @@
 //! They are made here, with the `libm` crate's functions in float64, so that every build on every platform writes the
 //! same bits and no start of the program computes any of them.
 
-use monomorph_gguf::Spec;
+use monomorph_spec::Spec;
 
 /// A table of n_ctx x 2 x head_dim / 2 floats for one frequency base; positions count `divisor` times less.
 ///

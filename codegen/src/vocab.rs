@@ -1,14 +1,15 @@
 //! The vocabulary as a table that the tokenizer uses in place; its layout is that of
-//! [`monomorph_gguf::vocab_layout`].
+//! [`monomorph_spec::vocab_layout`].
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use monomorph_gguf::vocab_layout::{
-    CUT, Field, HEADER_BYTES, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, Place, RANK_MASK, SPACE,
+use monomorph_gguf::{Error, Header, Piece, PieceKind, Vocabulary};
+use monomorph_spec::TokenizerSpec;
+use monomorph_spec::vocab_layout::{
+    CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK, SPACE,
     VERSION, hash, pair_bit,
 };
-use monomorph_gguf::{Error, Header, Piece, PieceKind, TokenizerSpec, Vocabulary};
 
 /// The blob for a file's vocabulary and its tokenizer. The same header gives the same bytes.
 pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
@@ -180,7 +181,7 @@ fn try_seed(seed: u32, ranked: &[Ranked<'_>], hashes: &[u64]) -> Result<Option<V
     let n_slots = (2 * ranked.len()).next_power_of_two().max(2);
     let mut slots = vec![NONE; 2 * n_slots];
     for (rank, (piece, &hash)) in ranked.iter().zip(hashes).enumerate() {
-        let place = Place::of(hash, seed, n_slots.ilog2());
+        let place = HashPlace::of(hash, seed, n_slots.ilog2());
         let mut slot = place.slot;
         while slots[2 * slot + 1] != NONE {
             if slots[2 * slot] == place.fingerprint {

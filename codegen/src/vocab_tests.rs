@@ -1,4 +1,4 @@
-use monomorph_gguf::vocab_layout::Sections;
+use monomorph_spec::vocab_layout::Sections;
 
 use super::*;
 

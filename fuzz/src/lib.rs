@@ -1,15 +1,11 @@
 //! What the fuzz targets share.
 
-#[path = "../../codegen/tests/support/counting_allocator.rs"]
-pub mod counting_allocator;
-#[path = "../../codegen/tests/support/tiny.rs"]
-pub mod tiny;
-
-use counting_allocator::watch;
-use monomorph_gguf::{Error, Header, Spec, Vocabulary};
+use monomorph_gguf::{Error, Header, Vocabulary};
+use monomorph_spec::Spec;
+use monomorph_testing::counting_allocator::watch;
 
 /// Judges a file's beginning as a build does, and asserts what holds for any file: errors of one line, tensors inside
-/// the file, and no more memory than codegen/gguf/tests/allocations.rs allows.
+/// the file, and no more memory than crates/spec/tests/spec/allocations.rs allows.
 pub fn judge(bytes: &[u8], file_len: u64) {
     let mut outcome: Result<(), Error> = Ok(());
     let counts = watch(|| outcome = judge_unwatched(bytes, file_len));

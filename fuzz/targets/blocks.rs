@@ -6,16 +6,16 @@
 
 use half::f16;
 use libfuzzer_sys::fuzz_target;
-use monomorph::dim::Dyn;
-#[cfg(target_arch = "x86_64")]
-use monomorph::isa::{Avx2, Avx512};
-use monomorph::isa::{Isa, PANEL, Scalar};
-use monomorph::kernels::matmul::{Rows, matmul};
-use monomorph::kernels::quantize::{block_sums, quantize};
-use monomorph::kernels::unpack::{Matrix, PanelScratch};
-use monomorph::pool::ColumnsMut;
-use monomorph::quant::{AnyType, BLOCK, FORMATS, decode_blocks};
+use monomorph_encoder::dim::Dyn;
+use monomorph_encoder::kernels::columns::ColumnsMut;
+use monomorph_encoder::kernels::matmul::{Rows, matmul};
+use monomorph_encoder::kernels::matrix::{Matrix, PanelScratch};
+use monomorph_encoder::kernels::quantize::{block_sums, quantize};
 use monomorph_gguf::TensorType;
+use monomorph_quant::{AnyType, BLOCK, FORMATS, decode_blocks};
+#[cfg(target_arch = "x86_64")]
+use monomorph_simd::{Avx2, Avx512};
+use monomorph_simd::{Isa, PANEL, Scalar};
 
 /// Blocks that are decoded at most.
 const MAX_BLOCKS: usize = 8;

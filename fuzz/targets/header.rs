@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use monomorph_fuzz::counting_allocator::Counting;
 use monomorph_fuzz::judge;
+use monomorph_testing::counting_allocator::Counting;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use monomorph_codegen::Generated;
-use monomorph_fuzz::counting_allocator::Counting;
 use monomorph_fuzz::judge;
-use monomorph_fuzz::tiny::{self, Options};
+use monomorph_gguf::Header;
 use monomorph_gguf::writer::{Tensor, Value, Writer};
-use monomorph_gguf::{FileShape, Header, Spec};
+use monomorph_spec::{FileShape, Spec};
+use monomorph_testing::counting_allocator::Counting;
+use monomorph_testing::tiny::{self, Options};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

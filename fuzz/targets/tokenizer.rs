@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use monomorph::tokenizer::Tokenizer;
 use monomorph_codegen::vocab::build_from;
-use monomorph_fuzz::tiny;
-use monomorph_gguf::{Piece, PieceKind, TokenizerSpec};
+use monomorph_gguf::{Piece, PieceKind};
+use monomorph_spec::TokenizerSpec;
+use monomorph_testing::tiny;
 use naive::Naive;
 
 #[path = "../../src/tokenizer/naive.rs"]

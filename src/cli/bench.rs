@@ -41,7 +41,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PATH", default_value = "specialized")]
     path: KernelPath,
 
-    /// Unpack the weights again in each call, as embed does, instead of keeping them unpacked in memory
+    /// Repack the weights in each call, as embed does, instead of keeping the panels in memory
     #[arg(long)]
     no_keep: bool,
 

@@ -1,7 +1,7 @@
 //! `monomorph --license`: the terms of the program, and those of the model, for whoever passes the binary on.
 
 use monomorph::built;
-use monomorph_gguf::Spec;
+use monomorph_spec::Spec;
 
 use super::failure::Failure;
 use super::output;

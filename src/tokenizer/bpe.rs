@@ -12,7 +12,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use monomorph_gguf::vocab_layout::{Field, NONE, extend};
+use monomorph_spec::vocab_layout::{Field, NONE, extend};
 
 use super::table::{POWERS, Table};
 

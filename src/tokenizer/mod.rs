@@ -15,7 +15,7 @@ mod bpe;
 mod split;
 mod table;
 
-use monomorph_gguf::vocab_layout::{Field, NONE};
+use monomorph_spec::vocab_layout::{Field, NONE};
 use table::Table;
 
 /// The tokenizer of one vocabulary; a view of constants, cheap to copy.

@@ -16,7 +16,7 @@
 //! Runs of two spaces and more need no rule here. Their pieces come first in the order of merging, and as runs of
 //! literal U+2581 they are also among the cut-out pieces.
 
-use monomorph_gguf::vocab_layout::{Field, SPACE};
+use monomorph_spec::vocab_layout::{Field, SPACE};
 
 use super::bpe::Segment;
 use super::table::Table;

@@ -1,10 +1,10 @@
-//! The vocabulary's table, read in place; [`monomorph_gguf::vocab_layout`] describes it.
+//! The vocabulary's table, read in place; [`monomorph_spec::vocab_layout`] describes it.
 //!
 //! The blob is part of the binary and was written by the build, so its content is trusted: nothing is checked but
 //! that it is a blob of this layout.
 
-use monomorph_gguf::vocab_layout::{
-    BASE, CUT, Field, HEADER_BYTES, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, Place, RANK_MASK,
+use monomorph_spec::vocab_layout::{
+    BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK,
     Sections, VERSION, extend, pair_bit,
 };
 
@@ -138,8 +138,8 @@ impl Table {
 
     #[inline]
     fn find(&self, hash: u64, flag: u32) -> Option<u32> {
-        let Place { mut slot, fingerprint } =
-            Place::of(hash, self.field(Field::Seed), self.field(Field::SlotBits));
+        let HashPlace { mut slot, fingerprint } =
+            HashPlace::of(hash, self.field(Field::Seed), self.field(Field::SlotBits));
         loop {
             let entry = u64::from_le_bytes(self.slots[slot]);
             let (found, value) = (entry as u32, (entry >> 32) as u32);

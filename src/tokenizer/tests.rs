@@ -1,6 +1,7 @@
 use monomorph_codegen::vocab::{build, build_from};
-use monomorph_gguf::vocab_layout::hash;
-use monomorph_gguf::{Header, Piece, PieceKind, Spec, TokenizerSpec, Vocabulary, read_prefix};
+use monomorph_gguf::{Header, Piece, PieceKind, Vocabulary, read_prefix};
+use monomorph_spec::vocab_layout::hash;
+use monomorph_spec::{Spec, TokenizerSpec};
 
 use super::naive::Naive;
 use super::{Encoding, Tokenizer};

@@ -45,7 +45,7 @@ pub static SPEC: Spec = Spec {
     license_name: None,
     license_link: None,
     shape: FileShape::WithDense,
-    choices: Choices {
+    choices: BuildOptions {
         pooling: None,
         n_ctx: None,
     },

@@ -50,7 +50,7 @@ pub static SPEC: Spec = Spec {
     license_name: None,
     license_link: None,
     shape: FileShape::LanguageModel,
-    choices: Choices {
+    choices: BuildOptions {
         pooling: None,
         n_ctx: None,
     },

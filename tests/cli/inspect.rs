@@ -1,12 +1,13 @@
 //! `inspect`.
 
+use monomorph_gguf::TensorType;
 use monomorph_gguf::writer::Writer;
-use monomorph_gguf::{FileShape, TensorType};
+use monomorph_spec::FileShape;
 use serde_json::Value;
 
 use super::support::*;
-use super::tiny::{self, Options};
 use super::transcripts;
+use monomorph_testing::tiny::{self, Options};
 
 #[test]
 fn built_model_is_described_and_fits() {

@@ -12,14 +12,10 @@ mod input;
 mod inspect;
 mod license;
 mod manual;
-#[path = "../support/mutate.rs"]
-mod mutate;
 mod mutated;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod precision;
 mod search;
 mod support;
-#[path = "../../codegen/tests/support/tiny.rs"]
-mod tiny;
 mod transcripts;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use monomorph_codegen::Generated;
-use monomorph_gguf::Choices;
+use monomorph_spec::BuildOptions;
 
-use super::mutate::{Mutant, mutants};
 use super::support::*;
+use monomorph_testing::mutate::{Mutant, mutants};
 
 const COPIES: usize = 200;
 
@@ -50,7 +50,7 @@ fn damaged_copies_of_a_real_header_end_in_one_line() {
 }
 
 fn build(mutant: &Mutant, path: &Path, tally: &mut Tally) {
-    match Generated::from_file(path, Choices::default()) {
+    match Generated::from_file(path, BuildOptions::default()) {
         Ok(_) => tally.built += 1,
         Err(error) => {
             tally.refused_by_build += 1;

@@ -19,7 +19,7 @@ use stream::Stream;
 pub use jsonl::parse as parse_json;
 pub use lines::{Fault, Lines, utf16_hint};
 
-/// Texts of one call into the library: many enough to share the unpacking of the weights, few enough
+/// Texts of one call into the library: many enough to share the repacking of the weights, few enough
 /// that input of any length needs little memory.
 const CHUNK_TEXTS: usize = 512;
 const CHUNK_BYTES: usize = 256 << 10;

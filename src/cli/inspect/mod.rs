@@ -8,7 +8,8 @@ mod tensors;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use monomorph_gguf::{Error, FileShape, Header, read_prefix};
+use monomorph_gguf::{Error, Header, read_prefix};
+use monomorph_spec::FileShape;
 use serde::Serialize;
 
 use super::failure::Failure;

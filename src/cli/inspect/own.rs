@@ -1,8 +1,8 @@
 //! This binary, described: the model it was built for, and where the weights are.
 
 use monomorph::built::{self, FINGERPRINT, SPEC};
-use monomorph::quant::packed::{Place, layout, length};
 use monomorph_gguf::TensorInfo;
+use monomorph_quant::image::{Stored, layout, length};
 use serde::Serialize;
 
 use super::report::ModelReport;
@@ -57,7 +57,7 @@ impl Own {
         }
         Own {
             version: env!("CARGO_PKG_VERSION"),
-            isa: monomorph::isa::available(),
+            isa: monomorph_simd::available(),
             source: built::SOURCE,
             weights,
             model,
@@ -72,13 +72,13 @@ impl WeightsReport {
         if !built::IS_EMBEDDED {
             return WeightsReport::File { bytes: FINGERPRINT.file_len };
         }
-        let places = layout(&SPEC);
-        let of = |part: &dyn Fn(&Place) -> bool| -> u64 {
-            places.iter().filter(|place| part(place)).map(|place| place.n_bytes).sum()
+        let tensors = layout(&SPEC);
+        let of = |part: &dyn Fn(&Stored) -> bool| -> u64 {
+            tensors.iter().filter(|stored| part(stored)).map(|stored| stored.n_bytes).sum()
         };
-        let bytes = length(&places);
-        let panels = of(&|place| place.is_panels);
-        let token_table = of(&|place| place.tensor == SPEC.token_embd);
+        let bytes = length(&tensors);
+        let panels = of(&|stored| stored.is_panels);
+        let token_table = of(&|stored| stored.tensor == SPEC.token_embd);
         WeightsReport::Inside { bytes, panels, token_table, other: bytes - panels - token_table }
     }
 }

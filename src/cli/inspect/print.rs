@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use monomorph_gguf::FileShape;
+use monomorph_spec::FileShape;
 
 use super::own::{Own, WeightsReport};
 use super::report::{ModelReport, Report, SHORT_TEXT};
@@ -38,7 +38,7 @@ fn write_own(out: &mut String, own: &Own) -> fmt::Result {
             writeln!(out, "inside      the weights, {}: no file is needed", bytes(all))?;
             writeln!(
                 out,
-                "            {panels} of unpacked panels, {token_table} of the token table, {other} of the rest"
+                "            {panels} of repacked panels, {token_table} of the token table, {other} of the rest"
             )?;
             writeln!(out, "            built from {source}")?;
             write_model(out, &own.model, "executable")?;
@@ -171,7 +171,7 @@ fn write_memory(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resu
     if memory.kept_panels > 0 {
         writeln!(
             out,
-            "            {kept} private more where a resident process keeps unpacked weights"
+            "            {kept} private more where a resident process keeps repacked weights"
         )?;
     }
     Ok(())

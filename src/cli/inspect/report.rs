@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use monomorph::encoder::workspace_bytes;
 use monomorph::{Embedder, Memory, Prompt, built};
-use monomorph_gguf::{Choices, FileShape, Header, Spec, Value, ValueType};
+use monomorph_encoder::workspace_bytes;
+use monomorph_gguf::{Header, Value, ValueType};
+use monomorph_spec::{BuildOptions, FileShape, Spec};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -79,7 +80,7 @@ pub struct MemoryReport {
     pub workspace_short_text: u64,
     /// Private, for a text that fills the window.
     pub workspace: u64,
-    /// Private, where unpacked weights are kept.
+    /// Private, where repacked weights are kept.
     pub kept_panels: u64,
 }
 
@@ -104,7 +105,7 @@ impl Report {
     pub fn new(path: &Path, header: &Header<'_>) -> Report {
         let binary = BinaryReport::new(path);
         // What the file is to this binary, and to a build without a choice otherwise.
-        let choices = if binary.fits { built::SPEC.choices } else { Choices::default() };
+        let choices = if binary.fits { built::SPEC.choices } else { BuildOptions::default() };
         let spec = Spec::from_header_with(header, choices);
         let (model, unsupported) = match spec {
             Ok(spec) => (Some(ModelReport::new(&spec)), None),
@@ -189,7 +190,7 @@ impl BinaryReport {
         BinaryReport {
             built_for: built::NAME,
             source: built::SOURCE,
-            isa: monomorph::isa::available(),
+            isa: monomorph_simd::available(),
             fits: misfit.is_none(),
             misfit,
         }

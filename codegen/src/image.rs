@@ -1,0 +1,104 @@
+//! The image of a model's weights that goes inside a binary; its layout is that of [`monomorph_quant::image`].
+
+use crate::error::Error;
+use monomorph_quant::image::{ALIGNMENT, Stored, layout, length, panels};
+use monomorph_spec::Spec;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The most that goes inside a binary: code reaches its data over 2 GiB at most, and some is left for the rest of it.
+pub const MAX_BYTES: u64 = 0x7000_0000;
+
+/// Bytes that are copied at a time.
+const PIECE: usize = 1 << 20;
+
+/// An image that was written.
+#[derive(Debug)]
+pub struct Image {
+    /// The file: `model.bin`.
+    pub path: PathBuf,
+    /// Its length.
+    pub n_bytes: u64,
+    /// XXH3 (128 bits) of its content.
+    pub hash: u128,
+}
+
+/// Writes the image of a model file, whose header was judged to be `spec`, to `folder`, a tensor at a time.
+pub fn write(model: &Path, spec: &Spec, folder: &Path) -> Result<Image, Error> {
+    let tensors = layout(spec);
+    let n_bytes = length(&tensors);
+    if n_bytes > MAX_BYTES {
+        return Err(Error::TooLarge { n_bytes, most: MAX_BYTES });
+    }
+    let path = folder.join("model.bin");
+    let unread = |error| Error::Read(model.into(), error);
+    let unwritten = |error| Error::Write(path.clone(), error);
+    let mut model = File::open(model).map_err(unread)?;
+    let file = File::create(&path).map_err(unwritten)?;
+    let mut to = Hashed { file: BufWriter::with_capacity(PIECE, file), hash: Xxh3::new() };
+    let mut blocks = Vec::new();
+    for stored in &tensors {
+        model.seek(SeekFrom::Start(stored.tensor.offset)).map_err(unread)?;
+        let mut left = stored.tensor.n_bytes as usize;
+        while left > 0 {
+            blocks.resize(if stored.is_panels { left } else { left.min(PIECE) }, 0);
+            model.read_exact(&mut blocks).map_err(unread)?;
+            to.put(stored, &blocks).map_err(unwritten)?;
+            left -= blocks.len();
+        }
+        to.pad(stored).map_err(unwritten)?;
+    }
+    let hash = to.hash.digest128();
+    to.file.flush().map_err(unwritten)?;
+    Ok(Image { path, n_bytes, hash })
+}
+
+impl Image {
+    /// The path as an assembler's string literal.
+    pub fn quoted_path(&self) -> String {
+        let path = self.path.to_string_lossy();
+        format!("\"{}\"", path.replace('\\', r"\\").replace('"', r#"\""#))
+    }
+}
+
+/// A file, and the hash of what was written to it.
+struct Hashed {
+    file: BufWriter<File>,
+    hash: Xxh3,
+}
+
+impl Hashed {
+    /// Writes blocks of a tensor: all of them as panels, or some as they are.
+    fn put(&mut self, stored: &Stored, blocks: &[u8]) -> io::Result<()> {
+        if stored.is_panels {
+            self.write(bytemuck::cast_slice(&panels(stored.tensor, blocks)))
+        } else {
+            self.write(blocks)
+        }
+    }
+
+    /// Fills up to where the next tensor begins.
+    fn pad(&mut self, stored: &Stored) -> io::Result<()> {
+        let rest = stored.end().next_multiple_of(ALIGNMENT) - stored.end();
+        self.write(&[0; ALIGNMENT as usize][..rest as usize])
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.file.write_all(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assembler_reads_any_path() {
+        let quoted = |path: &str| Image { path: path.into(), n_bytes: 0, hash: 0 }.quoted_path();
+        assert_eq!(quoted("/a b/model.bin"), r#""/a b/model.bin""#);
+        assert_eq!(quoted(r#"/a"\b"#), r#""/a\"\\b""#);
+    }
+}

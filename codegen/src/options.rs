@@ -1,0 +1,99 @@
+//! The build's choices, as its environment states them.
+
+use crate::error::Error;
+use monomorph_spec::{BuildOptions, Pooling};
+use std::env;
+
+/// How tokens become one vector: `mean`, `cls` or `last`.
+pub const POOLING: &str = "MONOMORPH_POOLING";
+/// Longest text in tokens.
+pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
+
+/// Whether the weights go inside the binary: 0 or 1.
+pub const EMBED: &str = "MONOMORPH_EMBED";
+
+/// Reads the variables about the model; an empty one is as good as none.
+pub fn from_environment() -> Result<BuildOptions, Error> {
+    parse(value(POOLING).as_deref(), value(CONTEXT).as_deref())
+}
+
+/// Whether the environment asks for the weights inside the binary.
+pub fn embed_from_environment() -> Result<bool, Error> {
+    parse_embed(value(EMBED).as_deref())
+}
+
+fn value(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// The choices that these values of the variables state.
+pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOptions, Error> {
+    let pooling = match pooling {
+        None | Some("") => None,
+        Some("mean") => Some(Pooling::Mean),
+        Some("cls") => Some(Pooling::Cls),
+        Some("last") => Some(Pooling::Last),
+        Some(other) => return Err(refuse(POOLING, other, "mean, cls or last")),
+    };
+    let n_ctx = match context {
+        None | Some("") => None,
+        Some(text) => match text.parse::<usize>() {
+            Ok(n_ctx) if n_ctx >= 2 => Some(n_ctx),
+            _ => return Err(refuse(CONTEXT, text, "a number of tokens from 2")),
+        },
+    };
+    Ok(BuildOptions { pooling, n_ctx })
+}
+
+/// What this value of [`EMBED`] states.
+pub fn parse_embed(value: Option<&str>) -> Result<bool, Error> {
+    match value {
+        None | Some("" | "0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(refuse(EMBED, other, "1, or 0 for weights in a file")),
+    }
+}
+
+fn refuse(variable: &'static str, found: &str, expected: &'static str) -> Error {
+    let found = found.replace(char::is_control, " ");
+    Error::Choice { variable, found, expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_variables_may_say() {
+        assert_eq!(parse(None, None).unwrap(), BuildOptions::default());
+        assert_eq!(parse(Some(""), Some("")).unwrap(), BuildOptions::default());
+        let both = BuildOptions { pooling: Some(Pooling::Last), n_ctx: Some(2) };
+        assert_eq!(parse(Some("last"), Some("2")).unwrap(), both);
+        assert_eq!(parse(Some("mean"), None).unwrap().pooling, Some(Pooling::Mean));
+        assert_eq!(parse(Some("cls"), None).unwrap().pooling, Some(Pooling::Cls));
+    }
+
+    #[test]
+    fn weights_go_inside_where_that_is_asked_for() {
+        for (value, inside) in
+            [(None, false), (Some(""), false), (Some("0"), false), (Some("1"), true)]
+        {
+            assert_eq!(parse_embed(value).unwrap(), inside);
+        }
+        let refused = parse_embed(Some("yes")).unwrap_err().to_string();
+        assert_eq!(refused, "MONOMORPH_EMBED is \"yes\"; expected 1, or 0 for weights in a file");
+    }
+
+    #[test]
+    fn what_else_they_say_is_refused_on_one_line() {
+        for (pooling, context, want) in [
+            (Some("Mean"), None, "MONOMORPH_POOLING is \"Mean\"; expected mean, cls or last"),
+            (Some("a\nb"), None, "MONOMORPH_POOLING is \"a b\"; expected mean, cls or last"),
+            (None, Some("1"), "MONOMORPH_CONTEXT is \"1\"; expected a number of tokens from 2"),
+            (None, Some("8k"), "MONOMORPH_CONTEXT is \"8k\"; expected a number of tokens from 2"),
+            (None, Some("-1"), "MONOMORPH_CONTEXT is \"-1\"; expected a number of tokens from 2"),
+        ] {
+            assert_eq!(parse(pooling, context).unwrap_err().to_string(), want);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! testdata/headers: headers of real files, with the vocabulary cut short so that they can be committed.
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+
+use monomorph_gguf::writer::{self, Writer};
+use monomorph_gguf::{Header, Value, ValueType, read_prefix};
+use monomorph_spec::Spec;
+
+/// Pieces that stay: enough for the special ids, the runs of spaces and every byte piece (ids 238 to 493).
+const PIECES: usize = 512;
+
+#[test]
+fn embeddinggemma_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("embeddinggemma-300m-Q8_0");
+}
+
+#[test]
+fn gemma3_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("gemma3-270m-Q4_K_M");
+}
+
+fn is_cut_from_the_real_file(name: &str) {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../testdata/headers")
+        .join(format!("{name}.header.gguf"));
+    let Some(real) = find(name) else { return };
+    let prefix = read_prefix(&real).unwrap();
+    let header = Header::parse(&prefix.bytes, prefix.file_len).unwrap();
+    let cut = cut(&header);
+    assert!(cut.len() < 200_000, "{} bytes", cut.len());
+    assert_same_model(&header, &cut);
+    if fs::read(&committed).unwrap_or_default() != cut {
+        fs::write(&committed, &cut).expect("testdata is writable");
+        panic!(
+            "testdata/headers/{name}.header.gguf was not what cutting the real header gives; it has been rewritten: \
+             look at the change, then commit it"
+        );
+    }
+}
+
+/// The real file, or `None` with a line that cannot be overlooked.
+fn find(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("MODEL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/embedding-models")
+    });
+    let path = folder.join(format!("{name}.gguf"));
+    if !path.is_file() {
+        // The macros that print would be captured by the test harness.
+        writeln!(stderr(), "SKIPPED, NOT TESTED: {} is absent", path.display()).expect("stderr");
+        return None;
+    }
+    Some(path)
+}
+
+/// The header of a file like this one with a shorter vocabulary; tensors keep their offsets.
+fn cut(header: &Header<'_>) -> Vec<u8> {
+    let mut file = Writer::new();
+    for (key, value) in header.metadata.iter() {
+        file.set(key, shortened(value));
+    }
+    for tensor in &header.tensors {
+        let mut dims = tensor.shape().to_vec();
+        if tensor.name == "token_embd.weight" {
+            dims[1] = PIECES as u64;
+        }
+        file.tensor(tensor.name, tensor.kind, &dims, Vec::new());
+        if let Some(written) = file.tensor_mut(tensor.name) {
+            written.offset = Some(tensor.offset);
+        }
+    }
+    file.to_bytes()
+}
+
+/// A value as it is, or the beginning of an array.
+fn shortened(value: &Value<'_>) -> writer::Value {
+    match value {
+        Value::U32(x) => (*x).into(),
+        Value::F32(x) => (*x).into(),
+        Value::Bool(x) => (*x).into(),
+        Value::Str(x) => (*x).into(),
+        Value::Array(array) => match array.element_type() {
+            ValueType::Str => {
+                writer::Value::Strings(array.strings().take(PIECES).map(<[u8]>::to_vec).collect())
+            }
+            ValueType::F32 => writer::Value::F32s(array.f32s().take(PIECES).collect()),
+            ValueType::I32 => writer::Value::I32s(array.i32s().take(PIECES).collect()),
+            other => panic!("an array of {other:?}"),
+        },
+        other => panic!("a value of type {:?}", other.value_type()),
+    }
+}
+
+/// Everything but the vocabulary is the real file's; offsets move together with the data's beginning.
+fn assert_same_model(real: &Header<'_>, cut: &[u8]) {
+    let header = Header::parse(cut, u64::MAX).unwrap();
+    let ends = header.tensors.iter().map(|t| t.absolute_offset + t.n_bytes);
+    let file_len = ends.max().unwrap().next_multiple_of(header.alignment);
+    let header = Header::parse(cut, file_len).unwrap();
+    let mut want = Spec::from_header(real).unwrap();
+    let mut found = Spec::from_header(&header).unwrap();
+    for (spec, begin) in [(&mut want, real.data_offset), (&mut found, header.data_offset)] {
+        let layers = spec.layers.to_mut().iter_mut();
+        let tensors = layers.flat_map(|layer| layer.tensors_mut());
+        tensors
+            .chain(spec.dense.to_mut())
+            .chain([&mut spec.output_norm, &mut spec.token_embd])
+            .for_each(|tensor| tensor.offset -= begin);
+    }
+    want.n_vocab = PIECES;
+    want.token_embd = found.token_embd;
+    assert_eq!(found.token_embd.rows, PIECES);
+    assert!(found == want);
+}

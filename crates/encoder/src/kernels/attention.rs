@@ -1,0 +1,289 @@
+//! Attention of one text as two matrix products with a softmax between them.
+//!
+//! A part is up to sixteen neighbouring tokens of one text, one a vector lane, and for each query head:
+//! ```text
+//! scores (keys x 16)  = K q^T            a tile of key rows times the panel q^T (head_dim x 16)
+//! weights             = softmax down each column; keys outside of the token's own window weigh nothing
+//! o (16 x head_dim)   = weights^T V      a tile of tokens times column groups of V
+//! ```
+//! Three query heads that share their keys are scored together where there are registers for it: a key is then read
+//! once for three.
+//!
+//! 1. Keys and values are used as they lie, row by row: only sixteen queries are transposed.
+//! 2. No sum crosses lanes, and every sum runs over the keys in their order. Masked keys add exactly zero, so a
+//!    token's bits do not depend on which others share its part.
+//! 3. Only the keys that some token of the part sees are scored; at the edges of that range, each token masks those outside of its own window.
+
+use super::softmax::softmax_columns;
+use super::tile::{float_tile, float_tile_transposed};
+use crate::dim::Dim;
+use monomorph_quant::{BLOCK, FloatPanel};
+use monomorph_simd::{Isa, LANES};
+use std::ops::Range;
+
+/// Tokens that are handled together.
+pub const QUERIES: usize = LANES;
+
+/// The sizes of the attention heads.
+#[derive(Clone, Copy)]
+pub struct Heads<H: Dim, G: Dim, D: Dim> {
+    /// Query heads.
+    pub n_head: H,
+    /// Key/value heads; divides `n_head`.
+    pub n_head_kv: G,
+    /// Floats a head; a multiple of 32.
+    pub head_dim: D,
+}
+
+/// One text's keys and values, each n x (n_head_kv * head_dim).
+#[derive(Clone, Copy)]
+pub struct KeysValues<'a> {
+    /// The number of keys.
+    pub n: usize,
+    /// Keys, normalised and rotated.
+    pub keys: &'a [f32],
+    /// Values.
+    pub values: &'a [f32],
+}
+
+/// Room for one part; grows to the longest text and stays.
+#[derive(Default)]
+pub struct AttentionScratch {
+    /// q^T: head_dim x 16 for each head.
+    queries: Vec<FloatPanel>,
+    /// Scores, then weights: keys x 16 for each head.
+    scores: Vec<[f32; LANES]>,
+}
+
+/// How far a token sees: this many keys before its own and behind it.
+#[derive(Clone, Copy)]
+pub struct Window {
+    /// Keys before its own.
+    pub before: usize,
+    /// Keys behind its own.
+    pub after: usize,
+}
+
+impl Window {
+    /// The whole text.
+    pub const ALL: Window = Window { before: usize::MAX, after: usize::MAX };
+
+    /// The keys that a token of a text of `n` sees.
+    #[inline(always)]
+    fn of(self, token: usize, n: usize) -> Range<usize> {
+        token.saturating_sub(self.before)..token.saturating_add(self.after).min(n - 1) + 1
+    }
+}
+
+/// Attends from the tokens `tokens` of a text (1 to [`QUERIES`]).
+///
+/// `queries` holds their rows, `stride` apart, each beginning with n_head * head_dim floats that are normalised,
+/// rotated and scaled. `out` gets `tokens.len()` x (n_head * head_dim).
+#[allow(clippy::too_many_arguments)] // Each is one noun of the formula above.
+pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
+    isa: I,
+    heads: Heads<H, G, D>,
+    queries: &[f32],
+    stride: usize,
+    tokens: Range<usize>,
+    kv: KeysValues<'_>,
+    window: Window,
+    scratch: &mut AttentionScratch,
+    out: &mut [f32],
+) {
+    isa.vectorize(
+        #[inline(always)]
+        || {
+            let part = Part { heads, queries, stride, tokens, kv, window };
+            if I::WIDE && part.shared().is_multiple_of(3) {
+                part.attend::<I, 3, 8, 8, 2>(isa, scratch, out);
+            } else if I::WIDE {
+                part.attend::<I, 1, 16, 8, 2>(isa, scratch, out);
+            } else {
+                part.attend::<I, 1, 6, 4, 1>(isa, scratch, out);
+            }
+        },
+    );
+}
+
+/// The arguments of [`attention`] that are only read.
+struct Part<'a, H: Dim, G: Dim, D: Dim> {
+    heads: Heads<H, G, D>,
+    queries: &'a [f32],
+    stride: usize,
+    tokens: Range<usize>,
+    kv: KeysValues<'a>,
+    window: Window,
+}
+
+impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
+    /// Query heads for each key/value head.
+    #[inline(always)]
+    fn shared(&self) -> usize {
+        self.heads.n_head.size() / self.heads.n_head_kv.size()
+    }
+
+    /// `TOGETHER` heads at a time; tiles of `KEYS` keys by `TOGETHER` heads, then of `TOKENS` tokens by `GROUPS`
+    /// groups of sixteen columns.
+    #[inline(always)]
+    fn attend<
+        I: Isa,
+        const TOGETHER: usize,
+        const KEYS: usize,
+        const TOKENS: usize,
+        const GROUPS: usize,
+    >(
+        &self,
+        isa: I,
+        scratch: &mut AttentionScratch,
+        out: &mut [f32],
+    ) {
+        let (n_head, d) = (self.heads.n_head.size(), self.heads.head_dim.size());
+        let kv_stride = self.heads.n_head_kv.size() * d;
+        let mask = Mask { tokens: self.tokens.clone(), window: self.window, n: self.kv.n };
+        let (first_key, n_keys) = (mask.keys().start, mask.keys().len());
+        let blocks = d / BLOCK;
+        scratch.queries.resize(TOGETHER * blocks, bytemuck::Zeroable::zeroed());
+        if scratch.scores.len() < TOGETHER * n_keys {
+            scratch.scores.resize(TOGETHER * n_keys, [0.0; LANES]);
+        }
+        let scores = &mut scratch.scores[..TOGETHER * n_keys];
+        for head in (0..n_head).step_by(TOGETHER) {
+            let panels = scratch.queries.chunks_exact_mut(blocks);
+            for (h, panel) in (head..head + TOGETHER).zip(panels) {
+                let queries = &self.queries[h * d..];
+                transpose_queries(isa, queries, self.stride, self.tokens.len(), panel);
+            }
+            let column = first_key * kv_stride + head / self.shared() * d;
+            let (keys, values) = (&self.kv.keys[column..], &self.kv.values[column..]);
+            score::<I, KEYS, TOGETHER>(isa, d, keys, kv_stride, &scratch.queries, scores);
+            for (h, scores) in (head..).zip(scores.chunks_exact_mut(n_keys)) {
+                mask.apply(scores);
+                let sums = softmax_columns(isa, scores);
+                let out = &mut out[h * d..];
+                let rows = Weighted { values, stride: kv_stride, weights: scores, sums: &sums };
+                rows.write::<I, TOKENS, GROUPS>(isa, d, self.tokens.len(), n_head * d, out);
+            }
+        }
+    }
+}
+
+/// Which keys the tokens of a part see.
+struct Mask {
+    tokens: Range<usize>,
+    window: Window,
+    n: usize,
+}
+
+impl Mask {
+    /// The keys that any of the tokens sees.
+    #[inline(always)]
+    fn keys(&self) -> Range<usize> {
+        let [first, last] =
+            [self.tokens.start, self.tokens.end - 1].map(|token| self.window.of(token, self.n));
+        first.start..last.end
+    }
+
+    /// Gives minus infinity to the keys that a token does not see. Rows of `scores` are the keys of [`Self::keys`].
+    #[inline(always)]
+    fn apply(&self, scores: &mut [[f32; LANES]]) {
+        let first = self.keys().start;
+        for (lane, token) in self.tokens.clone().enumerate() {
+            let Range { start, end } = self.window.of(token, self.n);
+            scores[..start - first].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
+            scores[end - first..].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
+        }
+    }
+}
+
+/// `panel = q^T`, with zeros in the lanes that have no token.
+#[inline(always)]
+fn transpose_queries<I: Isa>(
+    isa: I,
+    queries: &[f32],
+    stride: usize,
+    tokens: usize,
+    panel: &mut [FloatPanel],
+) {
+    let squares: &mut [[[f32; LANES]; LANES]] = bytemuck::cast_slice_mut(panel);
+    for (i, square) in squares.iter_mut().enumerate() {
+        let mut rows = [&[0.0; LANES]; LANES];
+        for (lane, row) in rows[..tokens].iter_mut().enumerate() {
+            *row = &queries[lane * stride..].as_chunks().0[i];
+        }
+        isa.transpose(rows, square);
+    }
+}
+
+/// `scores = K q^T`, R keys at a time for each of C heads.
+#[inline(always)]
+fn score<I: Isa, const R: usize, const C: usize>(
+    isa: I,
+    d: usize,
+    keys: &[f32],
+    stride: usize,
+    queries: &[FloatPanel],
+    scores: &mut [[f32; LANES]],
+) {
+    let (n, blocks) = (scores.len() / C, d / BLOCK);
+    let mut panels = [queries; C];
+    for c in 0..C {
+        panels[c] = &queries[c * blocks..];
+    }
+    for key in (0..n).step_by(R) {
+        let mut rows = [&keys.as_chunks().0[..0]; R];
+        for r in 0..R {
+            // The last tile repeats the last key.
+            rows[r] = keys[(key + r).min(n - 1) * stride..][..d].as_chunks().0;
+        }
+        let sums = float_tile::<I, R, C>(isa, rows, panels, blocks);
+        for r in 0..R.min(n - key) {
+            for c in 0..C {
+                isa.store(sums[r][c], &mut scores[c * n + key + r]);
+            }
+        }
+    }
+}
+
+/// `weights^T V / sums`
+struct Weighted<'a> {
+    /// V, its rows `stride` apart.
+    values: &'a [f32],
+    stride: usize,
+    /// Keys x 16 tokens.
+    weights: &'a [[f32; LANES]],
+    sums: &'a [f32; LANES],
+}
+
+impl Weighted<'_> {
+    /// Writes the first `tokens` rows of `d` columns, R rows by C groups of columns at a time; rows of `out` lie
+    /// `out_stride` apart.
+    #[inline(always)]
+    fn write<I: Isa, const R: usize, const C: usize>(
+        &self,
+        isa: I,
+        d: usize,
+        tokens: usize,
+        out_stride: usize,
+        out: &mut [f32],
+    ) {
+        for column in (0..d).step_by(C * LANES) {
+            let values = &self.values[column..];
+            for first in (0..tokens).step_by(R) {
+                let tile =
+                    float_tile_transposed::<I, R, C>(isa, self.weights, first, values, self.stride);
+                for r in 0..R.min(tokens - first) {
+                    let inverse = isa.splat(1.0 / self.sums[first + r]);
+                    let to = &mut out[(first + r) * out_stride + column..].as_chunks_mut().0[..C];
+                    for c in 0..C {
+                        isa.store(isa.mul(tile[r][c], inverse), &mut to[c]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "attention_tests.rs"]
+mod tests;

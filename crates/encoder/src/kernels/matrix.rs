@@ -1,0 +1,112 @@
+//! Weight matrices as the panels that products run on: kept since they were repacked, or repacked on use.
+
+use monomorph_gguf::TensorType;
+use monomorph_quant::{Line, PanelKind, panel_kind, repack};
+use monomorph_simd::Isa;
+
+/// The right side of a product: a weight matrix of `n` outputs by `k` inputs.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    kind: TensorType,
+    form: Form<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    /// As the file has it, row by row.
+    Blocks(&'a [u8]),
+    /// All panels, repacked.
+    Panels(&'a [Line]),
+}
+
+impl<'a> Matrix<'a> {
+    /// A matrix as a file has it: whole blocks, row by row.
+    pub fn blocks(kind: TensorType, bytes: &'a [u8]) -> Matrix<'a> {
+        Matrix { kind, form: Form::Blocks(bytes) }
+    }
+
+    /// All panels of a matrix, as [`repack`] made them of its blocks.
+    pub fn panels(kind: TensorType, panels: &'a [Line]) -> Matrix<'a> {
+        Matrix { kind, form: Form::Panels(panels) }
+    }
+
+    /// Whether it is in panels already: then no product repacks it.
+    pub fn is_panels(&self) -> bool {
+        matches!(self.form, Form::Panels(_))
+    }
+
+    /// The kind of its panels.
+    pub fn panel_kind(&self) -> PanelKind {
+        panel_kind(self.kind)
+    }
+}
+
+/// Room for panels that are repacked on use; grows to the largest group and stays.
+#[derive(Default)]
+pub struct PanelScratch {
+    /// A group of the matrix, or of the first of two.
+    pub(super) first: Vec<Line>,
+    /// A group of the second of two.
+    pub(super) second: Vec<Line>,
+    /// Products of a group of gates and of ups whose panels differ.
+    pub(super) products: Vec<f32>,
+}
+
+/// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever
+/// follows them, or repacked into the scratch.
+pub(super) fn repacked<'a, I: Isa>(
+    isa: I,
+    blocks: usize,
+    weights: Matrix<'a>,
+    first: usize,
+    count: usize,
+    scratch: &'a mut Vec<Line>,
+) -> &'a [Line] {
+    let lines = blocks * weights.panel_kind().block_lines();
+    match weights.form {
+        Form::Panels(all) => &all[first * lines..],
+        Form::Blocks(bytes) => {
+            if scratch.len() < count * lines {
+                scratch.resize(count * lines, bytemuck::Zeroable::zeroed());
+            }
+            let to = &mut scratch[..count * lines];
+            repack(isa, weights.kind, blocks, bytes, first, to);
+            to
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use monomorph_quant::{BLOCK, FORMATS};
+    use monomorph_simd::{PANEL, Scalar, for_each_isa};
+    use monomorph_testing::random_blocks::random_blocks;
+
+    /// Two panels of 512 inputs: two of the longest blocks.
+    const ROWS: usize = 2 * PANEL;
+    const COLS: usize = 512;
+
+    /// Scales are finite in random blocks, minima and floats need not be: bytes are compared, not values.
+    #[test]
+    fn every_instruction_set_makes_the_same_panels() {
+        for kind in FORMATS.iter().copied() {
+            let bytes = random_blocks(kind, ROWS * COLS / kind.block_len() as usize, 3);
+            let blocks = COLS / BLOCK;
+            let filled = |fill: &dyn Fn(&mut [Line])| {
+                let lines = ROWS / PANEL * blocks * panel_kind(kind).block_lines();
+                let mut panels = vec![Line::zeroed(); lines];
+                fill(&mut panels);
+                panels
+            };
+            let scalar = Scalar::detect().expect("it runs everywhere");
+            let want = filled(&|to| repack(scalar, kind, blocks, &bytes, 0, to));
+            for_each_isa!(|isa| {
+                let got = filled(&|to| repack(isa, kind, blocks, &bytes, 0, to));
+                let [got, want]: [&[u8]; 2] = [&got, &want].map(|p| bytemuck::cast_slice(p));
+                assert!(got == want, "{kind}");
+            });
+        }
+    }
+}

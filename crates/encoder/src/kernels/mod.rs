@@ -1,0 +1,36 @@
+//! The operations of a transformer, each in a file of its own: safe code, generic over [`Isa`](monomorph_simd::Isa) and
+//! [`Dim`](crate::dim::Dim), with a plain reference in its tests.
+//!
+//! Invariant: kernels know slices, dimensions, panels and instruction sets, nothing of models, files or threads; a
+//! product writes to columns that its caller shares out ([`ColumnsMut`](columns::ColumnsMut)).
+
+pub mod attention;
+pub mod columns;
+pub mod exp;
+pub mod geglu;
+mod group;
+pub mod matmul;
+pub mod matrix;
+pub mod quantize;
+pub mod rms_norm;
+pub mod rope;
+pub mod softmax;
+pub mod tile;
+
+use monomorph_simd::LANES;
+
+/// A slice as vectors of sixteen floats; its length must be a multiple of sixteen.
+#[inline(always)]
+pub(crate) fn lanes(x: &[f32]) -> &[[f32; LANES]] {
+    let (vectors, rest) = x.as_chunks();
+    debug_assert!(rest.is_empty());
+    vectors
+}
+
+/// As [`lanes`], to write to.
+#[inline(always)]
+pub(crate) fn lanes_mut(x: &mut [f32]) -> &mut [[f32; LANES]] {
+    let (vectors, rest) = x.as_chunks_mut();
+    debug_assert!(rest.is_empty());
+    vectors
+}

@@ -1,0 +1,230 @@
+//! The innermost loops: a tile of `R` rows by `C` panels of sixteen columns, both known at compile time.
+//!
+//! Each lane of an accumulator is one output, so no sum crosses lanes, and every output is accumulated in the order
+//! of `k`: the bits do not depend on how rows and columns were cut into tiles.
+
+use monomorph_quant::{
+    BLOCK, FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, MinPanel, PanelBlock,
+};
+use monomorph_simd::{Isa, PANEL, each};
+
+/// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
+pub type IntBlock = [[i16; 2]; BLOCK / 2];
+/// [`BLOCK`] inputs of a row as they are.
+pub type FloatBlock = [f32; BLOCK];
+
+/// Sums of an [`IntBlock`]'s inputs, which minima multiply. They are integers below 2^24: exact.
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C)]
+pub struct BlockSums {
+    /// Of all inputs.
+    pub whole: f32,
+    /// Of the first sixteen, and of the last.
+    pub halves: [f32; 2],
+}
+
+/// The rows of a tile.
+#[derive(Clone, Copy)]
+pub struct TileRows<'a, B, const R: usize> {
+    /// Each row's blocks.
+    pub blocks: [&'a [B]; R],
+    /// Each row's sums; empty if the panels have no minima.
+    pub sums: [&'a [BlockSums]; R],
+}
+
+/// A kind of panel, with the row blocks that it multiplies.
+pub trait Panel: PanelBlock {
+    /// [`BLOCK`] inputs of a row.
+    type RowBlock: bytemuck::Pod + Send + Sync;
+
+    /// `rows` (R x k) times C panels (k x 16 each) of `blocks` blocks, before the rows' scales. The blocks `ahead`, no
+    /// more than `blocks` for each panel, are prefetched meanwhile.
+    fn tile<I: Isa, const R: usize, const C: usize>(
+        isa: I,
+        rows: TileRows<'_, Self::RowBlock, R>,
+        panels: [&[Self]; C],
+        ahead: [&[Self]; C],
+        blocks: usize,
+    ) -> [[I::F32; C]; R];
+}
+
+/// The panels of integers. A trait of this crate, so that the compiler knows that [`FloatPanel`] is none of them.
+pub trait Integers: Ints {}
+impl Integers for IntPanel {}
+impl Integers for MinPanel {}
+impl Integers for HalvesPanel {}
+impl Integers for HalvesMinPanel {}
+
+impl<P: Integers> Panel for P {
+    type RowBlock = IntBlock;
+
+    /// Within a group the products are summed in int32, exactly: at most 32 * 128 * 32768 = 2^27. The sum is rounded to
+    /// float32, alike everywhere; one fused multiply-add with the column's scale adds it to the float sum, and another
+    /// one adds the minimum times the sum of the row's inputs.
+    #[inline(always)]
+    fn tile<I: Isa, const R: usize, const C: usize>(
+        isa: I,
+        rows: TileRows<'_, IntBlock, R>,
+        panels: [&[P]; C],
+        ahead: [&[P]; C],
+        blocks: usize,
+    ) -> [[I::F32; C]; R] {
+        let row_blocks = each(rows.blocks, |row| &row[..blocks]);
+        let row_sums = each(rows.sums, |sums| if P::MINS { &sums[..blocks] } else { sums });
+        let panels = each(panels, |panel| &panel[..blocks]);
+        let units = const { BLOCK / 2 / P::GROUPS };
+        let mut sums = [[isa.splat(0.0); C]; R];
+        for b in 0..blocks {
+            for ahead in ahead {
+                if let Some(ahead) = ahead.get(b) {
+                    prefetch_block(isa, ahead);
+                }
+            }
+            for g in 0..P::GROUPS {
+                let mut acc = [[isa.zero(); C]; R];
+                for i in g * units..(g + 1) * units {
+                    let w = each(panels, |panel| isa.widen(&panel[b].units()[i]));
+                    for r in 0..R {
+                        let a = row_blocks[r][b][i];
+                        for c in 0..C {
+                            acc[r][c] = isa.dot_pairs(acc[r][c], w[c], a);
+                        }
+                    }
+                }
+                for c in 0..C {
+                    let scales = isa.load(&panels[c][b].scales()[g]);
+                    for r in 0..R {
+                        sums[r][c] = isa.mul_add(isa.to_f32(acc[r][c]), scales, sums[r][c]);
+                    }
+                }
+                if P::MINS {
+                    for c in 0..C {
+                        let mins = isa.load(&panels[c][b].mins()[g]);
+                        for r in 0..R {
+                            let BlockSums { whole, halves } = row_sums[r][b];
+                            let of_inputs = if P::GROUPS == 1 { whole } else { halves[g] };
+                            sums[r][c] = isa.mul_add(isa.splat(of_inputs), mins, sums[r][c]);
+                        }
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
+
+impl Panel for FloatPanel {
+    type RowBlock = FloatBlock;
+
+    #[inline(always)]
+    fn tile<I: Isa, const R: usize, const C: usize>(
+        isa: I,
+        rows: TileRows<'_, FloatBlock, R>,
+        panels: [&[FloatPanel]; C],
+        _: [&[FloatPanel]; C],
+        blocks: usize,
+    ) -> [[I::F32; C]; R] {
+        float_tile(isa, rows.blocks, panels, blocks)
+    }
+}
+
+/// R rows times C panels of floats.
+#[inline(always)]
+pub fn float_tile<I: Isa, const R: usize, const C: usize>(
+    isa: I,
+    rows: [&[FloatBlock]; R],
+    panels: [&[FloatPanel]; C],
+    blocks: usize,
+) -> [[I::F32; C]; R] {
+    let rows = each(rows, |row| &row[..blocks]);
+    let panels = each(panels, |panel| &panel[..blocks]);
+    let mut sums = [[isa.splat(0.0); C]; R];
+    for b in 0..blocks {
+        for i in 0..BLOCK {
+            let w = each(panels, |panel| isa.load(&panel[b].weights[i]));
+            for r in 0..R {
+                let a = isa.splat(rows[r][b][i]);
+                for c in 0..C {
+                    sums[r][c] = isa.mul_add(a, w[c], sums[r][c]);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Sums of sixteen lanes that stay in registers: the rows of a tile times its panels.
+pub const fn most_sums<I: Isa, P: Panel>() -> usize {
+    if P::KIND.is_ints() { I::INT_SUMS } else { I::FLOAT_SUMS }
+}
+
+#[inline(always)]
+fn prefetch_block<I: Isa, P: PanelBlock>(isa: I, block: &P) {
+    let lines = bytemuck::bytes_of(block).as_chunks::<64>().0;
+    lines.iter().for_each(|line| isa.prefetch(line));
+}
+
+/// R rows times C groups of sixteen columns, both of matrices that lie k-major: the transpose of columns
+/// `first..first + R` of `rows` (k x 16) times the first 16 C columns of `matrix`, whose rows lie `stride` apart.
+#[inline(always)]
+pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
+    isa: I,
+    rows: &[[f32; PANEL]],
+    first: usize,
+    matrix: &[f32],
+    stride: usize,
+) -> [[I::F32; C]; R] {
+    let mut sums = [[isa.splat(0.0); C]; R];
+    for (row, columns) in rows.iter().zip(matrix.chunks(stride)) {
+        let (Some(row), Some(columns)) =
+            (row[first..].first_chunk::<R>(), columns.as_chunks().0.first_chunk::<C>())
+        else {
+            break;
+        };
+        let w = each(columns.each_ref(), |columns| isa.load(columns));
+        for r in 0..R {
+            let a = isa.splat(row[r]);
+            for c in 0..C {
+                sums[r][c] = isa.mul_add(a, w[c], sums[r][c]);
+            }
+        }
+    }
+    sums
+}
+
+/// Whether tiles of `rows` rows are compiled, where the tallest have `most`: all heights of integer tiles, which few
+/// rows of a short text make the most of; of float tiles, whose weights come from memory anyway, few.
+pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
+    rows == most || rows < most && (P::KIND.is_ints() || rows.is_power_of_two())
+}
+
+/// The height of the next tile, with `left` rows to go and `most` the tallest. Integer tiles are made alike, since a
+/// low one has too few sums to keep the multipliers busy.
+#[inline(always)]
+pub fn next_height<P: Panel>(left: usize, most: usize) -> usize {
+    if P::KIND.is_ints() {
+        return left.div_ceil(left.div_ceil(most));
+    }
+    match left.min(most) {
+        rows if has_height::<P>(rows, most) => rows,
+        rows => 1 << rows.ilog2(),
+    }
+}
+
+/// Runs `$body` with the constant `$R` set to `$rows`, a run-time value of [`next_height`] for panels `$P`.
+macro_rules! with_rows {
+    ($P:ty, $rows:expr, $most:expr, $R:ident => $body:expr) => {
+        with_rows!(@ $P, $rows, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    (@ $P:ty, $rows:expr, $most:expr, $R:ident, $body:expr, $($n:literal)*) => {
+        match $rows {
+            // The guards are constants: nothing is compiled for a height that is never asked for.
+            $($n if const { $crate::kernels::tile::has_height::<$P>($n, $most) } => {
+                const $R: usize = $n;
+                $body
+            })*
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+pub(crate) use with_rows;

@@ -1,0 +1,216 @@
+//! The forward pass: token ids in, one vector a text out.
+//!
+//! [`Encoder::forward`] reads as the model's paper does: embed, layers, pool, dense heads. Several texts may share a
+//! pass; their rows lie one text after the other, without padding, and every row's bits are those it would have
+//! alone.
+//!
+//! How the threads of a team share the layers:
+//!
+//! - Many rows, weights in panels: the rows are cut into shares, and whoever takes one does all operations on it alone.
+//!   Only attention needs others' rows, their keys and values: threads meet once a layer, just before it, and between
+//!   two meetings a row stays in the cache of one core.
+//! - Few rows, or weights that are repacked on use: all threads work on one operation at a time. Operations on rows cut
+//!   the rows into parts, products cut the columns; [`Team::for_each`] hands the parts out.
+
+pub mod dim;
+mod inputs;
+pub mod kernels;
+mod layer;
+pub mod model;
+mod pooling;
+mod rope;
+mod rows;
+mod schedule;
+mod select;
+pub mod threads;
+pub mod weights;
+mod workspace;
+
+pub use rope::RopeTables;
+pub use schedule::{Cancelled, Scheduler};
+pub use select::{select, select_generic};
+pub use workspace::{Workspace, bytes_for as workspace_bytes};
+
+use crate::model::Model;
+use crate::threads::{Team, Threads};
+use crate::weights::Weights;
+use monomorph_simd::Isa;
+use rows::{AllRows, RowsMut};
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use workspace::{Step, ThreadScratch};
+
+/// A model with its weights, for one instruction set.
+pub struct Encoder<I: Isa, M: Model> {
+    isa: I,
+    model: M,
+    weights: Weights,
+    rope: RopeTables,
+}
+
+/// An encoder of whatever instruction set and model.
+pub trait Forward: Send + Sync {
+    /// See [`Encoder::forward`].
+    fn forward(
+        &self,
+        team: &Team,
+        texts: &[&[u32]],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+        out: &mut [f32],
+    ) -> Result<(), Cancelled>;
+    /// The instruction set's name.
+    fn isa(&self) -> &'static str;
+    /// See [`Weights::keep_panels`].
+    fn keep_panels(&mut self, threads: &Threads) -> io::Result<()>;
+    /// Private memory of the kept panels, in bytes.
+    fn kept_bytes(&self) -> usize;
+    /// Multiply-adds of a text of `tokens` tokens, to balance work.
+    fn cost(&self, tokens: usize) -> u64;
+}
+
+/// The fewest rows a thread that are cut into shares: enough for tall tiles, and for the weights, which every thread
+/// then reads, to cost little. Measured with two threads.
+const FEWEST_ROWS: usize = 16;
+/// Causal texts are cut into several shares a thread, of no fewer rows than this, and of this many at most.
+const CAUSAL_ROWS: usize = 128;
+const CAUSAL_SHARES: usize = 4;
+
+/// Some rows on their way through a layer, those who work on them, and what these may read.
+struct Pass<'a, I: Isa, M: Model> {
+    isa: I,
+    model: &'a M,
+    weights: &'a Weights,
+    rope: &'a RopeTables,
+    /// Those who work on these rows.
+    team: &'a Team,
+    /// One for each of them.
+    scratch: &'a [Mutex<ThreadScratch>],
+    all: AllRows<'a>,
+    rows: RowsMut<'a>,
+}
+
+impl<I: Isa, M: Model> Encoder<I, M> {
+    /// An encoder; the weights must fit the model's spec and the tables its window and heads.
+    pub fn new(isa: I, model: M, weights: Weights, rope: RopeTables) -> Self {
+        Encoder { isa, model, weights, rope }
+    }
+}
+
+impl<I: Isa, M: Model> Forward for Encoder<I, M> {
+    /// Embeds texts (token ids, each 1 to n_ctx of them, all below n_vocab). `out` gets texts x n_embd floats, not
+    /// yet cut or normalised. Stops between two layers once `cancel` is set.
+    fn forward(
+        &self,
+        team: &Team,
+        texts: &[&[u32]],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+        out: &mut [f32],
+    ) -> Result<(), Cancelled> {
+        let spec = self.model.spec();
+        workspace.lay_out(spec, texts, team.threads());
+        let rows = workspace.step(0).rows;
+        let share = self.share(team, rows.len());
+        self.embed_tokens(texts, rows.x);
+        // Step n ends layer n - 1 and begins layer n: threads have to meet before attention only.
+        for n in 0..=spec.layers.len() {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Cancelled);
+            }
+            self.step(team, share, n, workspace.step(n));
+        }
+        let Step { all, rows, scratch, pooled } = workspace.step(0);
+        let mut pass = self.pass(team, scratch, all, rows);
+        pass.pool(&mut pooled[0]);
+        pass.dense_heads(pooled, out);
+        Ok(())
+    }
+
+    fn isa(&self) -> &'static str {
+        I::NAME
+    }
+
+    fn keep_panels(&mut self, threads: &Threads) -> io::Result<()> {
+        self.weights.keep_panels(self.isa, self.model.spec(), threads)
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.weights.kept_bytes()
+    }
+
+    fn cost(&self, tokens: usize) -> u64 {
+        let spec = self.model.spec();
+        let weights = spec.layers.iter().flat_map(|layer| layer.named());
+        let products: usize = weights.map(|(_, tensor)| tensor.rows * tensor.cols).sum();
+        let attention = 2 * spec.n_head * spec.head_dim * spec.layers.len() * tokens;
+        (tokens * (products + attention)) as u64
+    }
+}
+
+impl<I: Isa, M: Model> Encoder<I, M> {
+    /// `x = token_embd[id] * sqrt(n_embd)`
+    fn embed_tokens(&self, texts: &[&[u32]], x: &mut [f32]) {
+        let n = self.model.spec().n_embd;
+        let scale = (n as f32).sqrt();
+        let table = self.model.spec().token_embd;
+        let ids = texts.iter().flat_map(|ids| ids.iter());
+        for (id, x) in ids.zip(x.chunks_exact_mut(n)) {
+            self.weights.decode_row(table, *id as usize, x);
+            x.iter_mut().for_each(|x| *x *= scale);
+        }
+    }
+
+    /// Rows of a share that one thread takes through the layers; none if all threads had better work on all rows. They
+    /// had where weights are repacked on use, which each of them would do for itself.
+    fn share(&self, team: &Team, rows: usize) -> Option<usize> {
+        let (spec, threads) = (self.model.spec(), team.threads());
+        let even = rows.div_ceil(threads);
+        // The later a row of a causal text, the more keys it sees: what is even in rows is not in work.
+        let size = if spec.causal {
+            even.div_ceil(CAUSAL_SHARES).max(even.min(CAUSAL_ROWS))
+        } else {
+            even
+        };
+        let mut matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
+        let cut = threads > 1
+            && rows >= FEWEST_ROWS * threads
+            && matrices.all(|tensor| self.weights.matrix(tensor).is_panels());
+        cut.then_some(size)
+    }
+
+    /// The rest of layer `n - 1`, then the projections of layer `n`. The first step has no rest to do, the last no
+    /// projections.
+    fn step(&self, team: &Team, share: Option<usize>, n: usize, step: Step<'_>) {
+        let Step { all, rows, scratch, .. } = step;
+        let layers = &self.model.spec().layers;
+        let (done, next) = (n.checked_sub(1).map(|done| &layers[done]), layers.get(n));
+        let advance = |mut pass: Pass<'_, I, M>| {
+            if let Some(layer) = done {
+                pass.attend_and_feed_forward(layer);
+            }
+            if let Some(layer) = next {
+                pass.project(layer);
+            }
+        };
+        match share {
+            None => advance(self.pass(team, scratch, all, rows)),
+            Some(size) => team.for_each(rows.parts(size), |thread, part| {
+                advance(self.pass(&Team::solo(), &scratch[thread..=thread], all, part));
+            }),
+        }
+    }
+
+    /// These rows, to be worked on by this team.
+    fn pass<'a>(
+        &'a self,
+        team: &'a Team,
+        scratch: &'a [Mutex<ThreadScratch>],
+        all: AllRows<'a>,
+        rows: RowsMut<'a>,
+    ) -> Pass<'a, I, M> {
+        let Encoder { isa, model, weights, rope } = self;
+        Pass { isa: *isa, model, weights, rope, team, scratch, all, rows }
+    }
+}

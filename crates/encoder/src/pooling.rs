@@ -1,0 +1,79 @@
+//! From token rows to one vector a text: output norm, pooling, dense heads.
+
+use crate::Pass;
+use crate::dim::Dyn;
+use crate::inputs::Want;
+use crate::kernels::columns::ColumnsMut;
+use crate::kernels::matmul::matmul;
+use crate::kernels::rms_norm::rms_norm_in_place;
+use crate::kernels::{lanes, lanes_mut};
+use crate::layer::{lock, shares};
+use crate::model::Model;
+use monomorph_quant::AnyType;
+use monomorph_simd::{Isa, PANEL};
+use monomorph_spec::Pooling;
+
+impl<I: Isa, M: Model> Pass<'_, I, M> {
+    /// `pooled = mean (or first, or last) of RMSNorm(x) * output_norm` over each text's tokens.
+    pub(crate) fn pool(&mut self, pooled: &mut [f32]) {
+        let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
+        let d = spec.n_embd;
+        let gain = self.weights.norm(spec.output_norm);
+        let mut rest = &mut *self.rows.x;
+        let rows = self.all.texts.iter().map(|text| crate::inputs::take(&mut rest, text.len * d));
+        let pooled = pooled.chunks_exact_mut(d);
+        self.team.for_each(rows.zip(pooled), |_, (rows, pooled)| {
+            let len = rows.len() / d;
+            let chosen = match spec.pooling {
+                Pooling::Mean => rows,
+                Pooling::Cls => &mut rows[..d],
+                Pooling::Last => &mut rows[(len - 1) * d..],
+            };
+            isa.vectorize(
+                #[inline(always)]
+                || {
+                    let count = chosen.len() / d;
+                    pooled.fill(0.0);
+                    for row in chosen.chunks_exact_mut(d) {
+                        rms_norm_in_place(isa, n, row, gain, spec.rms_eps);
+                        for (sum, x) in lanes_mut(pooled).iter_mut().zip(lanes(row)) {
+                            isa.store(isa.add(isa.load(sum), isa.load(x)), sum);
+                        }
+                    }
+                    let share = isa.splat(1.0 / count as f32);
+                    for sum in lanes_mut(pooled) {
+                        isa.store(isa.mul(isa.load(sum), share), sum);
+                    }
+                },
+            );
+        });
+    }
+
+    /// Multiplies the pooled vectors by the dense heads, if the file has them, and writes texts x n_embd to `out`.
+    pub(crate) fn dense_heads(&mut self, pooled: &mut [Vec<f32>; 2], out: &mut [f32]) {
+        let (isa, m, spec) = (self.isa, self.all.texts.len(), self.model.spec());
+        let mut k = spec.n_embd;
+        for head in spec.dense.iter() {
+            let weights = self.weights.matrix(*head);
+            let want = Want::of(&[weights]);
+            let [from, to] = &mut *pooled;
+            for mut inputs in self.rows.inputs.parts(k, want, std::iter::once(m)) {
+                let rows = from.chunks_exact(k).take(m).enumerate();
+                rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row));
+            }
+            let n = head.rows;
+            let rows = self.rows.inputs.for_product(m, k, want);
+            let scratch = self.scratch;
+            let parts =
+                ColumnsMut::new(&mut to[..m * n], n).parts(shares(n / PANEL, self.team.threads()));
+            self.team.for_each(parts, |thread, (first, mut out)| {
+                let panels = &mut lock(&scratch[thread]).panels;
+                // Of any type, as in the generic path: the same code serves both.
+                matmul::<_, _, AnyType>(isa, Dyn(k), rows, weights, first, panels, &mut out);
+            });
+            pooled.swap(0, 1);
+            k = n;
+        }
+        out.copy_from_slice(&pooled[0][..m * k]);
+    }
+}

@@ -1,0 +1,75 @@
+//! The rows of a pass on their way through the layers, and the shares of them that a thread takes there alone.
+
+use crate::inputs::{Inputs, take};
+use std::ops::Range;
+
+/// Where a text's rows lie.
+#[derive(Clone, Copy, Debug)]
+pub struct TextRows {
+    pub start: usize,
+    pub len: usize,
+}
+
+/// What is read of all rows of a pass, whoever works on which.
+#[derive(Clone, Copy)]
+pub struct AllRows<'a> {
+    pub texts: &'a [TextRows],
+    /// The keys that attention reads: rows x n_head_kv head_dim.
+    pub keys: &'a [f32],
+    /// The values likewise.
+    pub values: &'a [f32],
+}
+
+/// All rows of a pass, or some neighbouring ones.
+pub struct RowsMut<'a> {
+    /// Which of the pass's rows these are.
+    pub range: Range<usize>,
+    /// The residual stream: rows x n_embd.
+    pub x: &'a mut [f32],
+    /// What the next product reads.
+    pub inputs: Inputs<'a>,
+    /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim.
+    pub qkv: &'a mut [f32],
+    /// Keys of the coming layer: rows x n_head_kv head_dim.
+    pub keys: &'a mut [f32],
+    /// Values likewise.
+    pub values: &'a mut [f32],
+    /// The gated feed-forward layer: rows x n_ff.
+    pub gated: &'a mut [f32],
+    /// What a layer's branch adds to the residual stream: rows x n_embd.
+    pub branch: &'a mut [f32],
+}
+
+impl<'a> RowsMut<'a> {
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Parts of `size` rows; the last has what is left.
+    pub fn parts(self, size: usize) -> impl Iterator<Item = RowsMut<'a>> + Send {
+        let (all, mut rest) = (self.len(), self);
+        (0..all).step_by(size).map(move |first| rest.cut_off(size.min(all - first)))
+    }
+
+    /// Cuts the first `n` rows off.
+    fn cut_off(&mut self, n: usize) -> RowsMut<'a> {
+        let all = self.len();
+        let cut = |buffer: &mut &'a mut [f32]| {
+            let width = buffer.len() / all;
+            take(buffer, n * width)
+        };
+        let start = self.range.start;
+        self.range.start += n;
+        RowsMut {
+            range: start..start + n,
+            x: cut(&mut self.x),
+            inputs: self.inputs.cut_off(all, n),
+            qkv: cut(&mut self.qkv),
+            keys: cut(&mut self.keys),
+            values: cut(&mut self.values),
+            gated: cut(&mut self.gated),
+            branch: cut(&mut self.branch),
+        }
+    }
+}

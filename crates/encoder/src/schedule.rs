@@ -1,0 +1,214 @@
+//! How a request is shared among threads.
+//!
+//! - One text, or little work in all: the whole team works on one pass.
+//! - Many texts: each thread takes *bundles* of whole texts and runs passes of its own, which need no barriers.
+//!   Bundles are filled longest text first, each into the lightest bundle.
+//! - A few texts so long that bundles would leave threads idle: the team runs those one by one, then the bundles.
+
+use crate::threads::{Team, Threads};
+use crate::{Forward, Workspace};
+use std::cmp::Reverse;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Tokens of a bundle: enough that repacking weights costs about 1 % and that the rows stay in the L2 cache.
+const BUNDLE_TOKENS: usize = 384;
+/// With fewer tokens than this for each thread, the team shares one pass: rows are cut evenly, which whole texts are
+/// not, and weights that are repacked on use are repacked once.
+const SHARED_TOKENS: usize = 96;
+/// The longest thread's share that still counts as balanced, in percent of the mean.
+const IMBALANCE: u64 = 112;
+
+/// The caller asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+/// Runs requests; keeps the workspaces between them.
+#[derive(Default)]
+pub struct Scheduler {
+    team: Mutex<Workspace>,
+    bundles: Mutex<Vec<Workspace>>,
+}
+
+/// What runs how: indices of texts.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Schedule {
+    /// Passes of the whole team.
+    shared: Vec<Vec<usize>>,
+    /// Passes of one thread each.
+    bundles: Vec<Vec<usize>>,
+}
+
+impl Scheduler {
+    /// Embeds texts (token ids) into `out`, texts x n_embd. One request at a time: others wait.
+    pub fn run(
+        &self,
+        threads: &Threads,
+        encoder: &dyn Forward,
+        texts: &[&[u32]],
+        cancel: &AtomicBool,
+        out: &mut [f32],
+    ) -> Result<(), Cancelled> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let width = out.len() / texts.len();
+        let mut workspace = self.team.lock().unwrap_or_else(PoisonError::into_inner);
+        if let [text] = texts {
+            return threads
+                .enter(|team| encoder.forward(team, &[text], &mut workspace, cancel, out));
+        }
+        let tokens: Vec<usize> = texts.iter().map(|ids| ids.len()).collect();
+        let schedule = schedule(&tokens, threads.count(), |tokens| encoder.cost(tokens));
+        let mut rows: Vec<Option<&mut [f32]>> = out.chunks_mut(width).map(Some).collect();
+        let mut outputs = |indices: &[usize]| -> Vec<(usize, &mut [f32])> {
+            indices.iter().filter_map(|i| Some((*i, rows[*i].take()?))).collect()
+        };
+        let shared: Vec<_> = schedule.shared.iter().map(|pass| outputs(pass)).collect();
+        let bundles: Vec<_> = schedule.bundles.iter().map(|pass| outputs(pass)).collect();
+        threads.enter(|team| {
+            for pass in shared {
+                run_pass(encoder, team, texts, pass, &mut workspace, cancel)?;
+            }
+            let stopped = AtomicBool::new(false);
+            team.for_each(bundles.into_iter(), |_, pass| {
+                let mut workspace = self.take_workspace();
+                let result = run_pass(encoder, &Team::solo(), texts, pass, &mut workspace, cancel);
+                self.give_back(workspace);
+                stopped.fetch_or(result.is_err(), Ordering::Relaxed);
+            });
+            if stopped.into_inner() { Err(Cancelled) } else { Ok(()) }
+        })
+    }
+
+    fn take_workspace(&self) -> Workspace {
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, workspace: Workspace) {
+        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+    }
+}
+
+/// One forward pass over some of the texts, written to each text's row.
+fn run_pass(
+    encoder: &dyn Forward,
+    team: &Team,
+    texts: &[&[u32]],
+    pass: Vec<(usize, &mut [f32])>,
+    workspace: &mut Workspace,
+    cancel: &AtomicBool,
+) -> Result<(), Cancelled> {
+    let ids: Vec<&[u32]> = pass.iter().map(|(i, _)| texts[*i]).collect();
+    let width = pass.first().map_or(0, |(_, row)| row.len());
+    let mut out = vec![0.0; pass.len() * width];
+    encoder.forward(team, &ids, workspace, cancel, &mut out)?;
+    for ((_, row), vector) in pass.into_iter().zip(out.chunks(width)) {
+        row.copy_from_slice(vector);
+    }
+    Ok(())
+}
+
+/// Decides how texts of these lengths run on `threads` threads.
+fn schedule(tokens: &[usize], threads: usize, cost: impl Fn(usize) -> u64) -> Schedule {
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|i| Reverse(tokens[*i]));
+    let mut schedule = Schedule::default();
+    for alone in 0..order.len() {
+        let rest = &order[alone..];
+        if rest.iter().map(|i| tokens[*i]).sum::<usize>() <= SHARED_TOKENS * threads {
+            schedule.shared.push(rest.to_vec());
+            return schedule;
+        }
+        let (bundles, longest, sum) = fill_bundles(rest, tokens, threads, &cost);
+        if threads == 1 || longest * threads as u64 * 100 <= sum * IMBALANCE {
+            schedule.bundles = bundles;
+            return schedule;
+        }
+        schedule.shared.push(vec![order[alone]]);
+    }
+    schedule
+}
+
+/// Puts texts, longest first, each into the lightest of as many bundles as keep every thread equally busy. Returns
+/// the bundles, the cost of the heaviest thread's share and that of all.
+fn fill_bundles(
+    order: &[usize],
+    tokens: &[usize],
+    threads: usize,
+    cost: impl Fn(usize) -> u64,
+) -> (Vec<Vec<usize>>, u64, u64) {
+    let total: usize = order.iter().map(|i| tokens[*i]).sum();
+    let rounds = total.div_ceil(threads * BUNDLE_TOKENS).max(1);
+    let mut bundles = vec![(0u64, Vec::new()); threads * rounds];
+    let mut heap: std::collections::BinaryHeap<Reverse<(u64, usize)>> =
+        (0..bundles.len()).map(|b| Reverse((0, b))).collect();
+    for i in order {
+        if let Some(Reverse((load, b))) = heap.pop() {
+            let load = load + cost(tokens[*i]);
+            bundles[b].0 = load;
+            bundles[b].1.push(*i);
+            heap.push(Reverse((load, b)));
+        }
+    }
+    bundles.retain(|(_, texts)| !texts.is_empty());
+    bundles.sort_by_key(|(load, _)| Reverse(*load));
+    // Threads take the bundles in this order as they become free.
+    let mut busy = vec![0u64; threads];
+    for (load, _) in &bundles {
+        if let Some(first_free) = busy.iter_mut().min() {
+            *first_free += load;
+        }
+    }
+    let longest = busy.iter().copied().max().unwrap_or(0);
+    let sum = busy.iter().sum();
+    (bundles.into_iter().map(|(_, texts)| texts).collect(), longest, sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(tokens: &[usize], threads: usize) -> Schedule {
+        let plan = schedule(tokens, threads, |t| t as u64);
+        let mut all: Vec<usize> =
+            plan.shared.iter().chain(&plan.bundles).flatten().copied().collect();
+        all.sort();
+        assert_eq!(all, (0..tokens.len()).collect::<Vec<_>>(), "every text once");
+        plan
+    }
+
+    #[test]
+    fn little_work_is_shared() {
+        assert_eq!(
+            plan(&[12, 5, 30], 2),
+            Schedule { shared: vec![vec![2, 0, 1]], bundles: vec![] }
+        );
+    }
+
+    #[test]
+    fn many_texts_become_even_bundles() {
+        let plan = plan(&[56; 96], 2);
+        assert!(plan.shared.is_empty());
+        assert_eq!(plan.bundles.len() % 2, 0);
+        assert!(plan.bundles.iter().all(|b| b.len() * 56 <= 512 && b.len() * 56 >= 256));
+    }
+
+    #[test]
+    fn a_text_too_long_for_balance_is_shared() {
+        assert_eq!(plan(&[1500, 1500, 1500], 2).shared, vec![vec![0]]);
+        assert_eq!(plan(&[20, 2000, 20, 20], 2).shared, vec![vec![1], vec![0, 2, 3]]);
+    }
+
+    #[test]
+    fn one_thread_needs_no_balance() {
+        assert!(plan(&[2000, 5, 5], 1).shared.is_empty());
+    }
+}

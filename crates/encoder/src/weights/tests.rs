@@ -1,0 +1,65 @@
+//! The image that a build writes, against the panels that the runtime makes.
+
+use super::*;
+use monomorph_codegen::image::write;
+use monomorph_gguf::Header;
+use monomorph_quant::image::{ALIGNMENT, length};
+use monomorph_simd::for_each_isa;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The image of testdata/tiny.gguf, as a build writes it.
+fn image_of_tiny(test: &str) -> (Spec, PathBuf, Weights) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/tiny.gguf");
+    let bytes = fs::read(&file).expect("the tiny model");
+    let header = Header::parse(&bytes, bytes.len() as u64).expect("a header");
+    let spec = Spec::from_header(&header).expect("a model");
+    let folder = std::env::temp_dir().join(format!("monomorph-{test}-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder for the test");
+    let image = write(&file, &spec, &folder).expect("an image");
+    let bytes = fs::read(&image.path).expect("what was written");
+    fs::remove_dir_all(&folder).expect("the folder");
+    assert_eq!(
+        (image.n_bytes, image.hash),
+        (bytes.len() as u64, xxhash_rust::xxh3::xxh3_128(&bytes))
+    );
+    let mut lines: Vec<Line> = vec![bytemuck::Zeroable::zeroed(); bytes.len() / size_of::<Line>()];
+    bytemuck::cast_slice_mut(&mut lines).copy_from_slice(&bytes);
+    let weights = Weights::image(&spec, bytemuck::cast_slice(lines.leak()));
+    (spec, file, weights)
+}
+
+#[test]
+fn packed_panels_are_those_that_are_kept() {
+    let (spec, file, image) = image_of_tiny("panels");
+    let threads = Threads::new(2).expect("threads");
+    for_each_isa!(|isa| {
+        let mut weights =
+            Weights::map(&File::open(&file).expect("it is there")).expect("a mapping");
+        weights.keep_panels(isa, &spec, &threads).expect("memory");
+        let Home::File { kept: Some(kept), .. } = &weights.home else { unreachable!() };
+        let matrices = spec.layers.len() * 7 + spec.dense.len();
+        assert_eq!(kept.places.len(), matrices, "all matrices but the token table");
+        for place in layout(&spec) {
+            let inside = image.tensor(place.tensor);
+            let want = match kept.panels(place.tensor) {
+                Some(panels) => bytemuck::cast_slice(panels),
+                None => weights.tensor(place.tensor),
+            };
+            assert!(inside == want, "{place:?}");
+        }
+    });
+}
+
+#[test]
+fn packed_weights_lie_on_cache_lines_without_gaps() {
+    let (spec, _, image) = image_of_tiny("layout");
+    let places = layout(&spec);
+    assert_eq!(places.len(), spec.tensors().count());
+    assert_eq!((places[0].tensor, places[0].offset), (spec.token_embd, 0));
+    for pair in places.windows(2) {
+        assert_eq!(pair[1].offset, pair[0].end().next_multiple_of(ALIGNMENT));
+    }
+    assert_eq!(image.bytes().len() as u64, length(&places));
+    assert_eq!(image.kept_bytes(), 0);
+}

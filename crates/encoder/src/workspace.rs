@@ -1,0 +1,177 @@
+//! The memory of a forward pass: a function of the model's dimensions and the number of rows, and for each thread
+//! room for the panels it repacks and for the scores of sixteen tokens.
+//!
+//! Buffers grow to the largest pass so far and stay, so that a pass of a size seen before allocates nothing; a thread's
+//! own grow when it first takes a part that needs them.
+
+use crate::inputs::{InputBuffers, Want};
+use crate::kernels::attention::{AttentionScratch, QUERIES};
+use crate::kernels::matrix::PanelScratch;
+use crate::kernels::tile::BlockSums;
+use crate::rows::{AllRows, RowsMut, TextRows};
+use monomorph_quant::{BLOCK, panel_kind};
+use monomorph_spec::Spec;
+use std::sync::Mutex;
+
+/// All buffers of a forward pass; `RowsMut` says what most are for.
+#[derive(Default)]
+pub struct Workspace {
+    /// The texts of the pass.
+    texts: Vec<TextRows>,
+    plan: Plan,
+    x: Vec<f32>,
+    inputs: InputBuffers,
+    qkv: Vec<f32>,
+    gated: Vec<f32>,
+    branch: Vec<f32>,
+    /// Of layers with even numbers, and of those with odd ones: a thread that is done with a layer writes the next
+    /// one's while others still read.
+    keys_values: [KeyValueBuffers; 2],
+    /// Pooled vectors and the dense heads' outputs: texts x the widest of them.
+    pooled: [Vec<f32>; 2],
+    /// One a thread.
+    scratch: Vec<Mutex<ThreadScratch>>,
+}
+
+/// The keys and values of one layer.
+#[derive(Default)]
+struct KeyValueBuffers {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+/// The buffers of a pass from one layer's attention to the next layer's.
+pub struct Step<'a> {
+    pub all: AllRows<'a>,
+    pub rows: RowsMut<'a>,
+    pub scratch: &'a [Mutex<ThreadScratch>],
+    /// For what comes behind the last layer.
+    pub pooled: &'a mut [Vec<f32>; 2],
+}
+
+/// What a thread needs for itself.
+#[derive(Default)]
+pub struct ThreadScratch {
+    pub panels: PanelScratch,
+    pub attention: AttentionScratch,
+    /// Attention's output for [`QUERIES`] tokens.
+    pub heads: Vec<f32>,
+}
+
+/// Elements of each buffer for a given number of rows.
+#[derive(Clone, Copy, Default)]
+struct Plan {
+    rows: usize,
+    x: usize,
+    inputs: usize,
+    qkv: usize,
+    keys: usize,
+    values: usize,
+    gated: usize,
+    pooled: usize,
+}
+
+impl Plan {
+    fn new(spec: &Spec, rows: usize, texts: usize) -> Plan {
+        let (n_attn, n_kv) = (spec.n_head * spec.head_dim, spec.n_head_kv * spec.head_dim);
+        let widest = spec.dense.iter().map(|head| head.rows).fold(spec.n_embd, usize::max);
+        let k = spec.n_embd.max(spec.n_ff).max(n_attn);
+        Plan {
+            rows,
+            x: rows * spec.n_embd,
+            inputs: (rows * k).max(texts * widest),
+            qkv: rows * (n_attn + 2 * n_kv),
+            keys: rows * n_kv,
+            values: rows * n_kv,
+            gated: rows * spec.n_ff,
+            pooled: texts * widest,
+        }
+    }
+
+    /// Bytes of all buffers but the threads' own, with inputs in the forms that the weights want.
+    fn bytes(&self, want: Want) -> usize {
+        let form = |wanted: bool, bytes: usize| if wanted { bytes * self.inputs } else { 0 };
+        let sums = form(want.sums, size_of::<BlockSums>()) / BLOCK;
+        let keys_values = 2 * (self.keys + self.values);
+        4 * (2 * self.x + self.qkv + keys_values + self.gated + 2 * self.pooled)
+            + form(want.ints, size_of::<i16>())
+            + sums
+            + form(want.floats, size_of::<f32>())
+    }
+}
+
+/// Bytes that one pass over one text of `tokens` tokens needs, without the threads' scratch. In a batch each thread has
+/// a pass of its own.
+pub fn bytes_for(spec: &Spec, tokens: usize) -> usize {
+    Plan::new(spec, tokens, 1).bytes(wanted_anywhere(spec))
+}
+
+impl Workspace {
+    /// Prepares for a pass over texts of these ids.
+    pub(crate) fn lay_out(&mut self, spec: &Spec, texts: &[&[u32]], threads: usize) {
+        self.texts.clear();
+        let mut start = 0;
+        for ids in texts {
+            self.texts.push(TextRows { start, len: ids.len() });
+            start += ids.len();
+        }
+        let plan = Plan::new(spec, start, texts.len());
+        self.plan = plan;
+        grow(&mut self.x, plan.x);
+        grow(&mut self.branch, plan.x);
+        grow(&mut self.qkv, plan.qkv);
+        for layer in &mut self.keys_values {
+            grow(&mut layer.keys, plan.keys);
+            grow(&mut layer.values, plan.values);
+        }
+        grow(&mut self.gated, plan.gated);
+        self.pooled.iter_mut().for_each(|pooled| grow(pooled, plan.pooled));
+        self.inputs.grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
+        while self.scratch.len() < threads {
+            self.scratch.push(Mutex::default());
+        }
+        for thread in &mut self.scratch {
+            let heads =
+                &mut thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).heads;
+            grow(heads, QUERIES * spec.n_head * spec.head_dim);
+        }
+    }
+
+    /// The buffers of the pass that is laid out, from the attention of layer `n - 1` to that of layer `n`. Step 0 also
+    /// serves before the first layer and behind the last, where keys and values do not matter.
+    pub(crate) fn step(&mut self, n: usize) -> Step<'_> {
+        let plan = self.plan;
+        let [even, odd] = &mut self.keys_values;
+        let (coming, past) = if n.is_multiple_of(2) { (even, odd) } else { (odd, even) };
+        Step {
+            all: AllRows {
+                texts: &self.texts,
+                keys: &past.keys[..plan.keys],
+                values: &past.values[..plan.values],
+            },
+            rows: RowsMut {
+                range: 0..plan.rows,
+                x: &mut self.x[..plan.x],
+                inputs: self.inputs.all(),
+                qkv: &mut self.qkv[..plan.qkv],
+                keys: &mut coming.keys[..plan.keys],
+                values: &mut coming.values[..plan.values],
+                gated: &mut self.gated[..plan.gated],
+                branch: &mut self.branch[..plan.x],
+            },
+            scratch: &self.scratch,
+            pooled: &mut self.pooled,
+        }
+    }
+}
+
+/// The input forms that any product of the model asks for.
+fn wanted_anywhere(spec: &Spec) -> Want {
+    Want::of_kinds(spec.matrices().map(|matrix| panel_kind(matrix.kind)))
+}
+
+fn grow(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+}

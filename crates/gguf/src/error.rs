@@ -1,0 +1,230 @@
+//! The crate's one error type.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a file was refused. `Display` is one lower-case line that names the key or tensor, what was found and what
+/// was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The file could not be opened or read.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// The path names something that is not a regular file.
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What lies there, with its article.
+        found: &'static str,
+    },
+    /// The bytes given end inside the header although the file goes on: call again with at least `needed` bytes.
+    NeedMore {
+        /// Bytes from the file's start that the next step needs.
+        needed: u64,
+    },
+    /// The first four bytes are not `GGUF`.
+    Magic {
+        /// The first four bytes.
+        found: [u8; 4],
+    },
+    /// A version other than 2 and 3.
+    Version {
+        /// The version as read in little-endian order.
+        found: u32,
+    },
+    /// The file ends inside its header.
+    Truncated {
+        /// Offset of the item that does not fit, in bytes.
+        at: u64,
+        /// What was being read.
+        place: String,
+    },
+    /// A declared count or length is larger than the file or than a limit of this crate.
+    TooLarge {
+        /// What was being read.
+        place: String,
+        /// The declared number.
+        found: u64,
+        /// The largest number accepted here.
+        limit: Limit,
+    },
+    /// A metadata key that is needed is absent.
+    MissingKey {
+        /// The key.
+        key: String,
+    },
+    /// A metadata key or its value is malformed, of the wrong type or out of range.
+    Key {
+        /// The key, or its number in the file when its name could not be read.
+        key: String,
+        /// What the file says.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// A tensor that is needed is absent.
+    MissingTensor {
+        /// The tensor's name.
+        name: String,
+    },
+    /// A tensor's description is malformed, or does not fit the model.
+    Tensor {
+        /// The tensor's name, or its number in the file when its name could not be read.
+        name: String,
+        /// What the file says.
+        found: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// The file is well formed, but not a model that this version runs.
+    Unsupported {
+        /// What it is, what is supported, what to do.
+        reason: String,
+    },
+}
+
+/// Where a [`Limit`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// At most this many can fit in what is left of the file.
+    File(u64),
+    /// This crate accepts at most this many.
+    Fixed(u64),
+}
+
+/// What the reader is reading, for messages; formatted only when something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A fixed field of the file's header.
+    Field(&'static str),
+    /// The name of metadata entry number n, from 0.
+    KeyName(u64),
+    /// The value of a metadata key.
+    Key(&'a str),
+    /// The name of tensor number n, from 0.
+    TensorName(u64),
+    /// The description of a tensor.
+    Tensor(&'a str),
+}
+
+impl Error {
+    /// A value of a key, and what was expected instead.
+    pub fn key(
+        key: impl fmt::Display,
+        found: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> Self {
+        Error::Key {
+            key: key.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    /// A property of a tensor, and what was expected instead.
+    pub fn tensor(
+        name: impl fmt::Display,
+        found: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> Self {
+        Error::Tensor {
+            name: name.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    pub(crate) fn too_large(place: Place<'_>, found: u64, limit: Limit) -> Self {
+        Error::TooLarge { place: place.to_string(), found, limit }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { path, reason } => write!(f, "cannot read {}: {reason}", path.display()),
+            Error::NotAFile { path, found } => {
+                write!(f, "{} is {found}; give the path of a GGUF file", path.display())
+            }
+            Error::NeedMore { needed } => {
+                write!(f, "the header goes on: at least {needed} bytes of the file needed")
+            }
+            Error::Magic { found } => {
+                write!(
+                    f,
+                    "not a GGUF file: it begins with \"{}\" instead of \"GGUF\"",
+                    found.escape_ascii()
+                )
+            }
+            Error::Version { found } => write_version(f, *found),
+            Error::Truncated { at, place } => {
+                write!(f, "the file ends inside {place}, at byte {at}; is the download complete?")
+            }
+            Error::TooLarge { place, found, limit: Limit::File(limit) } => {
+                write!(
+                    f,
+                    "{place} declares {found}, but at most {limit} fit in the rest of the file"
+                )
+            }
+            Error::TooLarge { place, found, limit: Limit::Fixed(limit) } => {
+                write!(f, "{place} declares {found}, more than the {limit} accepted here")
+            }
+            Error::MissingKey { key } => write!(f, "metadata key {key} is missing"),
+            Error::Key { key, found, expected } => {
+                write!(f, "metadata key {key}: found {found}, expected {expected}")
+            }
+            Error::MissingTensor { name } => write!(f, "tensor {name} is missing"),
+            Error::Tensor { name, found, expected } => {
+                write!(f, "tensor {name}: found {found}, expected {expected}")
+            }
+            Error::Unsupported { reason } => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn write_version(f: &mut fmt::Formatter<'_>, found: u32) -> fmt::Result {
+    let swapped = found.swap_bytes();
+    match found {
+        1 => write!(f, "GGUF version 1 is too old; convert the model again to get version 3"),
+        _ if found > 0xffff && swapped <= 0xffff => {
+            write!(
+                f,
+                "a big-endian GGUF file (version {swapped}); only little-endian files are read"
+            )
+        }
+        _ => write!(f, "GGUF version {found}; versions 2 and 3 are read"),
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Field(name) => f.write_str(name),
+            Place::KeyName(n) => write!(f, "the name of metadata key number {n}"),
+            Place::Key(key) => write!(f, "metadata key {}", printable(key)),
+            Place::TensorName(n) => write!(f, "the name of tensor number {n}"),
+            Place::Tensor(name) => write!(f, "tensor {}", printable(name)),
+        }
+    }
+}
+
+/// A name from a file on one line: control characters escaped, cut after 80 characters.
+pub fn printable(name: &str) -> String {
+    let mut out: String = name.chars().take(80).flat_map(printable_char).collect();
+    if name.chars().nth(80).is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+fn printable_char(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    let plain = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(plain)
+}

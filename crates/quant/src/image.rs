@@ -1,0 +1,72 @@
+//! The image of a model's weights inside an executable: what the build writes and the runtime uses in place.
+//!
+//! Both sides take the layout from here and neither repeats it. Tensors follow each other in the order of their use,
+//! each at a multiple of [`ALIGNMENT`] bytes: the token table first, so that it begins a page; then the layers, the
+//! output norm and the dense heads. Matrices of integers are panels already, everything else is as the file has it.
+
+use crate::{BLOCK, Line, panel_kind, repack};
+use monomorph_simd::{Isa, PANEL, Scalar};
+use monomorph_spec::{Spec, Tensor};
+
+/// Every tensor begins at a multiple of so many bytes: a cache line, which is what panels are made of.
+pub const ALIGNMENT: u64 = size_of::<Line>() as u64;
+
+/// A tensor in the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The tensor as the file has it.
+    pub tensor: Tensor,
+    /// Whether it is panels, or the file's own bytes.
+    pub is_panels: bool,
+    /// Its first byte.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub n_bytes: u64,
+}
+
+/// The tensors of a model's image, first to last.
+pub fn layout(spec: &Spec) -> Vec<Stored> {
+    let layers = spec.layers.iter().flat_map(|layer| layer.named()).map(|(_, tensor)| tensor);
+    let behind = layers.chain([spec.output_norm]).chain(spec.dense.iter().copied());
+    // Of the token table single rows are decoded, as the file has them.
+    let mut tensors = vec![Stored::behind(0, spec.token_embd, false)];
+    for tensor in behind {
+        let end = tensors.last().map_or(0, Stored::end);
+        tensors.push(Stored::behind(end, tensor, panel_bytes(tensor) > 0));
+    }
+    tensors
+}
+
+/// Length of the image of these tensors, in bytes.
+pub fn length(tensors: &[Stored]) -> u64 {
+    tensors.last().map_or(0, |last| last.end().next_multiple_of(ALIGNMENT))
+}
+
+/// All panels of a matrix of integers, made of its blocks.
+pub fn panels(tensor: Tensor, blocks: &[u8]) -> Vec<Line> {
+    let lines = panel_bytes(tensor) as usize / size_of::<Line>();
+    let mut panels = vec![bytemuck::Zeroable::zeroed(); lines];
+    let Some(scalar) = Scalar::detect() else { unreachable!("plain Rust runs everywhere") };
+    repack(scalar, tensor.kind, tensor.cols / BLOCK, blocks, 0, &mut panels);
+    panels
+}
+
+/// Bytes of a matrix's panels, where it is worth having them ready. Float panels are not: they are no faster than the
+/// file.
+fn panel_bytes(tensor: Tensor) -> u64 {
+    let kind = panel_kind(tensor.kind);
+    let blocks = if kind.is_ints() { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 };
+    (blocks * kind.block_bytes()) as u64
+}
+
+impl Stored {
+    fn behind(end: u64, tensor: Tensor, is_panels: bool) -> Stored {
+        let n_bytes = if is_panels { panel_bytes(tensor) } else { tensor.n_bytes };
+        Stored { tensor, is_panels, offset: end.next_multiple_of(ALIGNMENT), n_bytes }
+    }
+
+    /// The first byte behind it.
+    pub fn end(&self) -> u64 {
+        self.offset + self.n_bytes
+    }
+}

@@ -1,0 +1,172 @@
+//! Panels: sixteen output columns of a matrix in blocks of [`BLOCK`] inputs, as the products read them.
+//!
+//! A panel of integers holds `q`, `scale` and `-min` of `weight = scale * q - min`. Its kinds differ in how many inputs
+//! share a scale, and in whether there are minima.
+
+use super::BLOCK;
+use bytemuck::{Pod, Zeroable};
+use monomorph_simd::{PANEL, Unit};
+
+/// A cache line of whatever panels: what scratch and kept panels are made of.
+#[derive(Clone, Copy, Zeroable, Pod)]
+#[repr(C, align(64))]
+pub struct Line([u8; 64]);
+
+/// The kinds of panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelKind {
+    /// [`IntPanel`]
+    Int,
+    /// [`MinPanel`]
+    Min,
+    /// [`HalvesPanel`]
+    Halves,
+    /// [`HalvesMinPanel`]
+    HalvesMin,
+    /// [`FloatPanel`]
+    Float,
+}
+
+/// One block of a panel, of one of the kinds.
+pub trait PanelBlock: Pod + Send + Sync {
+    /// Which.
+    const KIND: PanelKind;
+}
+
+/// [`BLOCK`] inputs of sixteen columns as float32.
+#[derive(Clone, Copy, Zeroable, Pod)]
+#[repr(C, align(64))]
+pub struct FloatPanel {
+    /// `weights[i]` holds input `i`.
+    pub weights: [[f32; PANEL]; BLOCK],
+}
+
+impl PanelBlock for FloatPanel {
+    const KIND: PanelKind = PanelKind::Float;
+}
+
+/// [`BLOCK`] inputs of sixteen columns as int8, with scales and perhaps minima.
+pub trait Ints: PanelBlock {
+    /// Groups of inputs with a scale of their own: 1 or 2.
+    const GROUPS: usize;
+    /// Whether the groups have minima.
+    const MINS: bool;
+
+    /// `units[i]` holds inputs `2 i` and `2 i + 1`.
+    fn units(&self) -> &[Unit; BLOCK / 2];
+    /// Each group's scales, one a column.
+    fn scales(&self) -> &[[f32; PANEL]];
+    /// Each group's minima, negated, one a column; empty if there are none.
+    fn mins(&self) -> &[[f32; PANEL]];
+    /// All three, to write.
+    #[allow(clippy::type_complexity)] // The three above.
+    fn fields(&mut self) -> (&mut [Unit; BLOCK / 2], &mut [[f32; PANEL]], &mut [[f32; PANEL]]);
+}
+
+macro_rules! int_panel {
+    ($(#[$doc:meta])* $name:ident, $kind:ident, $groups:literal scales, $mins:literal mins) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Zeroable, Pod)]
+        #[repr(C, align(64))]
+        pub struct $name {
+            units: [Unit; BLOCK / 2],
+            scales: [[f32; PANEL]; $groups],
+            mins: [[f32; PANEL]; $mins],
+        }
+
+        impl PanelBlock for $name {
+            const KIND: PanelKind = PanelKind::$kind;
+        }
+
+        impl Ints for $name {
+            const GROUPS: usize = $groups;
+            const MINS: bool = $mins > 0;
+
+            #[inline(always)]
+            fn units(&self) -> &[Unit; BLOCK / 2] {
+                &self.units
+            }
+            #[inline(always)]
+            fn scales(&self) -> &[[f32; PANEL]] {
+                &self.scales
+            }
+            #[inline(always)]
+            fn mins(&self) -> &[[f32; PANEL]] {
+                &self.mins
+            }
+            #[inline(always)]
+            fn fields(
+                &mut self,
+            ) -> (&mut [Unit; BLOCK / 2], &mut [[f32; PANEL]], &mut [[f32; PANEL]]) {
+                (&mut self.units, &mut self.scales, &mut self.mins)
+            }
+        }
+    };
+}
+
+int_panel! {
+    /// A scale for 32 inputs.
+    IntPanel, Int, 1 scales, 0 mins
+}
+int_panel! {
+    /// A scale and a minimum for 32 inputs.
+    MinPanel, Min, 1 scales, 1 mins
+}
+int_panel! {
+    /// A scale for each 16 inputs.
+    HalvesPanel, Halves, 2 scales, 0 mins
+}
+int_panel! {
+    /// A scale and a minimum for each 16 inputs.
+    HalvesMinPanel, HalvesMin, 2 scales, 2 mins
+}
+
+impl PanelKind {
+    /// Whether the weights are integers, which multiply quantised rows.
+    pub const fn is_ints(self) -> bool {
+        !matches!(self, PanelKind::Float)
+    }
+
+    /// Whether the weights have minima, which multiply the sums of quantised rows.
+    pub const fn has_mins(self) -> bool {
+        matches!(self, PanelKind::Min | PanelKind::HalvesMin)
+    }
+
+    /// Bytes of one block of a panel.
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            PanelKind::Int => size_of::<IntPanel>(),
+            PanelKind::Min => size_of::<MinPanel>(),
+            PanelKind::Halves => size_of::<HalvesPanel>(),
+            PanelKind::HalvesMin => size_of::<HalvesMinPanel>(),
+            PanelKind::Float => size_of::<FloatPanel>(),
+        }
+    }
+
+    /// Cache lines of one block of a panel.
+    pub const fn block_lines(self) -> usize {
+        self.block_bytes() / size_of::<Line>()
+    }
+}
+
+/// `with_panel!(Types, kind, |P| body)`: the body with `P` being the panel of this [`PanelKind`]. Nothing is compiled
+/// for kinds that none of the [`Types`](super::Types) repacks to.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_panel {
+    ($types:ty, $kind:expr, |$panel:ident| $body:expr) => {
+        $crate::with_panel!(@ $types, $kind, $panel, $body,
+            Int IntPanel, Min MinPanel, Halves HalvesPanel, HalvesMin HalvesMinPanel, Float FloatPanel)
+    };
+    (@ $types:ty, $kind:expr, $panel:ident, $body:expr, $($name:ident $type:ident),*) => {
+        match $kind {
+            $($crate::PanelKind::$name
+                if const { $crate::repacks_to::<$types>($crate::PanelKind::$name) } =>
+            {
+                type $panel = $crate::$type;
+                $body
+            })*
+            other => unreachable!("a {other:?} panel in a model without one"),
+        }
+    };
+}

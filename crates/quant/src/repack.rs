@@ -1,0 +1,60 @@
+//! From a matrix's blocks to its panels.
+//!
+//! While a panel is repacked, the next one's blocks (contiguous in the file) are prefetched.
+
+use crate::{Format, Line, with_format};
+use monomorph_gguf::TensorType;
+use monomorph_simd::{Isa, PANEL};
+
+/// Repacks as many panels of `blocks` blocks as `to` holds, from panel `first` of the matrix on.
+pub fn repack<I: Isa>(
+    isa: I,
+    kind: TensorType,
+    blocks: usize,
+    bytes: &[u8],
+    first: usize,
+    to: &mut [Line],
+) {
+    with_format!(kind, |F| {
+        let weights = bytemuck::cast_slice(bytes);
+        repack_format::<I, F>(isa, blocks, weights, first, bytemuck::cast_slice_mut(to));
+    });
+}
+
+/// As [`repack`]. Not inlined: once for each format is enough.
+#[inline(never)]
+fn repack_format<I: Isa, F: Format>(
+    isa: I,
+    blocks: usize,
+    weights: &[F::Block],
+    first: usize,
+    to: &mut [F::Panel],
+) {
+    let per_row = blocks / F::PARTS;
+    isa.vectorize(
+        #[inline(always)]
+        || {
+            for (p, panel) in to.chunks_exact_mut(blocks).enumerate() {
+                let start = (first + p) * PANEL * per_row;
+                let (here, next) = weights[start..].split_at(PANEL * per_row);
+                let next: &[u8] = bytemuck::cast_slice(&next[..next.len().min(here.len())]);
+                let share = size_of_val(here).div_ceil(blocks);
+                for (b, to) in panel.iter_mut().enumerate() {
+                    prefetch(isa, next, b * share..(b + 1) * share);
+                    let rows = std::array::from_fn(|c| &here[c * per_row + b / F::PARTS]);
+                    F::repack(isa, rows, b % F::PARTS, to);
+                }
+            }
+        },
+    );
+}
+
+/// Prefetches a range of bytes, as far as they are there.
+#[inline(always)]
+fn prefetch<I: Isa>(isa: I, bytes: &[u8], range: std::ops::Range<usize>) {
+    const LINE: usize = size_of::<Line>();
+    let end = range.end.next_multiple_of(LINE).min(bytes.len());
+    for line in (range.start..end).step_by(LINE) {
+        isa.prefetch(&bytes[line..]);
+    }
+}

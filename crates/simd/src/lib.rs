@@ -1,0 +1,204 @@
+//! Instruction sets: sixteen virtual lanes, spelled once per CPU family.
+//!
+//! A value of a type that implements [`Isa`] is proof that the CPU has the instructions: it can only be had from
+//! `detect`. Kernels are generic over it and see vectors of sixteen lanes whatever the hardware's width, so every
+//! lane sees the same operations in the same order and all instruction sets give the same bits.
+//!
+//! Invariant: no operation here combines lanes, except `sum` and `max_abs_lane`, which fold them in one fixed tree.
+//! `mul_add` rounds once everywhere.
+//!
+//! The build repacks weights with [`Scalar`]. A CPU's intrinsics are used in this crate only, one CPU family a file.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use scalar::Scalar;
+
+/// Calls `$m!` with every instruction set of the target, worst first, and whatever is given besides: the one list of
+/// them that there is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_every_isa {
+    ($m:ident!($($args:tt)*)) => {
+        $m!($crate::Scalar, $($args)*);
+        #[cfg(target_arch = "x86_64")]
+        {
+            $m!($crate::Avx2, $($args)*);
+            $m!($crate::Avx512, $($args)*);
+        }
+    };
+}
+
+/// The names of the instruction sets that this CPU has, best first.
+pub fn available() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    macro_rules! name_of {
+        ($isa:ty,) => {
+            names.extend(<$isa>::detect().map(|_| <$isa>::NAME));
+        };
+    }
+    with_every_isa!(name_of!());
+    names.reverse();
+    names
+}
+
+/// Runs a test body once for each instruction set of this CPU, and prints which.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_isa {
+    (|$isa:ident| $body:expr) => {{
+        use $crate::Isa as _;
+        let mut ran = Vec::new();
+        macro_rules! run_on {
+            ($t:ty,) => {
+                if let Some($isa) = <$t>::detect() {
+                    ran.push(<$t as $crate::Isa>::NAME);
+                    $body
+                }
+            };
+        }
+        $crate::with_every_isa!(run_on!());
+        println!("instruction sets tested: {}", ran.join(", "));
+    }};
+}
+
+/// Lanes of a vector.
+pub const LANES: usize = 16;
+
+/// Columns of a weight panel: one vector of accumulators.
+pub const PANEL: usize = LANES;
+
+/// One step of an int8 panel: for each of 16 columns the weights at `(k, k + 1)`.
+pub type Unit = [i8; 2 * PANEL];
+
+/// A CPU family's vector instructions.
+///
+/// Every method but `vectorize` must be called inside the closure given to `vectorize`, or it runs as a slow
+/// function call; the result is the same.
+pub trait Isa: Copy + Send + Sync + 'static {
+    /// The name that `MONOMORPH_ISA` and `inspect` use.
+    const NAME: &'static str;
+    /// Sums of an int8 tile, at most 16: as many integer sums as stay in registers. Where the float sums do not fit
+    /// beside them (AVX2), they are spilled once a group.
+    const INT_SUMS: usize;
+    /// Sums of a float tile, at most 16: as many as leave registers for what is multiplied.
+    const FLOAT_SUMS: usize;
+    /// Whether tiles of two panels are faster than tall ones: they are where a broadcast costs a load.
+    const WIDE: bool;
+    /// Sixteen float32 lanes.
+    type F32: Copy;
+    /// Sixteen int32 lanes.
+    type I32: Copy;
+    /// Sixteen lanes, each holding two int16 weights `(k, k + 1)` of one column.
+    type Pairs: Copy;
+
+    /// The token, if this CPU has the instructions.
+    fn detect() -> Option<Self>;
+    /// Compiles `f`, and all it inlines, with this instruction set enabled.
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F32;
+    /// Reads sixteen floats.
+    fn load(self, from: &[f32; LANES]) -> Self::F32;
+    /// Writes sixteen floats.
+    fn store(self, v: Self::F32, to: &mut [f32; LANES]);
+    /// `a + b`
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a - b`
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b`
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// `a` where `a > b`, else `b`: a NaN in `b` stays.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a` where `a < b`, else `b`: a NaN in `b` stays.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The larger of `acc` (not negative) and `|x|`; NaN counts as larger than everything and so is never lost.
+    fn max_abs(self, acc: Self::F32, x: Self::F32) -> Self::F32;
+    /// To the nearest integer, ties to even.
+    fn round(self, v: Self::F32) -> Self::I32;
+    /// To float, rounded to nearest even.
+    fn to_f32(self, v: Self::I32) -> Self::F32;
+    /// `2^n` for `n` in -126..=127.
+    fn exp2(self, n: Self::I32) -> Self::F32;
+    /// All lanes zero.
+    fn zero(self) -> Self::I32;
+    /// Writes the lanes as int16; they must be in its range.
+    fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]);
+    /// Transposes a 16 x 16 matrix: element `k` of row `i` becomes element `i` of row `k`.
+    fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]);
+    /// Widens a panel unit to int16 pairs.
+    fn widen(self, unit: &Unit) -> Self::Pairs;
+    /// `acc + w.0 * a[0] + w.1 * a[1]` in each lane, in int32.
+    fn dot_pairs(self, acc: Self::I32, w: Self::Pairs, a: [i16; 2]) -> Self::I32;
+    /// Transposes a 16 x 16 matrix of byte pairs: pair `k` of row `c` becomes pair `c` of unit `k`.
+    fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]);
+    /// Sixteen float16, given as their bits, to float32.
+    fn widen_f16(self, from: [u16; PANEL]) -> Self::F32;
+    /// Asks for the cache line at the start of `at`, if there is one.
+    fn prefetch<T>(self, at: &[T]);
+
+    /// Sum of the lanes: a fixed tree of distances 8, 4, 2, 1.
+    #[inline(always)]
+    fn sum(self, v: Self::F32) -> f32 {
+        fold(self, v, |a, b| a + b)
+    }
+    /// The largest lane of a vector made by `max_abs`, NaN included.
+    #[inline(always)]
+    fn max_abs_lane(self, v: Self::F32) -> f32 {
+        fold(self, v, |a, b| f32::from_bits(a.to_bits().max(b.to_bits())))
+    }
+}
+
+/// `array::map`, but always inlined: the standard library's is a call in the innermost loops.
+#[inline(always)]
+pub fn each<T: Copy, U: Copy, const N: usize>(from: [T; N], f: impl Fn(T) -> U) -> [U; N] {
+    const { assert!(N > 0) };
+    let mut to = [f(from[0]); N];
+    for i in 1..N {
+        to[i] = f(from[i]);
+    }
+    to
+}
+
+/// Folds lanes pairwise at distances 8, 4, 2 and 1.
+#[inline(always)]
+fn fold<I: Isa>(isa: I, v: I::F32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    isa.store(v, &mut lanes);
+    for distance in [8, 4, 2, 1] {
+        for i in 0..distance {
+            lanes[i] = f(lanes[i], lanes[i + distance]);
+        }
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposes() {
+        let rows: [[f32; LANES]; LANES] =
+            std::array::from_fn(|i| std::array::from_fn(|k| (16 * i + k) as f32));
+        for_each_isa!(|isa| {
+            let mut to = [[0.0; LANES]; LANES];
+            isa.vectorize(|| isa.transpose(rows.each_ref(), &mut to));
+            for (i, row) in rows.iter().enumerate() {
+                assert!((0..LANES).all(|k| to[k][i] == row[k]), "row {i}");
+            }
+        });
+    }
+}

@@ -1,0 +1,59 @@
+//! Hyper-parameters: the keys that begin with the architecture's name.
+
+use std::fmt::Display;
+
+use crate::judge::{MAX_WIDTH, WIDTH_MULTIPLE};
+use monomorph_gguf::{Error, FromValue, Metadata};
+
+/// Access to the keys that begin with the architecture's name.
+pub(crate) struct Keys<'m, 'a> {
+    pub metadata: &'m Metadata<'a>,
+    pub architecture: &'m str,
+}
+
+impl<'a> Keys<'_, 'a> {
+    pub fn name(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    pub fn error(&self, key: &str, found: impl Display, expected: impl Display) -> Error {
+        Error::key(self.name(key), found, expected)
+    }
+
+    pub fn required<T: FromValue<'a>>(&self, key: &str) -> Result<T, Error> {
+        self.metadata.required(&self.name(key))
+    }
+
+    pub fn optional<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>, Error> {
+        self.metadata.optional(&self.name(key))
+    }
+
+    /// A size from 1 to `limit`.
+    pub fn size(&self, key: &str, limit: usize) -> Result<usize, Error> {
+        match self.required::<usize>(key)? {
+            found if (1..=limit).contains(&found) => Ok(found),
+            found => Err(self.error(key, found, format!("1 to {limit}"))),
+        }
+    }
+
+    /// A size that is a whole number of blocks.
+    pub fn width(&self, key: &str) -> Result<usize, Error> {
+        match self.size(key, MAX_WIDTH)? {
+            found if found.is_multiple_of(WIDTH_MULTIPLE) => Ok(found),
+            found => Err(self.error(key, found, format!("a multiple of {WIDTH_MULTIPLE}"))),
+        }
+    }
+
+    pub fn positive(&self, key: &str) -> Result<f32, Error> {
+        self.check_positive(key, self.required(key)?)
+    }
+
+    pub fn positive_or(&self, key: &str, default: f32) -> Result<f32, Error> {
+        self.check_positive(key, self.optional(key)?.unwrap_or(default))
+    }
+
+    fn check_positive(&self, key: &str, found: f32) -> Result<f32, Error> {
+        let usable = found.is_finite() && found > 0.0;
+        if usable { Ok(found) } else { Err(self.error(key, found, "a finite number above 0")) }
+    }
+}

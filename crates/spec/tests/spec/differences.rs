@@ -1,0 +1,56 @@
+//! What sets two models apart, in words.
+
+use crate::judge;
+use monomorph_gguf::TensorType;
+use monomorph_spec::FileShape;
+use monomorph_testing::tiny::{self, Options};
+
+#[test]
+fn differences_are_named() {
+    let build = judge(&tiny::tiny(TensorType::Q8_0)).unwrap();
+    assert!(build.differences(&build).is_empty());
+    let bf16 = judge(&tiny::tiny(TensorType::BF16)).unwrap();
+    let found = bf16.differences(&build);
+    assert!(
+        found.contains(&"tensor token_embd.weight: BF16 here, Q8_0 in the build".to_owned()),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 4, "three and a count: {found:?}");
+    assert!(found[3].starts_with("and ") && found[3].ends_with(" more"), "{found:?}");
+
+    let ollama = Options { shape: FileShape::Ollama, ..Options::default() };
+    let other = judge(&tiny::tiny_with(ollama)).unwrap();
+    let found = other.differences(&build).join("\n");
+    for words in
+        ["architecture: \"gemma3\" here, \"gemma-embedding\" in the build", "shape of the file"]
+    {
+        assert!(found.contains(words), "{found}");
+    }
+    let mut renamed = tiny::writer(Options::default());
+    renamed.set("general.name", "Another name");
+    let renamed = judge(&renamed.to_bytes()).unwrap();
+    let moved =
+        |found: &[String]| found.iter().all(|d| d.contains("at byte") || d.contains("more"));
+    assert!(moved(&renamed.differences(&build)), "a name matters to nobody");
+
+    let mut narrower = tiny::writer(Options::default());
+    narrower.set("gemma-embedding.attention.sliding_window", 12);
+    let narrower = judge(&narrower.to_bytes()).unwrap();
+    assert_eq!(narrower.differences(&build), ["attention radius: 6 here, 8 in the build"]);
+
+    let language_model =
+        tiny::writer(Options { shape: FileShape::LanguageModel, ..Options::default() });
+    let build = judge(&language_model.to_bytes()).unwrap();
+    let mut scaled = language_model;
+    scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
+    let scaled = judge(&scaled.to_bytes()).unwrap();
+    assert_eq!(
+        scaled.differences(&build),
+        ["rope divisor of full layers: 8.0 here, 1.0 in the build"]
+    );
+    let mut causal = build.clone();
+    (causal.causal, causal.attention_scale) = (false, 0.5);
+    let found = build.differences(&causal);
+    assert_eq!(found[0], "causal: true here, false in the build");
+    assert!(found[1].ends_with(", 0.5 in the build"), "{found:?}");
+}

@@ -1,0 +1,206 @@
+//! What a well-formed file must say to be a model that this version runs. Files that attack are in malformed.rs.
+
+use std::sync::LazyLock;
+
+use crate::judge;
+use monomorph_gguf::writer::{Tensor, Value, Writer};
+use monomorph_spec::{Attention, FileShape, Pooling, Spec};
+use monomorph_testing::Random;
+use monomorph_testing::files::{parse, refused};
+use monomorph_testing::tiny::{self, Options};
+
+/// Built once: learning the vocabulary takes a while.
+fn model() -> Writer {
+    static MODEL: LazyLock<Writer> = LazyLock::new(|| tiny::writer(Options::default()));
+    MODEL.clone()
+}
+
+fn ollama() -> Writer {
+    tiny::writer(Options { shape: FileShape::Ollama, ..Options::default() })
+}
+
+/// Judges the tiny model after a change to its metadata.
+fn with(key: &str, value: impl Into<Value>) -> Result<Spec, monomorph_gguf::Error> {
+    judge(&model().set(key, value).to_bytes())
+}
+
+fn with_tensor(
+    name: &str,
+    change: impl FnOnce(&mut Tensor),
+) -> Result<Spec, monomorph_gguf::Error> {
+    let mut file = model();
+    change(file.tensor_mut(name).unwrap());
+    judge(&file.to_bytes())
+}
+
+fn without_tensor(mut file: Writer, name: &str) -> Result<Spec, monomorph_gguf::Error> {
+    file.tensors.retain(|tensor| tensor.name != name.as_bytes());
+    judge(&file.to_bytes())
+}
+
+#[test]
+fn the_tiny_model_is_what_it_says() {
+    let spec = judge(&model().to_bytes()).unwrap();
+    assert_eq!(
+        (spec.name.as_ref(), spec.architecture.as_ref()),
+        ("Monomorph Tiny", "gemma-embedding")
+    );
+    assert_eq!(
+        (spec.n_embd, spec.n_ff, spec.n_head, spec.n_head_kv, spec.head_dim),
+        (128, 160, 3, 1, 32)
+    );
+    assert_eq!((spec.n_layer(), spec.n_ctx, spec.attention_radius), (6, 256, 8));
+    assert_eq!((spec.rms_eps, spec.rope_base_full, spec.rope_base_sliding), (1e-6, 1e6, 1e4));
+    assert_eq!((spec.shape, spec.pooling), (FileShape::WithDense, Pooling::Mean));
+    let full: Vec<bool> =
+        spec.layers.iter().map(|layer| layer.attention == Attention::Full).collect();
+    assert_eq!(full, [false, false, false, false, false, true]);
+    assert_eq!((spec.layers[2].ffn_down.rows, spec.layers[2].ffn_down.cols), (128, 160));
+    assert_eq!((spec.dense[0].rows, spec.dense[0].cols), (256, 128));
+    let tokenizer = spec.tokenizer;
+    assert_eq!((tokenizer.bos, tokenizer.eos, tokenizer.unknown), (2, 1, Some(3)));
+    assert!(tokenizer.add_bos && tokenizer.add_eos && !tokenizer.add_space_prefix);
+    assert_eq!(spec.tensors().count(), 1 + 6 * 13 + 1 + 2);
+}
+
+/// Every tensor of the specification is the file's tensor of that name, in all shapes.
+#[test]
+fn tensors_keep_their_names_and_places() {
+    for shape in
+        [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama, FileShape::LanguageModel]
+    {
+        let bytes = tiny::tiny_with(Options { shape, ..Options::default() });
+        let header = parse(&bytes).unwrap();
+        let spec = Spec::from_header(&header).unwrap();
+        assert_eq!(spec.shape, shape);
+        assert_eq!(spec.tensors().count(), header.tensors.len());
+        for (name, tensor) in spec.tensors() {
+            let info = header.tensor(&name).unwrap();
+            assert_eq!(
+                (tensor.kind, tensor.offset, tensor.n_bytes),
+                (info.kind, info.absolute_offset, info.n_bytes)
+            );
+            assert_eq!(
+                (tensor.cols as u64, tensor.rows as u64),
+                (info.dims[0], info.dims[1]),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn other_architectures_are_refused_by_name() {
+    refused(
+        with("general.architecture", "llama"),
+        &["general.architecture is llama", "supported: gemma-embedding"],
+    );
+    refused(
+        judge(&model().remove("general.architecture").to_bytes()),
+        &["general.architecture is missing"],
+    );
+    refused(without_tensor(ollama(), "dense.0.weight"), &["tensor dense.0.weight is missing"]);
+    let mut neither = ollama();
+    neither.tensors.retain(|tensor| !tensor.name.starts_with(b"dense"));
+    refused(judge(&neither.to_bytes()), &["tensor output_norm.weight is missing"]);
+}
+
+/// llama.cpp's tool writes these keys; only the first part has the others.
+#[test]
+fn parts_of_a_split_model_name_the_command_that_merges_them() {
+    let u16 = |x: u16| Value::Raw(2, x.to_le_bytes().to_vec());
+    let mut first = model();
+    first.set("split.no", u16(0)).set("split.count", u16(3)).set("split.tensors.count", 81);
+    let merge = "llama-gguf-split --merge NAME-00001-of-00003.gguf NAME.gguf";
+    refused(judge(&first.to_bytes()), &["split.count is 3", "part 1", merge]);
+    let mut second = Writer::new();
+    second.set("split.no", u16(1)).set("split.count", u16(3));
+    refused(Spec::from_header(&parse(&second.to_bytes()).unwrap()), &["part 2", merge]);
+    with("split.count", u16(1)).unwrap();
+    refused(with("split.count", "3"), &["split.count", "string \"3\""]);
+}
+
+#[test]
+fn integers_of_any_width_will_do() {
+    let wide = with("gemma-embedding.block_count", Value::Raw(10, 6u64.to_le_bytes().to_vec()));
+    assert_eq!(wide.unwrap().n_layer(), 6);
+}
+
+#[test]
+fn every_key_and_tensor_is_needed_unless_it_has_a_default() {
+    let optional = [
+        "general.type",
+        "general.name",
+        "general.license",
+        "dense_2_feat_in",
+        "dense_2_feat_out",
+        "dense_3_feat_in",
+        "dense_3_feat_out",
+        "pooling_type",
+        "rope.freq_base_swa",
+        "tokenizer.ggml.pre",
+        "tokenizer.ggml.unknown_token_id",
+        "tokenizer.ggml.padding_token_id",
+        "tokenizer.ggml.add_bos_token",
+        "tokenizer.ggml.add_space_prefix",
+    ];
+    for (key, _) in model().metadata {
+        let found = judge(&model().remove(&key).to_bytes());
+        match optional.iter().any(|name| key.ends_with(name)) {
+            true => assert!(found.is_ok(), "{key}: {found:?}"),
+            false => refused(found, &[&key, "missing"]),
+        }
+    }
+    for tensor in model().tensors {
+        let name = String::from_utf8(tensor.name).unwrap();
+        refused(without_tensor(model(), &name), &[&name, "missing"]);
+    }
+}
+
+#[test]
+fn hyper_parameters_that_ask_for_more_than_there_is() {
+    let mut unmarked = model();
+    unmarked.set("tokenizer.ggml.add_bos_token", false).set("tokenizer.ggml.add_eos_token", false);
+    refused(judge(&unmarked.to_bytes()), &["add_eos_token", "an empty text needs a token"]);
+    refused(with("gemma-embedding.rope.scaling.type", "yarn"), &["rope.scaling.type", "yarn"]);
+    refused(
+        with("gemma-embedding.attention.sliding_window_pattern", 4),
+        &["sliding_window_pattern", "u32 4"],
+    );
+    with("gemma-embedding.attention.sliding_window_pattern", 6).unwrap();
+    let flags = |last| {
+        Value::Raw(9, [&[7, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0][..], &[1, 1, 1, 1, 1, last]].concat())
+    };
+    with("gemma-embedding.attention.sliding_window_pattern", flags(0)).unwrap();
+    refused(
+        with("gemma-embedding.attention.sliding_window_pattern", flags(1)),
+        &["sliding_window_pattern"],
+    );
+}
+
+#[test]
+fn trailing_dimensions_of_one_are_the_same_shape() {
+    with_tensor("output_norm.weight", |tensor| tensor.dims = vec![128, 1, 1, 1]).unwrap();
+    let found = with_tensor("output_norm.weight", |tensor| tensor.dims = vec![64]);
+    refused(found, &["output_norm.weight", "[64]", "[128]"]);
+}
+
+/// A few bytes changed anywhere in the tiny model's header: whatever is accepted has its tensors inside the file.
+#[test]
+fn mutations_never_panic() {
+    let whole = model().to_bytes();
+    let header_len = parse(&whole).unwrap().header_len as usize;
+    let mut bytes = whole.clone();
+    let mut random = Random(2);
+    for _ in 0..5_000 {
+        let places: Vec<usize> = (0..=random.below(3)).map(|_| random.below(header_len)).collect();
+        places.iter().for_each(|&at| bytes[at] = random.below(256) as u8);
+        match judge(&bytes) {
+            Ok(spec) => {
+                assert!(spec.tensors().all(|(_, t)| t.offset + t.n_bytes <= bytes.len() as u64))
+            }
+            Err(error) => assert!(!error.to_string().contains('\n')),
+        }
+        places.iter().for_each(|&at| bytes[at] = whole[at]);
+    }
+}

@@ -1,0 +1,102 @@
+//! The headers of the published model files, where they lie in the user's cache.
+
+use std::io::{Write, stderr};
+use std::path::PathBuf;
+
+use monomorph_gguf::{Header, PieceKind, TensorType, Vocabulary, read_prefix};
+use monomorph_spec::{Attention, FileShape, Pooling, Spec};
+
+const FILES: [(&str, TensorType, FileShape); 6] = [
+    ("Q8_0", TensorType::Q8_0, FileShape::WithDense),
+    ("Q8_0-nodense", TensorType::Q8_0, FileShape::WithoutDense),
+    ("Q8_0-ollama", TensorType::Q8_0, FileShape::Ollama),
+    ("BF16", TensorType::BF16, FileShape::WithDense),
+    ("F16", TensorType::F16, FileShape::WithDense),
+    ("F32", TensorType::F32, FileShape::WithDense),
+];
+
+/// The file, or `None` with a line that cannot be overlooked.
+fn find(variant: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("MODEL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/embedding-models")
+    });
+    let path = folder.join(format!("embeddinggemma-300m-{variant}.gguf"));
+    if !path.is_file() {
+        // The macros that print would be captured by the test harness.
+        writeln!(stderr(), "SKIPPED, NOT TESTED: {} is absent", path.display()).expect("stderr");
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn every_published_shape_is_understood() {
+    for (variant, kind, shape) in FILES {
+        let Some(path) = find(variant) else { continue };
+        let prefix = read_prefix(&path).unwrap();
+        let header = Header::parse(&prefix.bytes, prefix.file_len).unwrap();
+        assert!(
+            (prefix.bytes.len() as u64) < 3 * header.header_len,
+            "{variant}: read far more than the header"
+        );
+        let spec = Spec::from_header(&header).unwrap();
+        assert_eq!(spec.shape, shape, "{variant}");
+        assert_eq!(
+            (spec.n_embd, spec.n_ff, spec.n_head, spec.n_head_kv, spec.head_dim),
+            (768, 1152, 3, 1, 256)
+        );
+        assert_eq!(
+            (spec.n_layer(), spec.n_vocab, spec.n_ctx, spec.attention_radius),
+            (24, 262_144, 2048, 256)
+        );
+        assert_eq!((spec.rms_eps, spec.rope_base_full, spec.rope_base_sliding), (1e-6, 1e6, 1e4));
+        assert_eq!(spec.pooling, Pooling::Mean);
+        let full = (0..24).filter(|&i| spec.layers[i].attention == Attention::Full);
+        assert!(full.eq([5, 11, 17, 23]));
+        for (name, tensor) in spec.tensors() {
+            let expected = if name.contains("norm") { TensorType::F32 } else { kind };
+            assert_eq!(tensor.kind, expected, "{variant} {name}");
+        }
+        let dense: Vec<(usize, usize)> =
+            spec.dense.iter().map(|tensor| (tensor.rows, tensor.cols)).collect();
+        let heads = [(3072, 768), (768, 3072)];
+        assert_eq!(dense, if shape == FileShape::WithoutDense { &heads[..0] } else { &heads[..] });
+    }
+}
+
+#[test]
+fn the_published_vocabulary_is_consistent() {
+    let Some(path) = find("Q8_0") else { return };
+    let prefix = read_prefix(&path).unwrap();
+    let header = Header::parse(&prefix.bytes, prefix.file_len).unwrap();
+    let vocabulary = Vocabulary::from_header(&header).unwrap();
+    let count = |kind| vocabulary.iter().filter(|piece| piece.kind == kind).count();
+    assert_eq!(count(PieceKind::Normal), 255_474);
+    assert_eq!(count(PieceKind::Control), 6251);
+    assert_eq!(count(PieceKind::UserDefined), 163);
+    assert_eq!(count(PieceKind::Byte), 256);
+    let piece = vocabulary.iter().nth(506).unwrap();
+    assert_eq!((piece.bytes, piece.score), ("\u{2581}the".as_bytes(), -12.0));
+}
+
+/// Cut anywhere, a real header asks for more, and a real file says that it is cut.
+#[test]
+fn published_headers_cut_short() {
+    let Some(path) = find("Q8_0") else { return };
+    let prefix = read_prefix(&path).unwrap();
+    let header_len = Header::parse(&prefix.bytes, prefix.file_len).unwrap().header_len as usize;
+    for len in (0..header_len).step_by(header_len / 97) {
+        let found = Header::parse(&prefix.bytes[..len], prefix.file_len);
+        assert!(
+            matches!(found, Err(monomorph_gguf::Error::NeedMore { needed }) if needed > len as u64)
+        );
+        monomorph_testing::files::refused(
+            Header::parse(&prefix.bytes[..len], len as u64),
+            &["the file"],
+        );
+    }
+    monomorph_testing::files::refused(
+        Header::parse(&prefix.bytes, prefix.file_len - 33),
+        &["an end inside the file"],
+    );
+}

@@ -1,0 +1,14 @@
+//! What tests and fuzz targets share: tiny models, damaged files, random numbers, an allocator that counts.
+//!
+//! Nothing that is shipped depends on this crate.
+
+#![allow(missing_docs)] // Its users are tests beside it.
+
+pub mod counting_allocator;
+pub mod files;
+pub mod mutate;
+mod random;
+pub mod random_blocks;
+pub mod tiny;
+
+pub use random::Random;

@@ -1,0 +1,66 @@
+//! The image of the weights that the build put into the executable, for the loader to map, or none.
+
+#![allow(unsafe_code)]
+
+/// The image; none if the build left them in a file.
+pub fn bytes() -> Option<&'static [u8]> {
+    #[cfg(monomorph_embed)]
+    return Some(inside::bytes());
+    #[cfg(not(monomorph_embed))]
+    None
+}
+
+/// The hash (XXH3, 128 bits) of what the build put there.
+pub fn hash() -> Option<u128> {
+    let hexadecimal = option_env!("MONOMORPH_WEIGHTS_HASH")?;
+    u128::from_str_radix(hexadecimal, 16).ok()
+}
+
+/// By the assembler, which takes a second and a half and 1.4 GB for 330 MB; `include_bytes` takes a minute and 5.8 GB
+/// (rustc 1.95). The hash stands in the text because nothing else in it changes with the file.
+#[cfg(all(monomorph_embed, unix, not(target_vendor = "apple")))]
+mod inside {
+    use std::arch::global_asm;
+
+    global_asm!(
+        concat!("/* ", env!("MONOMORPH_WEIGHTS_HASH"), " */"),
+        ".pushsection .rodata.monomorph_weights, \"a\", %progbits",
+        ".p2align 12",
+        ".globl monomorph_weights",
+        ".hidden monomorph_weights",
+        "monomorph_weights:",
+        concat!(".incbin ", env!("MONOMORPH_WEIGHTS")),
+        ".popsection",
+        options(raw),
+    );
+
+    unsafe extern "C" {
+        #[link_name = "monomorph_weights"]
+        static WEIGHTS: [u8; LEN];
+    }
+
+    /// Length of the file, as the build script wrote it.
+    const LEN: usize = match usize::from_str_radix(env!("MONOMORPH_WEIGHTS_BYTES"), 10) {
+        Ok(len) => len,
+        Err(_) => panic!("a number of bytes"),
+    };
+
+    pub fn bytes() -> &'static [u8] {
+        // SAFETY: at the label above lies the file that the build script wrote, LEN bytes long, in a section that is
+        // loaded and never written to. Any bytes are valid u8.
+        unsafe { &WEIGHTS }
+    }
+}
+
+/// Where no assembler's syntax for it is known to work.
+#[cfg(all(monomorph_embed, not(all(unix, not(target_vendor = "apple")))))]
+mod inside {
+    #[repr(C, align(4096))]
+    struct Page<T: ?Sized>(T);
+
+    static WEIGHTS: &Page<[u8]> = &Page(*include_bytes!(concat!(env!("OUT_DIR"), "/model.bin")));
+
+    pub fn bytes() -> &'static [u8] {
+        &WEIGHTS.0
+    }
+}

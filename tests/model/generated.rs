@@ -1,0 +1,119 @@
+//! The committed generated code compiles, says what the headers say, and runs.
+//!
+//! That it is what the generator writes is tested where the generator lives (codegen/tests/codegen/golden.rs).
+
+#![allow(clippy::unreadable_literal)] // Offsets are generated.
+
+mod model_tiny {
+    include!("../../testdata/golden/model_tiny.rs");
+}
+
+mod model_embeddinggemma {
+    include!("../../testdata/golden/model_embeddinggemma.rs");
+}
+
+mod model_gemma3 {
+    include!("../../testdata/golden/model_gemma3.rs");
+}
+
+use crate::support::{TinyModel, bits, forward, random_ids};
+use monomorph_encoder::dim::{Const, Dim};
+use monomorph_encoder::model::Model;
+use monomorph_encoder::select;
+use monomorph_encoder::threads::Team;
+use monomorph_gguf::Header;
+use monomorph_spec::{Attention, Fingerprint, Pooling, Spec};
+use monomorph_testing::Random;
+use std::fs;
+use std::path::PathBuf;
+use xxhash_rust::xxh3::xxh3_128;
+
+fn testdata(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    fs::read(folder.join(name)).expect("a file of testdata")
+}
+
+/// The generated constants are the header's, all of them.
+fn assert_says_what_the_header_says(
+    bytes: &[u8],
+    content: u128,
+    model: &impl Model,
+    fingerprint: &Fingerprint,
+) {
+    let header = Header::parse(bytes, fingerprint.file_len).expect("a header");
+    let spec = Spec::from_header(&header).expect("a model");
+    assert!(*model.spec() == spec);
+    assert_eq!(*fingerprint, Fingerprint::new(&header, bytes, content).expect("a vocabulary"));
+    let dimensions = [
+        (model.n_embd().size(), spec.n_embd),
+        (model.n_ff().size(), spec.n_ff),
+        (model.n_head().size(), spec.n_head),
+        (model.n_head_kv().size(), spec.n_head_kv),
+        (model.head_dim().size(), spec.head_dim),
+        (model.n_attn().size(), spec.n_head * spec.head_dim),
+    ];
+    assert!(dimensions.iter().all(|(constant, field)| constant == field));
+}
+
+#[test]
+fn tiny_says_what_its_header_says() {
+    use model_tiny::{Built, FINGERPRINT, NAME, SPEC};
+    let bytes = testdata("tiny.gguf");
+    assert_says_what_the_header_says(&bytes, xxh3_128(&bytes), &Built, &FINGERPRINT);
+    assert_eq!(FINGERPRINT.file_len, bytes.len() as u64);
+    assert_eq!(NAME, "Monomorph Tiny");
+    let _: Const<128> = Built.n_embd();
+    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (8, 256));
+}
+
+#[test]
+fn embeddinggemma_says_what_its_header_says() {
+    use model_embeddinggemma::{Built, FINGERPRINT, NAME, SPEC};
+    let bytes = testdata("headers/embeddinggemma-300m-Q8_0.header.gguf");
+    assert_says_what_the_header_says(&bytes, 0, &Built, &FINGERPRINT);
+    assert_eq!(NAME, "EmbeddingGemma 300M");
+    let _: Const<768> = Built.n_embd();
+    let _: Const<1152> = Built.n_ff();
+    let _: Const<768> = Built.n_attn();
+    let _: Const<256> = Built.head_dim();
+    let full: Vec<usize> =
+        (0..SPEC.layers.len()).filter(|i| SPEC.layers[*i].attention == Attention::Full).collect();
+    assert_eq!((SPEC.layers.len(), full), (24, vec![5, 11, 17, 23]));
+    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (256, 2048));
+    assert_eq!(SPEC.pooling, Pooling::Mean);
+    assert_eq!(SPEC.dense.len(), 2);
+    assert_eq!((SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown), (2, 1, Some(3)));
+}
+
+#[test]
+fn gemma3_says_what_its_header_says() {
+    use model_gemma3::{Built, FINGERPRINT, NAME, SPEC};
+    let bytes = testdata("headers/gemma3-270m-Q4_K_M.header.gguf");
+    assert_says_what_the_header_says(&bytes, 0, &Built, &FINGERPRINT);
+    assert_eq!(NAME, "Gemma 3 270m");
+    let _: Const<640> = Built.n_embd();
+    let _: Const<1024> = Built.n_attn();
+    assert!(SPEC.causal && SPEC.dense.is_empty() && !SPEC.tokenizer.add_eos);
+    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (511, 8192));
+    assert_eq!((SPEC.pooling, SPEC.attention_scale), (Pooling::Mean, 1.0 / 16.0));
+}
+
+/// Constants of a model and the same numbers read at run time give the same bits.
+#[test]
+fn tiny_runs_and_equals_the_generic_path() {
+    let model = TinyModel::from_bytes("generated", testdata("tiny.gguf"));
+    let mut random = Random(3);
+    let n = model.spec.n_embd;
+    let texts: Vec<Vec<u32>> = [1, 2, 9, 17, 40, 256]
+        .iter()
+        .map(|len| random_ids(&mut random, model.spec.n_vocab, *len))
+        .collect();
+    let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+    for (isa, generic) in model.encoders(&model.spec) {
+        let specialised = select(isa, model_tiny::Built, model.weights(), model.rope());
+        let specialised = specialised.expect("an encoder");
+        let run = |encoder| bits(&forward(encoder, &Team::solo(), n, &texts));
+        assert_eq!(run(&*specialised), run(&*generic), "{isa}");
+        println!("{isa}: specialised and generic give the same bits");
+    }
+}

@@ -1,0 +1,22 @@
+//! The model on every path: tiny models of every kind against the plain reference and against themselves, and the built
+//! one through the library.
+
+mod allocations;
+mod changed_file;
+mod examples;
+mod generated;
+mod image;
+mod not_finite;
+mod odd_files;
+mod parity;
+mod precision;
+mod reference;
+mod same_bits;
+mod stream;
+mod support;
+
+use monomorph_testing::counting_allocator::Counting;
+
+/// `allocations` counts with it.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
