@@ -8,7 +8,7 @@ use monomorph_gguf::{Error, Header, Piece, PieceKind, Vocabulary};
 use monomorph_spec::TokenizerSpec;
 use monomorph_spec::vocab_layout::{
     CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK, SPACE,
-    VERSION, hash, pair_bit,
+    SPECIAL, VERSION, hash, pair_bit,
 };
 
 /// The blob for a file's vocabulary and its tokenizer. The same header gives the same bytes.
@@ -47,7 +47,7 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
     set(Field::SlotBits, (slots.len() / 2).ilog2());
     set(Field::PairBits, (pairs.len() * 32).ilog2());
     set(Field::NCutLengths, cut_lengths.len() as u32);
-    set(Field::NBytes, ends.last().copied().unwrap_or(0));
+    set(Field::NBytes, ends.last().map_or(0, |end| end & !SPECIAL));
     set(Field::Seed, seed);
     set(Field::LongestMerged, longest.max().unwrap_or(1) as u32);
     set(Field::Bos, if special.add_bos { special.bos } else { NONE });
@@ -153,12 +153,13 @@ fn ends(pieces: &[Piece<'_>], texts: &[String]) -> Result<Vec<u32>, Error> {
     let mut end = 0u32;
     let mut grow = |(piece, text): (&Piece<'_>, &String)| {
         let length = u32::try_from(stored(piece, text).len()).ok()?;
-        end = end.checked_add(length)?;
-        Some(end)
+        end = end.checked_add(length).filter(|end| end & SPECIAL == 0)?;
+        let special = matches!(piece.kind, PieceKind::Control | PieceKind::Unknown);
+        Some(if special { end | SPECIAL } else { end })
     };
     let ends: Option<Vec<u32>> =
         pieces.iter().zip(texts).map(|(piece, text)| grow((piece, text))).collect();
-    ends.ok_or_else(|| refuse("more than 4 GiB of pieces".into(), "less"))
+    ends.ok_or_else(|| refuse("more than 2 GiB of pieces".into(), "less"))
 }
 
 /// The seed and the slots: at most half full, so that most searches for what is no piece look at one slot only.

@@ -54,6 +54,11 @@ fuzz_target!(|input: (u8, u8, &str)| {
     } else {
         assert!(cut.dropped > 0);
     }
+    let cut = sample.tokenizer.encode_end(text, limit);
+    assert_eq!(cut.ids.len() + cut.dropped, whole.ids.len());
+    assert_eq!(cut.ids[0], 0);
+    assert!(whole.ids.ends_with(&cut.ids[1..]));
+    let _ = sample.tokenizer.decode(&cut.ids, true);
 });
 
 impl Sample {

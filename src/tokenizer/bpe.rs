@@ -58,6 +58,15 @@ impl Segment {
         self.chars.len()
     }
 
+    /// Forgets all but the last characters.
+    pub fn keep_last(&mut self, n_chars: usize) {
+        let Some(before) = self.chars.len().checked_sub(n_chars + 1) else { return };
+        let kept = self.text.split_off(self.chars[before].end as usize);
+        self.text.clear();
+        self.chars.clear();
+        kept.chars().for_each(|c| self.push(c));
+    }
+
     /// Appends the segment's ids and empties it.
     pub fn merge_into(&mut self, table: &Table, ids: &mut Vec<u32>) {
         if self.chars.len() <= SCAN_CHARS {

@@ -12,6 +12,7 @@
 //! does not hold: of EmbeddingGemma's the file lacks `<image_soft_token>`, id 262,144.
 
 mod bpe;
+mod decode;
 mod split;
 mod table;
 
@@ -41,6 +42,10 @@ const COUNT_TO: usize = 4;
 /// Keeps positions in a segment's bytes within 32 bits, whatever the limit.
 const MAX_SEGMENT_CHARS: usize = 1 << 28;
 
+/// Where the end of a text is kept, so many characters of a stretch without any place to cut are merged as a whole:
+/// about 100 bytes of memory for each.
+const MAX_WHOLE_CHARS: usize = 1 << 20;
+
 impl Tokenizer {
     /// The tokenizer over a blob made by the build.
     ///
@@ -57,31 +62,78 @@ impl Tokenizer {
     /// alone makes at least `2 * limit` tokens. It is merged without its continuation, which could change ids before
     /// the limit only through a chain of merges that each hinge on the next one and run back over half the stretch.
     pub fn encode(&self, text: &str, limit: usize) -> Encoding {
-        let mut ids = Vec::new();
-        let [bos, eos] = [Field::Bos, Field::Eos]
-            .map(|mark| Some(self.table.field(mark)).filter(|&id| id != NONE));
-        ids.extend(bos);
-        let longest = self.table.field(Field::LongestMerged) as usize;
-        let bounds = split::Bounds {
-            tokens: limit.saturating_mul(COUNT_TO),
-            segment_chars: limit
-                .saturating_mul(2)
-                .saturating_mul(longest)
-                .clamp(longest, MAX_SEGMENT_CHARS),
-        };
-        let complete = split::tokenize(&self.table, text, bounds, &mut ids);
-        ids.extend(eos);
+        let [begin, end] = self.marks();
+        let mut ids = Vec::from_iter(begin);
+        let tokens = limit.saturating_mul(COUNT_TO);
+        let chars = self.chars_of(limit).min(MAX_SEGMENT_CHARS);
+        let complete = split::tokenize(&self.table, text, &mut ids, |segment, ids| {
+            ids.len() > tokens || segment.n_chars() >= chars
+        });
+        ids.extend(end);
         let dropped = ids.len().saturating_sub(limit);
         ids.truncate(limit);
-        if let (true, Some(last), Some(eos)) = (dropped > 0, ids.last_mut(), eos) {
-            *last = eos;
+        if let (true, Some(last), Some(end)) = (dropped > 0, ids.last_mut(), end) {
+            *last = end;
         }
         Encoding { ids, dropped, dropped_is_exact: complete }
+    }
+
+    /// The text's ids, `limit` of them at most: over it, the marks and, between them, the last of all others.
+    ///
+    /// What the last tokens are depends on everything before them, so the text is read from its beginning to its end:
+    /// time grows with the text, memory with the limit only. A stretch without any place to cut is merged as a whole up
+    /// to 2^20 characters (or `2 * limit` times the longest piece, if that is more), and of one that is twice as long
+    /// only the end is; then `dropped` is no longer exact.
+    pub fn encode_end(&self, text: &str, limit: usize) -> Encoding {
+        let [begin, end] = self.marks();
+        let n_marks = usize::from(begin.is_some()) + usize::from(end.is_some());
+        // Where there is no room for both marks, the end has it, as where the beginning of a text is kept.
+        let n_kept = limit.saturating_sub(n_marks);
+        let begin = begin.filter(|_| limit >= n_marks);
+        let chars = self.chars_of(limit).max(MAX_WHOLE_CHARS).min(MAX_SEGMENT_CHARS / 2);
+        let (mut ids, mut dropped, mut exact) = (Vec::new(), 0, true);
+        let mut keep_last = |ids: &mut Vec<u32>, n: usize| {
+            let over = ids.len().saturating_sub(n);
+            dropped += over;
+            ids.drain(..over);
+        };
+        split::tokenize(&self.table, text, &mut ids, |segment, ids| {
+            if ids.len() / 2 > n_kept.max(1024) {
+                keep_last(ids, n_kept);
+            }
+            if segment.n_chars() >= 2 * chars {
+                segment.keep_last(chars);
+                exact = false;
+            }
+            false
+        });
+        keep_last(&mut ids, n_kept);
+        let mut kept = Vec::from_iter(begin);
+        kept.append(&mut ids);
+        kept.extend(end.filter(|_| limit > 0));
+        dropped += n_marks.saturating_sub(limit);
+        Encoding { ids: kept, dropped, dropped_is_exact: exact }
+    }
+
+    /// The marks that the model wants around a text.
+    fn marks(&self) -> [Option<u32>; 2] {
+        [Field::Bos, Field::Eos].map(|mark| Some(self.table.field(mark)).filter(|&id| id != NONE))
+    }
+
+    /// So many characters without a place to cut make at least `2 * limit` tokens.
+    fn chars_of(&self, limit: usize) -> usize {
+        let longest = self.table.field(Field::LongestMerged) as usize;
+        limit.saturating_mul(2).saturating_mul(longest).max(longest)
     }
 
     /// The piece with this id as the vocabulary writes it, with U+2581 for a space; none beyond the vocabulary.
     pub fn piece(&self, id: u32) -> Option<&'static [u8]> {
         self.table.piece(id)
+    }
+
+    /// Whether the piece is a control piece such as `<bos>`, which stands for no text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.table.is_special(id)
     }
 
     /// Number of pieces in the vocabulary.

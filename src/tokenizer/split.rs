@@ -21,17 +21,14 @@ use monomorph_spec::vocab_layout::{Field, SPACE};
 use super::bpe::Segment;
 use super::table::Table;
 
-/// Where reading stops.
-#[derive(Clone, Copy)]
-pub struct Bounds {
-    /// Stop when there are more ids than this.
-    pub tokens: usize,
-    /// Stop behind a segment of this many characters.
-    pub segment_chars: usize,
-}
-
-/// Appends the text's ids; false when it stopped before the text's end.
-pub fn tokenize(table: &Table, text: &str, bounds: Bounds, ids: &mut Vec<u32>) -> bool {
+/// Appends the text's ids. After each character or piece, `stop` is given the open segment and the ids so far: it may
+/// shorten both, and ends the reading where it says so. False when the text was not read to its end.
+pub fn tokenize(
+    table: &Table,
+    text: &str,
+    ids: &mut Vec<u32>,
+    mut stop: impl FnMut(&mut Segment, &mut Vec<u32>) -> bool,
+) -> bool {
     let mut segment = Segment::default();
     let mut last = None;
     let mut rest = text.chars();
@@ -55,7 +52,7 @@ pub fn tokenize(table: &Table, text: &str, bounds: Bounds, ids: &mut Vec<u32>) -
             segment.push(c);
             last = Some(c);
         }
-        if ids.len() > bounds.tokens || segment.n_chars() >= bounds.segment_chars {
+        if stop(&mut segment, ids) {
             break;
         }
     }

@@ -5,7 +5,7 @@
 
 use monomorph_spec::vocab_layout::{
     BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK,
-    Sections, VERSION, extend, pair_bit,
+    SPECIAL, Sections, VERSION, extend, pair_bit,
 };
 
 type Words = &'static [[u8; 4]];
@@ -82,9 +82,14 @@ impl Table {
     /// The piece's bytes; none for an id beyond the vocabulary.
     #[inline]
     pub fn piece(&self, id: u32) -> Option<&'static [u8]> {
-        let end = u32::from_le_bytes(*self.ends.get(id as usize)?);
-        let start = if id == 0 { 0 } else { word(self.ends, id as usize - 1) };
+        let end = u32::from_le_bytes(*self.ends.get(id as usize)?) & !SPECIAL;
+        let start = if id == 0 { 0 } else { word(self.ends, id as usize - 1) & !SPECIAL };
         Some(&self.bytes[start as usize..end as usize])
+    }
+
+    /// Whether the piece is a control piece; false for an id beyond the vocabulary.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.ends.get(id as usize).is_some_and(|end| u32::from_le_bytes(*end) & SPECIAL != 0)
     }
 
     /// The id of the piece for one byte.

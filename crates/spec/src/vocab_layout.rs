@@ -8,7 +8,7 @@
 //! | header | 16 | the fields of [`Field`] |
 //! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, then flags [`MERGED`], [`CUT`] over a rank |
 //! | ids | `NRanked` | the id of each rank |
-//! | ends | `NVocab` | where each id's piece ends in the section of bytes; it begins where the one before it ends |
+//! | ends | `NVocab` | where each id's piece ends in the section of bytes, it begins where the one before it ends; and the flag [`SPECIAL`] |
 //! | byte ids | 256 | the id of each byte's piece, or [`NONE`] |
 //! | cut starts | 257 | where each first byte's lengths begin in the next section |
 //! | cut lengths | `NCutLengths` | lengths in bytes, ascending, of the cut-out pieces with that first byte |
@@ -22,7 +22,7 @@
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MVOC");
 
 /// Raised whenever the meaning of a blob changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// No id, no rank, an empty slot.
 pub const NONE: u32 = u32::MAX;
@@ -32,6 +32,9 @@ pub const MERGED: u32 = 1 << 31;
 
 /// Flag of a slot's value: this piece is cut out of the raw text before anything is merged.
 pub const CUT: u32 = 1 << 30;
+
+/// Flag of a piece's end: it is a control piece, or that for unknown text, and stands for no text itself.
+pub const SPECIAL: u32 = 1 << 31;
 
 /// The bits of a slot's value that hold the rank.
 pub const RANK_MASK: u32 = CUT - 1;
