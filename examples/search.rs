@@ -1,6 +1,6 @@
 //! The best documents for a question. `cargo run --release --example search`
 
-use monomorph::{EmbedOptions, Embedder, Error, Prompt};
+use monomorph::{EmbedOptions, Embedder, Error, Prompt, cosine};
 
 const DOCUMENTS: [&str; 4] = [
     "Venus is often called Earth's twin because of its similar size and proximity.",
@@ -21,7 +21,7 @@ pub fn main() -> Result<(), Error> {
     let mut scores: Vec<(f32, &str)> = documents
         .iter()
         .zip(DOCUMENTS)
-        .map(|(document, text)| (document.vector.iter().zip(query).map(|(a, b)| a * b).sum(), text))
+        .map(|(document, text)| (cosine(query, &document.vector), text))
         .collect();
     scores.sort_by(|a, b| b.0.total_cmp(&a.0));
     println!("{question}");

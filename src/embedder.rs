@@ -4,10 +4,9 @@ use crate::built::{self, Built, FINGERPRINT, SPEC};
 use crate::error::Error;
 use crate::gate;
 use crate::image;
-use crate::prompt::Prompt;
-use crate::request::Request;
+use crate::options::{EmbedOptions, Kernels, OpenOptions};
+use crate::request::{Embedding, Request};
 use crate::tokenizer::{Encoding, Tokenizer};
-use crate::unicode::Unicode;
 use crate::watch::Watch;
 use monomorph_encoder::threads::{Threads, default_threads};
 use monomorph_encoder::weights::Weights;
@@ -16,20 +15,19 @@ use monomorph_quant::image::layout;
 use monomorph_spec::Spec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The built model, opened: embeds texts on any thread. Requests run one after another, each on all threads.
 ///
 /// ```
-/// use monomorph::{EmbedOptions, Embedder, Prompt};
+/// use monomorph::{EmbedOptions, Embedder, Prompt, cosine};
 ///
 /// # fn main() -> Result<(), monomorph::Error> {
 /// let embedder = Embedder::open_built()?;
 /// let options = EmbedOptions { prompt: Some(Prompt::Document), ..Default::default() };
 /// let embeddings = embedder.run(&["Mars is red.", "Venus is hot."], &options)?;
-/// let cosine: f32 = embeddings[0].vector.iter().zip(&embeddings[1].vector).map(|(a, b)| a * b).sum();
-/// assert!((-1.0..=1.0).contains(&cosine));
+/// let alike = cosine(&embeddings[0].vector, &embeddings[1].vector);
+/// assert!((-1.0..=1.0).contains(&alike));
 /// # Ok(())
 /// # }
 /// ```
@@ -37,6 +35,9 @@ pub struct Embedder {
     threads: Threads,
     encoder: Box<dyn Forward>,
     scheduler: Scheduler,
+    /// What the model is, and its vocabulary: everything above the encoder goes by these.
+    spec: &'static Spec,
+    tokenizer: Tokenizer,
     info: Info,
     /// The file that the encoder's weights are mapped from; none if they are inside the binary.
     file: Option<Watch>,
@@ -57,81 +58,6 @@ pub struct Info {
     pub n_ctx: usize,
     /// Private memory that kept panels use, in bytes.
     pub kept_bytes: usize,
-}
-
-/// Which compilation of the kernels runs. Both give the same bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kernels {
-    /// With the model's dimensions as constants.
-    #[default]
-    Specialized,
-    /// With dimensions read at run time, to compare.
-    Generic,
-}
-
-/// How to open the model.
-#[derive(Clone, Debug, Default)]
-pub struct OpenOptions {
-    threads: Option<usize>,
-    keep_panels: bool,
-    kernels: Kernels,
-    isa: Option<String>,
-}
-
-/// What to do with texts that are longer than the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Truncate {
-    /// Leave out what does not fit, and say so in [`Embedding::dropped`].
-    #[default]
-    End,
-    /// Fail with [`Error::TooLong`].
-    None,
-}
-
-/// How to embed.
-#[derive(Clone, Debug)]
-pub struct EmbedOptions {
-    /// A prompt to put before each text, of a model that was trained with them.
-    pub prompt: Option<Prompt>,
-    /// Any text to put before each text, after the prompt.
-    pub prefix: Option<String>,
-    /// Keep only so many values of each vector. The model was trained for 768, 512, 256 and 128.
-    pub dimensions: Option<usize>,
-    /// Scale vectors to length one.
-    pub normalize: bool,
-    /// What to do with long texts.
-    pub truncate: Truncate,
-    /// Bring texts to a Unicode normalisation form first.
-    pub unicode: Unicode,
-    /// Once set, the request ends with [`Error::Cancelled`].
-    pub cancel: Option<Arc<AtomicBool>>,
-}
-
-impl Default for EmbedOptions {
-    fn default() -> Self {
-        EmbedOptions {
-            prompt: None,
-            prefix: None,
-            dimensions: None,
-            normalize: true,
-            truncate: Truncate::default(),
-            unicode: Unicode::default(),
-            cancel: None,
-        }
-    }
-}
-
-/// A text's vector.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Embedding {
-    /// The vector.
-    pub vector: Vec<f32>,
-    /// Tokens it was made from, prompt and special tokens included.
-    pub tokens: usize,
-    /// Tokens that were left out because the text was longer than the window.
-    pub dropped: usize,
-    /// Whether `dropped` is exact; of huge texts only the beginning is tokenized, and it is the least there can be.
-    pub dropped_is_exact: bool,
 }
 
 /// Memory that a model needs, in bytes, where its weights are in a file.
@@ -190,42 +116,56 @@ impl Embedder {
     }
 
     /// Embeds texts, in order. A text's vector has the same bits alone and in any company.
+    ///
+    /// The three steps of it can also be taken one by one, to batch texts of several callers: [`Embedder::encode`],
+    /// [`Embedder::embed_ids`], [`Embedder::finish`].
     pub fn run(
         &self,
         texts: &[impl AsRef<str>],
         options: &EmbedOptions,
     ) -> Result<Vec<Embedding>, Error> {
-        let request = Request::new(options)?;
+        let request = self.request(options)?;
         let texts = texts.iter().map(AsRef::as_ref).enumerate();
         let encodings: Vec<Encoding> =
             texts.map(|(text, input)| request.encode(text, input)).collect::<Result<_, _>>()?;
         let ids: Vec<&[u32]> = encodings.iter().map(|encoding| encoding.ids.as_slice()).collect();
-        let mut vectors = vec![0.0; ids.len() * SPEC.n_embd];
-        self.run_ids(&ids, options.cancel.as_deref(), &mut vectors)?;
-        let rows = vectors.chunks_exact(SPEC.n_embd).zip(&encodings).enumerate();
-        rows.map(|(text, (row, encoding))| request.finish(text, encoding, row)).collect()
+        let mut rows = vec![0.0; ids.len() * self.spec.n_embd];
+        self.embed_ids(&ids, options.cancel.as_deref(), &mut rows)?;
+        let rows = rows.chunks_exact(self.spec.n_embd).zip(&encodings).enumerate();
+        rows.map(|(text, (row, encoding))| request.embedding(text, encoding, row)).collect()
     }
 
-    /// The model's tokenizer.
-    pub fn tokenizer(&self) -> Tokenizer {
-        built::tokenizer()
+    /// The ids of a text as [`Embedder::run`] would embed it: normalised, after its prompt and prefix, cut at the
+    /// window. Does not wait for requests that run.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`], as of text 0, where the options forbid cutting; [`Error::Dimensions`] and
+    /// [`Error::NoPrompts`] for options that do not suit the model.
+    pub fn encode(&self, text: &str, options: &EmbedOptions) -> Result<Encoding, Error> {
+        self.request(options)?.encode(0, text)
     }
 
-    /// What this embedder runs on.
-    pub fn info(&self) -> Info {
-        self.info
-    }
-
-    /// Embeds ids into `out`, texts x n_embd.
-    pub(crate) fn run_ids(
+    /// Embeds texts that are ids already, and writes a row of [`Info::dimensions`] values for each into `rows`: the
+    /// whole vector before it is cut or scaled, which is what [`Embedder::finish`] takes.
+    ///
+    /// # Errors
+    /// [`Error::Ids`] for a text that has no ids, more than [`Info::n_ctx`], or one beyond the vocabulary, and
+    /// [`Error::Rows`] where `rows` has another length than that of all rows; nothing has been computed then.
+    /// [`Error::Cancelled`] once `cancel` is set.
+    pub fn embed_ids(
         &self,
         ids: &[&[u32]],
         cancel: Option<&AtomicBool>,
-        out: &mut [f32],
+        rows: &mut [f32],
     ) -> Result<(), Error> {
+        self.check_ids(ids)?;
+        let expected = ids.len() * self.spec.n_embd;
+        if rows.len() != expected {
+            return Err(Error::Rows { values: rows.len(), expected });
+        }
         let never = AtomicBool::new(false);
         let cancel = cancel.unwrap_or(&never);
-        let run = || self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, out);
+        let run = || self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows);
         let unchanged = || self.file.as_ref().map_or(Ok(()), Watch::check);
         unchanged()?;
         match catch_unwind(AssertUnwindSafe(run)) {
@@ -235,36 +175,54 @@ impl Embedder {
         // Vectors of a file that changed under way are of neither.
         unchanged()
     }
+
+    /// A text's vector, made of its row from [`Embedder::embed_ids`]: cut to the dimensions asked for (Matryoshka),
+    /// then scaled to length one unless the options say otherwise.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], as of text 0, for a row that holds NaN or infinity or cannot be scaled; [`Error::Rows`]
+    /// for one that has not [`Info::dimensions`] values; [`Error::Dimensions`] and [`Error::NoPrompts`] for options
+    /// that do not suit the model.
+    pub fn finish(&self, row: &[f32], options: &EmbedOptions) -> Result<Vec<f32>, Error> {
+        self.request(options)?.finish(0, row)
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.tokenizer
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    /// What this embedder runs on.
+    pub fn info(&self) -> Info {
+        self.info
+    }
+
+    pub(crate) fn request(&self, options: &EmbedOptions) -> Result<Request, Error> {
+        Request::new(options, self.spec, self.tokenizer)
+    }
+
+    fn check_ids(&self, ids: &[&[u32]]) -> Result<(), Error> {
+        let Spec { n_ctx, n_vocab, .. } = *self.spec;
+        for (text, ids) in ids.iter().enumerate() {
+            let beyond = ids.iter().find(|&&id| id as usize >= n_vocab);
+            let reason = match (ids.len(), beyond) {
+                (0, _) => "no ids; at least one is needed".to_owned(),
+                (n, _) if n > n_ctx => format!("{n} ids, more than the window of {n_ctx}"),
+                (_, Some(id)) => format!("id {id} is beyond the vocabulary of {n_vocab} pieces"),
+                (_, None) => continue,
+            };
+            return Err(Error::Ids { text, reason });
+        }
+        Ok(())
+    }
 }
 
 impl OpenOptions {
-    /// Threads of a request; the default is the cores that the process may use.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads);
-        self
-    }
-
-    /// Repack the matrices of block formats once and keep them in private memory ([`Memory::kept_panels`]): faster for
-    /// short texts in a resident process. Float matrices stay in the file. Weights inside the binary are repacked
-    /// already: they need no private memory, and nothing is done.
-    pub fn keep_panels(mut self, keep: bool) -> Self {
-        self.keep_panels = keep;
-        self
-    }
-
-    /// Which compilation of the kernels runs.
-    pub fn kernels(mut self, kernels: Kernels) -> Self {
-        self.kernels = kernels;
-        self
-    }
-
-    /// An instruction set by name (`scalar`, `avx2`, `avx512`); the default is the environment's `MONOMORPH_ISA`, then
-    /// the best one of this CPU.
-    pub fn isa(mut self, name: impl Into<String>) -> Self {
-        self.isa = Some(name.into());
-        self
-    }
-
     /// Opens the model; see [`Embedder::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Embedder, Error> {
         self.open_path(path.as_ref())
@@ -285,6 +243,7 @@ impl OpenOptions {
 
     // Not generic: the kernels are compiled here, not in every crate that opens a model.
     fn open_weights(self, weights: Weights, file: Option<Watch>) -> Result<Embedder, Error> {
+        let spec: &'static Spec = &SPEC;
         let count = self.threads.unwrap_or_else(default_threads);
         let threads = Threads::new(count).map_err(Error::Threads)?;
         let from_environment =
@@ -294,7 +253,7 @@ impl OpenOptions {
         let rope = built::rope_tables();
         let (path, encoder) = match self.kernels {
             Kernels::Specialized => ("specialized", select(&name, Built, weights, rope)),
-            Kernels::Generic => ("generic", select_generic(&name, SPEC.clone(), weights, rope)),
+            Kernels::Generic => ("generic", select_generic(&name, spec.clone(), weights, rope)),
         };
         let mut encoder = encoder.ok_or(Error::Isa { name })?;
         if self.keep_panels {
@@ -304,11 +263,12 @@ impl OpenOptions {
             isa: encoder.isa(),
             path,
             threads: threads.count(),
-            dimensions: SPEC.n_embd,
-            n_ctx: SPEC.n_ctx,
+            dimensions: spec.n_embd,
+            n_ctx: spec.n_ctx,
             kept_bytes: encoder.kept_bytes(),
         };
-        Ok(Embedder { threads, encoder, scheduler: Scheduler::default(), info, file })
+        let (scheduler, tokenizer) = (Scheduler::default(), built::tokenizer());
+        Ok(Embedder { threads, encoder, scheduler, spec, tokenizer, info, file })
     }
 }
 
@@ -323,3 +283,6 @@ impl Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

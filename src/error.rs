@@ -60,7 +60,10 @@ pub enum Error {
     /// No prompt has this name.
     Prompt(UnknownPrompt),
     /// A prompt was asked for of a model that was trained without.
-    NoPrompts,
+    NoPrompts {
+        /// The model's name.
+        model: String,
+    },
     /// A vector of this many dimensions was asked for.
     Dimensions {
         /// As asked for.
@@ -79,6 +82,20 @@ pub enum Error {
         /// The window.
         n_ctx: usize,
     },
+    /// A text's ids cannot be embedded.
+    Ids {
+        /// The text's place in the request, from 0.
+        text: usize,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A slice for rows, or a row, has another length than is needed.
+    Rows {
+        /// Its values.
+        values: usize,
+        /// As many as it needs: the model's dimensions for each text.
+        expected: usize,
+    },
     /// A text's vector holds NaN or infinity, or is zero: the weights are damaged.
     NotFinite {
         /// The text's place in the request, from 0.
@@ -94,7 +111,9 @@ impl Error {
     /// The text that caused the error, as its place in the request from 0.
     pub fn text(&self) -> Option<usize> {
         match self {
-            Error::TooLong { text, .. } | Error::NotFinite { text } => Some(*text),
+            Error::TooLong { text, .. } | Error::Ids { text, .. } | Error::NotFinite { text } => {
+                Some(*text)
+            }
             _ => None,
         }
     }
@@ -109,6 +128,7 @@ impl Error {
                      truncate end"
                 )
             }
+            Error::Ids { reason, .. } => reason.clone(),
             Error::NotFinite { .. } => {
                 "its vector is not finite: the model file is damaged; fetch it again".to_owned()
             }
@@ -170,15 +190,17 @@ impl fmt::Display for Error {
                 )
             }
             Error::Prompt(error) => error.fmt(f),
-            Error::NoPrompts => write!(
+            Error::NoPrompts { model } => write!(
                 f,
-                "{} was not trained with prompts; put words of your own first with a prefix",
-                crate::built::NAME
+                "{model} was not trained with prompts; use a prefix to prepend your own text"
             ),
             Error::Dimensions { asked, largest } => {
                 write!(f, "{asked} dimensions were asked for; the model has 1 to {largest}")
             }
-            Error::TooLong { text, .. } | Error::NotFinite { text } => {
+            Error::Rows { values, expected } => {
+                write!(f, "{values} values for rows, where {expected} are needed")
+            }
+            Error::TooLong { text, .. } | Error::Ids { text, .. } | Error::NotFinite { text } => {
                 write!(f, "text {}: {}", text + 1, self.reason())
             }
             Error::Cancelled => f.write_str("cancelled"),

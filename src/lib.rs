@@ -10,10 +10,12 @@
 extern crate self as monomorph;
 
 pub mod built;
+mod choice;
 mod embedder;
 mod error;
 mod gate;
 mod image;
+mod options;
 mod precision;
 mod prompt;
 mod request;
@@ -23,14 +25,16 @@ mod unicode;
 mod vector;
 mod watch;
 
-pub use embedder::{
-    EmbedOptions, Embedder, Embedding, Info, Kernels, Memory, OpenOptions, Truncate,
-};
+pub use choice::{Choice, UnknownValue};
+pub use embedder::{Embedder, Info, Memory};
 pub use error::Error;
+pub use options::{EmbedOptions, Kernels, OpenOptions, Truncate};
 pub use precision::{BitOrder, Precision, Quantizer, Ranges, RangesMissing, Values};
 pub use prompt::{Prompt, UnknownPrompt};
+pub use request::Embedding;
 pub use stream::{Stream, WithTexts};
 pub use unicode::Unicode;
+pub use vector::cosine;
 
 /// What generated code uses, and nothing else.
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 //! them (version 6, `sentence_transformers/util/quantization.py`). Applied last, after the Matryoshka cut and the L2
 //! norm.
 
+use crate::choice::choice;
 use half::f16;
 use std::fmt;
 
@@ -31,6 +32,21 @@ pub enum BitOrder {
     Msb,
     /// The lowest, as sqlite-vec reads them.
     Lsb,
+}
+
+// The names are those of sentence-transformers.
+choice! { Precision, "precision",
+    Float32 "float32" "As the model gives them"
+    Float16 "float16" "Half as long"
+    Int8 "int8" "-128 to 127 over each dimension's range; needs ranges"
+    Uint8 "uint8" "0 to 255 over each dimension's range; needs ranges"
+    Binary "binary" "A bit a value, set where it is above zero, in signed bytes"
+    Ubinary "ubinary" "The same in unsigned bytes"
+}
+
+choice! { BitOrder, "bit order",
+    Msb "msb" "The highest, as NumPy packs them"
+    Lsb "lsb" "The lowest, as sqlite-vec reads them"
 }
 
 /// The least and the greatest value of each dimension, over a sample of vectors.
@@ -87,24 +103,6 @@ impl Precision {
     /// Whether only signs are kept.
     pub fn is_bits(self) -> bool {
         matches!(self, Precision::Binary | Precision::Ubinary)
-    }
-
-    /// As sentence-transformers calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::Float32 => "float32",
-            Precision::Float16 => "float16",
-            Precision::Int8 => "int8",
-            Precision::Uint8 => "uint8",
-            Precision::Binary => "binary",
-            Precision::Ubinary => "ubinary",
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 

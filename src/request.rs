@@ -1,16 +1,30 @@
 //! What is done to each text of a request on its way to ids, and to its row on the way back.
 
-use crate::built::{self, SPEC};
-use crate::embedder::{EmbedOptions, Embedding, Truncate};
 use crate::error::Error;
+use crate::options::{EmbedOptions, Truncate};
 use crate::tokenizer::{Encoding, Tokenizer};
 use crate::vector;
+use monomorph_spec::Spec;
 use std::sync::atomic::Ordering;
+
+/// A text's vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// The vector.
+    pub vector: Vec<f32>,
+    /// Tokens it was made from, prompt and special tokens included.
+    pub tokens: usize,
+    /// Tokens that were dropped because the text was longer than the window.
+    pub dropped: usize,
+    /// Whether `dropped` is exact; of huge texts only a part is tokenized, and it is the least there can be.
+    pub dropped_is_exact: bool,
+}
 
 /// Options, checked, with what every text of the request shares.
 pub struct Request {
     /// As the caller gave them.
     pub options: EmbedOptions,
+    spec: &'static Spec,
     tokenizer: Tokenizer,
     prefix: String,
     dimensions: usize,
@@ -20,45 +34,60 @@ impl Request {
     /// # Errors
     /// [`Error::Dimensions`] for a length that no vector of the model has, [`Error::NoPrompts`] for a prompt of a model
     /// that was trained without.
-    pub fn new(options: &EmbedOptions) -> Result<Request, Error> {
-        let dimensions = options.dimensions.unwrap_or(SPEC.n_embd);
-        if dimensions == 0 || dimensions > SPEC.n_embd {
-            return Err(Error::Dimensions { asked: dimensions, largest: SPEC.n_embd });
+    pub fn new(
+        options: &EmbedOptions,
+        spec: &'static Spec,
+        tokenizer: Tokenizer,
+    ) -> Result<Request, Error> {
+        let dimensions = options.dimensions.unwrap_or(spec.n_embd);
+        if dimensions == 0 || dimensions > spec.n_embd {
+            return Err(Error::Dimensions { asked: dimensions, largest: spec.n_embd });
         }
-        if options.prompt.is_some() && !SPEC.shape.has_prompts() {
-            return Err(Error::NoPrompts);
+        if options.prompt.is_some() && !spec.shape.has_prompts() {
+            return Err(Error::NoPrompts { model: spec.name.to_string() });
         }
         let mut prefix = options.prompt.map_or_else(String::new, |p| p.prefix(None).into_owned());
         prefix += options.prefix.as_deref().unwrap_or_default();
-        Ok(Request { options: options.clone(), tokenizer: built::tokenizer(), prefix, dimensions })
+        Ok(Request { options: options.clone(), spec, tokenizer, prefix, dimensions })
     }
 
     /// The ids of a text; `text` is its place in the request.
     pub fn encode(&self, text: usize, input: &str) -> Result<Encoding, Error> {
-        let input = self.options.unicode.apply(input);
-        let encoding = match self.prefix.as_str() {
-            "" => self.tokenizer.encode(&input, SPEC.n_ctx),
-            prefix => self.tokenizer.encode(&format!("{prefix}{input}"), SPEC.n_ctx),
+        let n_ctx = self.spec.n_ctx;
+        let mut input = self.options.unicode.apply(input);
+        if !self.prefix.is_empty() {
+            input = format!("{}{input}", self.prefix).into();
+        }
+        let encoding = match self.options.truncate {
+            Truncate::Start => self.tokenizer.encode_end(&input, n_ctx),
+            Truncate::End | Truncate::None => self.tokenizer.encode(&input, n_ctx),
         };
         if encoding.dropped > 0 && self.options.truncate == Truncate::None {
             let tokens = encoding.ids.len() + encoding.dropped;
             let exact = encoding.dropped_is_exact;
-            return Err(Error::TooLong { text, tokens, exact, n_ctx: SPEC.n_ctx });
+            return Err(Error::TooLong { text, tokens, exact, n_ctx });
         }
         Ok(encoding)
     }
 
-    /// What the caller gets for a text, from the row (n_embd) that the encoder made of its ids.
-    pub fn finish(
+    /// A text's vector, from the row (n_embd) that the encoder made of its ids.
+    pub fn finish(&self, text: usize, row: &[f32]) -> Result<Vec<f32>, Error> {
+        if row.len() != self.spec.n_embd {
+            return Err(Error::Rows { values: row.len(), expected: self.spec.n_embd });
+        }
+        vector::finish(row.to_vec(), self.dimensions, self.options.normalize)
+            .ok_or(Error::NotFinite { text })
+    }
+
+    /// What the caller gets for a text.
+    pub fn embedding(
         &self,
         text: usize,
         encoding: &Encoding,
         row: &[f32],
     ) -> Result<Embedding, Error> {
-        let vector = vector::finish(row.to_vec(), self.dimensions, self.options.normalize)
-            .ok_or(Error::NotFinite { text })?;
         Ok(Embedding {
-            vector,
+            vector: self.finish(text, row)?,
             tokens: encoding.ids.len(),
             dropped: encoding.dropped,
             dropped_is_exact: encoding.dropped_is_exact,

@@ -1,9 +1,9 @@
 //! Embedding without end: texts from an iterator, vectors to an iterator, memory bounded between the two.
 
-use crate::built::SPEC;
-use crate::embedder::{EmbedOptions, Embedder, Embedding};
+use crate::embedder::Embedder;
 use crate::error::Error;
-use crate::request::Request;
+use crate::options::EmbedOptions;
+use crate::request::{Embedding, Request};
 use crate::tokenizer::Encoding;
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
@@ -67,7 +67,7 @@ impl Embedder {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let state = match Request::new(options) {
+        let state = match self.request(options) {
             Ok(request) => State::Open(Box::new(request)),
             Err(error) => State::Refused(error),
         };
@@ -133,19 +133,20 @@ impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
         }
         let ids: Vec<&[u32]> =
             window.iter().filter_map(|(_, e)| Some(e.as_ref().ok()?.ids.as_slice())).collect();
+        let n_embd = self.embedder.info().dimensions;
         // Every value is overwritten.
-        self.rows.resize(ids.len() * SPEC.n_embd, 0.0);
-        let run = self.embedder.run_ids(&ids, request.options.cancel.as_deref(), &mut self.rows);
+        self.rows.resize(ids.len() * n_embd, 0.0);
+        let run = self.embedder.embed_ids(&ids, request.options.cancel.as_deref(), &mut self.rows);
         if let Err(error) = run {
             let (text, _) = window.swap_remove(0);
             self.ready.push_back((text, Err(error)));
             return;
         }
-        let mut rows = self.rows.chunks_exact(SPEC.n_embd);
+        let mut rows = self.rows.chunks_exact(n_embd);
         self.ready.extend(window.into_iter().enumerate().map(|(i, (text, encoding))| {
             let embedding = encoding.and_then(|encoding| {
                 let row = rows.next().unwrap_or_default();
-                request.finish(first + i, &encoding, row)
+                request.embedding(first + i, &encoding, row)
             });
             (text, embedding)
         }));

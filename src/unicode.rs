@@ -1,5 +1,6 @@
 //! Unicode normalisation of a text before it is tokenized.
 
+use crate::choice::choice;
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
@@ -17,6 +18,12 @@ pub enum Unicode {
     Nfc,
     /// Compatibility composition: as NFC, and ligatures, full-width and other variant forms become plain ones.
     Nfkc,
+}
+
+choice! { Unicode, "Unicode form",
+    None "none" "The text as it is"
+    Nfc "nfc" "Canonical composition"
+    Nfkc "nfkc" "Compatibility composition"
 }
 
 impl Unicode {

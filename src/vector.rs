@@ -1,4 +1,4 @@
-//! What happens to a vector last: the Matryoshka cut and the L2 norm.
+//! What happens to a vector last: the Matryoshka cut and the L2 norm; and how two of them are compared.
 
 /// Cuts the vector to its first `dimensions` values (Kusupati et al. 2022) and, if asked, scales it to length one.
 /// `None` if the vector is not finite, or zero where it has to be scaled.
@@ -22,9 +22,54 @@ fn norm(vector: &[f32]) -> f64 {
     vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt()
 }
 
+/// The cosine of the angle between two vectors of any length: 1 for the same direction, 0 for unrelated ones. That with
+/// a zero vector is 0. Values that the other vector has no counterpart of are ignored.
+///
+/// ```
+/// assert_eq!(monomorph::cosine(&[3.0, 4.0], &[6.0, 8.0]), 1.0);
+/// assert_eq!(monomorph::cosine(&[1.0, 0.0], &[0.0, 2.0]), 0.0);
+/// ```
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    // The product of two float32 is exact in float64: the cosine of a vector with itself is 1.
+    let norms = f64::from(dot(a, a)) * f64::from(dot(b, b));
+    if norms > 0.0 { (f64::from(dot(a, b)) / norms.sqrt()) as f32 } else { 0.0 }
+}
+
+/// Sixteen sums side by side, which the compiler keeps in vector registers.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    let mut sums = [0.0; 16];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..16 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
 #[cfg(test)]
 mod tests {
-    use super::finish;
+    use super::{cosine, finish};
+
+    #[test]
+    fn cosines_are_those_of_float64() {
+        for n in [1, 15, 16, 17, 128, 768] {
+            let a: Vec<f32> = (0..n).map(|i| ((i * 37 + 1) % 101) as f32 - 50.0).collect();
+            let b: Vec<f32> = (0..n).map(|i| ((i * 53 + 7) % 97) as f32 - 48.0).collect();
+            let dot = |a: &[f32], b: &[f32]| -> f64 {
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            let expected = dot(&a, &b) / dot(&a, &a).sqrt() / dot(&b, &b).sqrt();
+            assert!((f64::from(cosine(&a, &b)) - expected).abs() < 1e-5, "{n}");
+            assert_eq!(cosine(&a, &a), 1.0);
+        }
+        assert_eq!(cosine(&[1.0], &[0.0]), 0.0);
+        assert_eq!(cosine(&[], &[1.0]), 0.0);
+    }
 
     #[test]
     fn cuts_then_normalises() {

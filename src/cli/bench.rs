@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use monomorph::{EmbedOptions, Embedder, Kernels};
 use serde::Serialize;
 
+use super::choice::choice;
 use super::failure::Failure;
 use super::input::{Source, Text};
 use super::model::ModelArgs;
@@ -37,9 +38,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
     seconds: Duration,
 
-    /// Kernels to time: those whose dimensions are compiled in, or those that read them at run time
-    #[arg(long, value_name = "PATH", default_value = "specialized")]
-    path: KernelPath,
+    /// Kernels to time
+    #[arg(long, value_name = "PATH", default_value = "specialized", value_parser = choice::<Kernels>())]
+    path: Kernels,
 
     /// Repack the weights in each call, as embed does, instead of keeping the panels in memory
     #[arg(long)]
@@ -56,12 +57,6 @@ enum Mode {
     Single,
     /// All texts in one call
     Batch,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum KernelPath {
-    Specialized,
-    Generic,
 }
 
 #[derive(Serialize)]
@@ -83,12 +78,8 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     if texts.is_empty() {
         return Err(Failure::Failed(format!("{}: no texts to time", args.input.display())));
     }
-    let kernels = match args.path {
-        KernelPath::Specialized => Kernels::Specialized,
-        KernelPath::Generic => Kernels::Generic,
-    };
     let embedder =
-        args.model.open(|options| options.kernels(kernels).keep_panels(!args.no_keep))?;
+        args.model.open(|options| options.kernels(args.path).keep_panels(!args.no_keep))?;
     let measurement = measure(&embedder, &texts, &args)?;
     let answer = if args.json {
         serde_json::to_string(&measurement).map_err(|error| Failure::Failed(error.to_string()))?

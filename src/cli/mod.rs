@@ -4,6 +4,7 @@
 
 mod batch;
 mod bench;
+mod choice;
 mod embed;
 mod failure;
 mod input;

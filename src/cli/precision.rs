@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use monomorph::{BitOrder, Precision, Quantizer, Ranges};
 
+use super::choice::choice;
 use super::failure::Failure;
 use super::vectors::{Npy, Vectors};
 
@@ -13,50 +14,22 @@ use super::vectors::{Npy, Vectors};
 #[derive(Args, Debug)]
 pub struct PrecisionArgs {
     /// What the vectors' values are stored as, in the end; as in sentence-transformers
-    #[arg(long, value_name = "PRECISION", default_value = "float32")]
-    precision: PrecisionArg,
+    #[arg(long, value_name = "PRECISION", default_value = "float32", value_parser = choice::<Precision>())]
+    precision: Precision,
 
     /// The range of each dimension, for int8 and uint8: an npy file that `monomorph ranges` makes
     #[arg(long, value_name = "FILE")]
     ranges: Option<PathBuf>,
 
     /// Which bit of a byte is the first, for binary and ubinary
-    #[arg(long, value_name = "ORDER", default_value = "msb")]
-    bit_order: BitOrderArg,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PrecisionArg {
-    /// As the model gives them
-    Float32,
-    /// Half as long
-    Float16,
-    /// -128 to 127 over each dimension's range; needs --ranges
-    Int8,
-    /// 0 to 255 over each dimension's range; needs --ranges
-    Uint8,
-    /// A bit a value, set where it is above zero, in signed bytes
-    Binary,
-    /// The same in unsigned bytes
-    Ubinary,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum BitOrderArg {
-    /// The highest, as NumPy packs them
-    Msb,
-    /// The lowest, as sqlite-vec reads them
-    Lsb,
+    #[arg(long, value_name = "ORDER", default_value = "msb", value_parser = choice::<BitOrder>())]
+    bit_order: BitOrder,
 }
 
 impl PrecisionArgs {
     /// What turns vectors of so many dimensions into the precision asked for.
     pub fn quantizer(&self, dimensions: usize) -> Result<Quantizer, Failure> {
-        let precision = Precision::from(self.precision);
-        let bit_order = match self.bit_order {
-            BitOrderArg::Msb => BitOrder::Msb,
-            BitOrderArg::Lsb => BitOrder::Lsb,
-        };
+        let precision = self.precision;
         let ranges = match &self.ranges {
             Some(_) if !precision.needs_ranges() => {
                 return Err(Failure::Usage(format!("--ranges: {precision} needs none")));
@@ -69,21 +42,8 @@ impl PrecisionArgs {
             }
             None => None,
         };
-        Quantizer::new(precision, bit_order, ranges.as_ref(), dimensions)
+        Quantizer::new(precision, self.bit_order, ranges.as_ref(), dimensions)
             .map_err(|error| Failure::Usage(format!("--ranges: {error}")))
-    }
-}
-
-impl From<PrecisionArg> for Precision {
-    fn from(precision: PrecisionArg) -> Precision {
-        match precision {
-            PrecisionArg::Float32 => Precision::Float32,
-            PrecisionArg::Float16 => Precision::Float16,
-            PrecisionArg::Int8 => Precision::Int8,
-            PrecisionArg::Uint8 => Precision::Uint8,
-            PrecisionArg::Binary => Precision::Binary,
-            PrecisionArg::Ubinary => Precision::Ubinary,
-        }
     }
 }
 

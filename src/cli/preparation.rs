@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use monomorph::built::{NAME, SPEC};
 use monomorph::{EmbedOptions, Embedder, Embedding, Prompt, Truncate, Unicode};
 
+use super::choice::choice;
 use super::failure::Failure;
 use super::message;
 
@@ -34,31 +35,12 @@ pub struct PreparationArgs {
     dimensions: Option<u32>,
 
     /// What happens to a text longer than the model's window
-    #[arg(long, value_name = "WHERE", default_value = "end")]
-    truncate: TruncateArg,
+    #[arg(long, value_name = "WHERE", default_value = "end", value_parser = choice::<Truncate>())]
+    truncate: Truncate,
 
     /// Normalise the text before it is tokenized; the model's reference does not
-    #[arg(long, value_name = "FORM", default_value = "none")]
-    unicode: UnicodeArg,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum TruncateArg {
-    /// Cut its end, and say so
-    End,
-    /// Fail, and name it
-    None,
-}
-
-/// Names of Unicode's normalisation forms.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum UnicodeArg {
-    /// The text as it is
-    None,
-    /// Canonical composition
-    Nfc,
-    /// Compatibility composition
-    Nfkc,
+    #[arg(long, value_name = "FORM", default_value = "none", value_parser = choice::<Unicode>())]
+    unicode: Unicode,
 }
 
 impl PromptArgs {
@@ -103,11 +85,8 @@ impl PreparationArgs {
         }
         Ok(EmbedOptions {
             dimensions,
-            truncate: match self.truncate {
-                TruncateArg::End => Truncate::End,
-                TruncateArg::None => Truncate::None,
-            },
-            unicode: self.unicode.into(),
+            truncate: self.truncate,
+            unicode: self.unicode,
             ..EmbedOptions::default()
         })
     }
@@ -146,16 +125,6 @@ impl Cuts {
     pub fn report_rest(&self) {
         if self.0 > MAX_CUTS {
             message::warning(format_args!("{} more texts were cut", self.0 - MAX_CUTS));
-        }
-    }
-}
-
-impl From<UnicodeArg> for Unicode {
-    fn from(form: UnicodeArg) -> Unicode {
-        match form {
-            UnicodeArg::None => Unicode::None,
-            UnicodeArg::Nfc => Unicode::Nfc,
-            UnicodeArg::Nfkc => Unicode::Nfkc,
         }
     }
 }

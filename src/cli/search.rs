@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use monomorph::{Prompt, built};
+use monomorph::{Prompt, built, cosine};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -190,26 +190,6 @@ impl Best {
     }
 }
 
-/// The cosine of a query of length 1 with a vector of any length; that with a zero vector is zero.
-fn cosine(query: &[f32], vector: &[f32]) -> f32 {
-    let norm = dot(vector, vector).sqrt();
-    if norm > 0.0 { dot(query, vector) / norm } else { 0.0 }
-}
-
-/// Sixteen sums side by side, which the compiler keeps in vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    let mut sums = [0.0; 16];
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..16 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
-}
-
 /// Gives hits the texts of the table's rows.
 fn look_up(mut table: Records, hits: &mut [Hit]) -> Result<(), Failure> {
     let mut wanted: BTreeMap<u64, usize> =
@@ -260,22 +240,6 @@ impl Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cosines_are_those_of_float64() {
-        for n in [1, 15, 16, 17, 128, 768] {
-            let a: Vec<f32> = (0..n).map(|i| ((i * 37 + 1) % 101) as f32 - 50.0).collect();
-            let b: Vec<f32> = (0..n).map(|i| ((i * 53 + 7) % 97) as f32 - 48.0).collect();
-            let dot = |a: &[f32], b: &[f32]| -> f64 {
-                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-            };
-            let length = dot(&a, &a).sqrt();
-            let query: Vec<f32> = a.iter().map(|x| (f64::from(*x) / length) as f32).collect();
-            let expected = dot(&a, &b) / length / dot(&b, &b).sqrt();
-            assert!((f64::from(cosine(&query, &b)) - expected).abs() < 1e-5, "{n}");
-        }
-        assert_eq!(cosine(&[1.0], &[0.0]), 0.0);
-    }
 
     #[test]
     fn best_are_kept_in_order() {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use monomorph::built::SPEC;
-use monomorph::{EmbedOptions, Embedder, Prompt};
+use monomorph::{EmbedOptions, Embedder, Prompt, cosine};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -130,9 +130,4 @@ fn vectors(
         warn_if_cut(format_args!("{}", name(i)), embedding);
     }
     Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
-}
-
-/// The vectors have length 1, so their cosine is their dot product.
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() as f32
 }

@@ -6,10 +6,10 @@ use clap::Args;
 use monomorph::{Unicode, built};
 use serde::Serialize;
 
+use super::choice::choice;
 use super::failure::Failure;
 use super::input::{Id, InputArgs};
 use super::model::note_default_model;
-use super::preparation::UnicodeArg;
 
 /// Print the token ids of texts, one JSON object a text: {"ids": [...]}
 #[derive(Args, Debug)]
@@ -30,8 +30,8 @@ pub struct TokenizeArgs {
     limit: Option<u32>,
 
     /// Normalise the text first
-    #[arg(long, value_name = "FORM", default_value = "none")]
-    unicode: UnicodeArg,
+    #[arg(long, value_name = "FORM", default_value = "none", value_parser = choice::<Unicode>())]
+    unicode: Unicode,
 }
 
 #[derive(Serialize)]
@@ -47,7 +47,6 @@ pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
     let mut source = args.input.open()?;
     note_default_model();
     let tokenizer = built::tokenizer();
-    let unicode = Unicode::from(args.unicode);
     // At the most a space becomes the three bytes of its mark, each a token; and there are the marks around the text.
     let limit = |text: &str| args.limit.map_or(3 * text.len() + 5, |limit| limit as usize);
     let piece =
@@ -62,7 +61,7 @@ pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
             return out.flush().map_err(failed);
         }
         for text in &chunk {
-            let prepared = unicode.apply(&text.text);
+            let prepared = args.unicode.apply(&text.text);
             let encoding = tokenizer.encode(&prepared, limit(&prepared));
             let pieces = args.pieces.then(|| encoding.ids.iter().map(piece).collect());
             let line = Line { id: text.id.as_ref(), ids: &encoding.ids, pieces };

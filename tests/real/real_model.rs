@@ -121,7 +121,7 @@ fn the_launch_posts_similarities() {
     if !SPEC.shape.has_prompts() {
         let asked = EmbedOptions { prompt: Some(Prompt::Query), ..Default::default() };
         let found = open(Embedder::options()).run(&["a text"], &asked);
-        assert!(matches!(found, Err(Error::NoPrompts)), "{found:?}");
+        assert!(matches!(found, Err(Error::NoPrompts { .. })), "{found:?}");
         return say("NOT TESTED: the launch post is about EmbeddingGemma");
     }
     if SPEC.shape == FileShape::WithoutDense {

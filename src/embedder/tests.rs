@@ -1,0 +1,76 @@
+use crate::{EmbedOptions, Embedder, Error, Truncate};
+
+fn embedder() -> Embedder {
+    Embedder::options().threads(2).open_built().expect("the model of the build")
+}
+
+#[test]
+fn the_three_steps_give_what_run_gives() {
+    let embedder = embedder();
+    let long = "long words, ".repeat(embedder.info().n_ctx);
+    let texts = ["Mars is red.", "", &long];
+    for truncate in [Truncate::End, Truncate::Start] {
+        let options = EmbedOptions {
+            prefix: Some("about: ".into()),
+            dimensions: Some(8),
+            truncate,
+            ..Default::default()
+        };
+        let expected = embedder.run(&texts, &options).unwrap();
+        let encode = |text: &&str| embedder.encode(text, &options).unwrap();
+        let encodings: Vec<_> = texts.iter().map(encode).collect();
+        let ids: Vec<&[u32]> = encodings.iter().map(|encoding| &encoding.ids[..]).collect();
+        let n_embd = embedder.info().dimensions;
+        let mut rows = vec![0.0; 3 * n_embd];
+        embedder.embed_ids(&ids, None, &mut rows).unwrap();
+        for ((row, encoding), expected) in rows.chunks(n_embd).zip(&encodings).zip(&expected) {
+            assert_eq!(embedder.finish(row, &options).unwrap(), expected.vector);
+            assert_eq!(encoding.ids.len(), expected.tokens);
+            assert_eq!(encoding.dropped, expected.dropped);
+        }
+        assert!(expected[2].dropped > 0 && expected[2].tokens == embedder.info().n_ctx);
+    }
+}
+
+#[test]
+fn a_long_text_keeps_the_side_that_was_asked_for() {
+    let embedder = embedder();
+    let text = "long words, ".repeat(embedder.info().n_ctx);
+    let whole = embedder.tokenizer().encode(&text, usize::MAX).ids;
+    let cut = |truncate| {
+        let options = EmbedOptions { truncate, ..Default::default() };
+        embedder.encode(&text, &options).map(|encoding| encoding.ids)
+    };
+    let (end, start) = (cut(Truncate::End).unwrap(), cut(Truncate::Start).unwrap());
+    let n = embedder.info().n_ctx;
+    assert_eq!((end.len(), start.len()), (n, n));
+    assert_eq!(end[..n - 1], whole[..n - 1]);
+    assert_eq!(start[0], whole[0]);
+    assert_eq!(start[1..], whole[whole.len() - (n - 1)..]);
+    assert!(matches!(cut(Truncate::None), Err(Error::TooLong { text: 0, .. })));
+}
+
+#[test]
+fn ids_are_checked() {
+    let embedder = embedder();
+    let info = embedder.info();
+    let beyond = [0, embedder.spec().n_vocab as u32];
+    let long = vec![0; info.n_ctx + 1];
+    for (bad, reason) in [
+        (&[][..], "no ids; at least one is needed".to_owned()),
+        (&long, format!("{} ids, more than the window of {}", long.len(), info.n_ctx)),
+        (&beyond, format!("id {0} is beyond the vocabulary of {0} pieces", beyond[1])),
+    ] {
+        let mut rows = vec![0.0; 2 * info.dimensions];
+        let error = embedder.embed_ids(&[&[0], bad], None, &mut rows).unwrap_err();
+        assert_eq!(error.text(), Some(1));
+        assert_eq!(error.to_string(), format!("text 2: {reason}"));
+    }
+    for values in [0, info.dimensions - 1, info.dimensions + 1] {
+        let error = embedder.embed_ids(&[&[0]], None, &mut vec![0.0; values]).unwrap_err();
+        assert!(matches!(error, Error::Rows { .. }), "{error}");
+        let error = embedder.finish(&vec![1.0; values], &EmbedOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::Rows { .. }), "{error}");
+    }
+    embedder.embed_ids(&[], None, &mut []).unwrap();
+}

@@ -1,0 +1,112 @@
+//! How a model is opened, and how texts are embedded.
+
+use crate::choice::choice;
+use crate::prompt::Prompt;
+use crate::unicode::Unicode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Which compilation of the kernels runs. Both give the same bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// With the model's dimensions as constants.
+    #[default]
+    Specialized,
+    /// With dimensions read at run time, to compare.
+    Generic,
+}
+
+/// What to do with texts that are longer than the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Truncate {
+    /// Keep the first tokens, and say in [`Embedding::dropped`](crate::Embedding::dropped) how many were not kept.
+    #[default]
+    End,
+    /// Keep the last tokens: the marks that the model wants around a text stay, a prompt before it does not.
+    Start,
+    /// Fail with [`Error::TooLong`](crate::Error::TooLong).
+    None,
+}
+
+choice! { Kernels, "kernels",
+    Specialized "specialized" "Dimensions compiled in"
+    Generic "generic" "Dimensions read at run time"
+}
+
+choice! { Truncate, "truncation",
+    End "end" "Cut its end, with a warning"
+    Start "start" "Cut its start, prompt included, with a warning"
+    None "none" "Fail, and name it"
+}
+
+/// How to open the model.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    pub(crate) threads: Option<usize>,
+    pub(crate) keep_panels: bool,
+    pub(crate) kernels: Kernels,
+    pub(crate) isa: Option<String>,
+}
+
+impl OpenOptions {
+    /// Threads of a request; the default is the cores that the process may use.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Repack the matrices of block formats once and keep them in private memory
+    /// ([`Memory::kept_panels`](crate::Memory::kept_panels)): faster for short texts in a resident process. Float
+    /// matrices stay in the file. Weights inside the binary are repacked already: they need no private memory, and
+    /// nothing is done.
+    pub fn keep_panels(mut self, keep: bool) -> Self {
+        self.keep_panels = keep;
+        self
+    }
+
+    /// Which compilation of the kernels runs.
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
+    /// An instruction set by name (`scalar`, `avx2`, `avx512`); the default is the environment's `MONOMORPH_ISA`, then
+    /// the best one of this CPU.
+    pub fn isa(mut self, name: impl Into<String>) -> Self {
+        self.isa = Some(name.into());
+        self
+    }
+}
+
+/// How to embed.
+#[derive(Clone, Debug)]
+pub struct EmbedOptions {
+    /// A prompt to put before each text, of a model that was trained with them.
+    pub prompt: Option<Prompt>,
+    /// Any text to put before each text, after the prompt.
+    pub prefix: Option<String>,
+    /// Keep only so many values of each vector. The model was trained for 768, 512, 256 and 128.
+    pub dimensions: Option<usize>,
+    /// Scale vectors to length one.
+    pub normalize: bool,
+    /// What to do with long texts.
+    pub truncate: Truncate,
+    /// Bring texts to a Unicode normalisation form first.
+    pub unicode: Unicode,
+    /// Once set, the request ends with [`Error::Cancelled`](crate::Error::Cancelled).
+    pub cancel: Option<Arc<AtomicBool>>,
+}
+
+impl Default for EmbedOptions {
+    fn default() -> Self {
+        EmbedOptions {
+            prompt: None,
+            prefix: None,
+            dimensions: None,
+            normalize: true,
+            truncate: Truncate::default(),
+            unicode: Unicode::default(),
+            cancel: None,
+        }
+    }
+}
