@@ -1,6 +1,6 @@
 //! The best documents for a question. `cargo run --release --example search`
 
-use monomorph::{EmbedOptions, Embedder, Error, Prompt, cosine};
+use monomorph::{EmbedOptions, Embedder, Error, cosine};
 
 const DOCUMENTS: [&str; 4] = [
     "Venus is often called Earth's twin because of its similar size and proximity.",
@@ -13,10 +13,12 @@ const DOCUMENTS: [&str; 4] = [
 pub fn main() -> Result<(), Error> {
     let embedder = Embedder::open_built()?;
     // The model was trained with another prompt on each side of a search.
-    let with = |prompt| EmbedOptions { prompt: Some(prompt), ..EmbedOptions::default() };
-    let documents = embedder.run(&DOCUMENTS, &with(Prompt::Document))?;
+    let with = |prompt| -> Result<EmbedOptions, Error> {
+        Ok(EmbedOptions { prompt: Some(embedder.prompt(prompt)?), ..EmbedOptions::default() })
+    };
+    let documents = embedder.run(&DOCUMENTS, &with("document")?)?;
     let question = "Which planet is known as the Red Planet?";
-    let query = &embedder.run(&[question], &with(Prompt::Query))?[0].vector;
+    let query = &embedder.run(&[question], &with("query")?)?[0].vector;
 
     let mut scores: Vec<(f32, &str)> = documents
         .iter()

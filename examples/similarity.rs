@@ -1,13 +1,13 @@
 //! How alike texts are: each with each. `cargo run --release --example similarity`
 
-use monomorph::{EmbedOptions, Embedder, Error, Prompt, cosine};
+use monomorph::{EmbedOptions, Embedder, Error, cosine};
 
 /// Runs the example.
 pub fn main() -> Result<(), Error> {
     let texts = ["A cat sat on the mat.", "A kitten lay on the rug.", "Stocks fell on Monday."];
     let embedder = Embedder::open_built()?;
-    let options =
-        EmbedOptions { prompt: Some(Prompt::SentenceSimilarity), ..EmbedOptions::default() };
+    let prompt = embedder.prompt("sts")?;
+    let options = EmbedOptions { prompt: Some(prompt), ..EmbedOptions::default() };
     let embeddings = embedder.run(&texts, &options)?;
     for (text, a) in texts.iter().zip(&embeddings) {
         let cosines = embeddings.iter().map(|b| cosine(&a.vector, &b.vector));

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::gate;
 use crate::image;
 use crate::options::{EmbedOptions, Kernels, OpenOptions};
+use crate::prompt::prompt_by_name;
 use crate::request::{Embedding, Request};
 use crate::tokenizer::{Encoding, Tokenizer};
 use crate::watch::Watch;
@@ -12,7 +13,7 @@ use monomorph_encoder::threads::{Threads, default_threads};
 use monomorph_encoder::weights::Weights;
 use monomorph_encoder::{Forward, Scheduler, select, select_generic, workspace_bytes};
 use monomorph_quant::image::layout;
-use monomorph_spec::Spec;
+use monomorph_spec::{Prompt, Spec};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -20,11 +21,12 @@ use std::sync::atomic::AtomicBool;
 /// The built model, opened: embeds texts on any thread. Requests run one after another, each on all threads.
 ///
 /// ```
-/// use monomorph::{EmbedOptions, Embedder, Prompt, cosine};
+/// use monomorph::{EmbedOptions, Embedder, cosine};
 ///
 /// # fn main() -> Result<(), monomorph::Error> {
 /// let embedder = Embedder::open_built()?;
-/// let options = EmbedOptions { prompt: Some(Prompt::Document), ..Default::default() };
+/// let prompt = embedder.prompt("document")?;
+/// let options = EmbedOptions { prompt: Some(prompt), ..Default::default() };
 /// let embeddings = embedder.run(&["Mars is red.", "Venus is hot."], &options)?;
 /// let alike = cosine(&embeddings[0].vector, &embeddings[1].vector);
 /// assert!((-1.0..=1.0).contains(&alike));
@@ -185,6 +187,15 @@ impl Embedder {
     /// that do not suit the model.
     pub fn finish(&self, row: &[f32], options: &EmbedOptions) -> Result<Vec<f32>, Error> {
         self.request(options)?.finish(0, row)
+    }
+
+    /// The model's prompt of that name; [`prompts`](crate::prompts) lists them all. Case does not matter, and `_` or a
+    /// space may stand for `-`.
+    ///
+    /// # Errors
+    /// [`Error::Prompt`] for a name that is none of the model's, [`Error::NoPrompts`] where it was trained without.
+    pub fn prompt(&self, name: &str) -> Result<Prompt, Error> {
+        prompt_by_name(self.spec, name)
     }
 
     /// The model's tokenizer.

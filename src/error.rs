@@ -1,7 +1,6 @@
 //! The library's one error type.
 
 use crate::built;
-use crate::prompt::UnknownPrompt;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -57,8 +56,13 @@ pub enum Error {
     /// The system gave no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels)
     /// keeps.
     Memory(io::Error),
-    /// No prompt has this name.
-    Prompt(UnknownPrompt),
+    /// None of the model's prompts has this name.
+    Prompt {
+        /// The name as it was given.
+        name: String,
+        /// Every name of the model's prompts.
+        known: Vec<&'static str>,
+    },
     /// A prompt was asked for of a model that was trained without.
     NoPrompts {
         /// The model's name.
@@ -189,7 +193,9 @@ impl fmt::Display for Error {
                     "no memory to keep repacked weights in: {error}; open the model without keeping them"
                 )
             }
-            Error::Prompt(error) => error.fmt(f),
+            Error::Prompt { name, known } => {
+                write!(f, "unknown prompt {name:?}; known: {}", known.join(", "))
+            }
             Error::NoPrompts { model } => write!(
                 f,
                 "{model} was not trained with prompts; use a prefix to prepend your own text"
@@ -212,12 +218,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<UnknownPrompt> for Error {
-    fn from(error: UnknownPrompt) -> Error {
-        Error::Prompt(error)
-    }
-}
 
 /// A word as a shell reads it back.
 fn shell_word(word: &str) -> String {

@@ -1,8 +1,8 @@
 //! How a model is opened, and how texts are embedded.
 
 use crate::choice::choice;
-use crate::prompt::Prompt;
 use crate::unicode::Unicode;
+use monomorph_spec::Prompt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -81,7 +81,7 @@ impl OpenOptions {
 /// How to embed.
 #[derive(Clone, Debug)]
 pub struct EmbedOptions {
-    /// A prompt to put before each text, of a model that was trained with them.
+    /// A prompt to put before each text, see [`Embedder::prompt`](crate::Embedder::prompt).
     pub prompt: Option<Prompt>,
     /// Any text to put before each text, after the prompt.
     pub prefix: Option<String>,

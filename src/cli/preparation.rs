@@ -1,10 +1,13 @@
 //! What is done to a text before the model sees it, and to its vector after.
 
 use std::fmt::Display;
+use std::sync::LazyLock;
 
 use clap::Args;
-use monomorph::built::{NAME, SPEC};
-use monomorph::{EmbedOptions, Embedder, Embedding, Prompt, Truncate, Unicode};
+use monomorph::built::SPEC;
+use monomorph::{
+    EmbedOptions, Embedder, Embedding, Error, Prompt, Truncate, Unicode, prompt_by_name, prompts,
+};
 
 use super::choice::choice;
 use super::failure::Failure;
@@ -13,18 +16,39 @@ use super::message;
 /// The prefix put before every text.
 #[derive(Args, Debug)]
 pub struct PromptArgs {
-    /// Put the model's prompt for this task before each text: query, document, clustering, classification,
-    /// code-retrieval, sts, summarization, question-answering, fact-checking, or one of their other names
-    #[arg(long, value_name = "NAME", value_parser = Prompt::by_name, conflicts_with = "prefix")]
+    #[arg(long, value_name = "NAME", help = PROMPT_HELP.as_str())]
+    #[arg(value_parser = prompt, conflicts_with = "prefix")]
     prompt: Option<Prompt>,
 
     /// Put STR before each text, exactly as it is
     #[arg(long, value_name = "STR")]
     prefix: Option<String>,
 
-    /// The title of the texts, for --prompt document
+    /// The title of the texts, for a prompt that has a place for it
     #[arg(long, value_name = "STR", requires = "prompt")]
     title: Option<String>,
+}
+
+static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| match prompts(&SPEC) {
+    [] => "This model was trained without prompts: use --prefix".to_owned(),
+    prompts => format!(
+        "Put the model's prompt for this task before each text: {}, or one of their other names",
+        names(prompts)
+    ),
+});
+
+/// Principal names.
+fn names<'a>(prompts: impl IntoIterator<Item = &'a Prompt>) -> String {
+    prompts.into_iter().map(Prompt::name).collect::<Vec<_>>().join(", ")
+}
+
+fn prompt(name: &str) -> Result<Prompt, Error> {
+    prompt_by_name(&SPEC, name)
+}
+
+/// The prompt for one side of a search, `query` or `document`; none where the model has none of that name.
+pub fn role(name: &str) -> Option<Prompt> {
+    Prompt::by_name(prompts(&SPEC), name)
 }
 
 /// Everything but the prefix.
@@ -61,12 +85,13 @@ impl PromptArgs {
     /// The prefix as a string, if there is one.
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {
-            (Some(prompt), _) if !SPEC.shape.has_prompts() => Err(Failure::Usage(format!(
-                "--prompt {prompt}: {NAME} was not trained with prompts; put words of your own first with --prefix"
-            ))),
-            (Some(prompt), Some(_)) if !prompt.takes_title() => Err(Failure::Usage(format!(
-                "--title: the prompt {prompt} has no place for a title; document has"
-            ))),
+            (Some(prompt), Some(_)) if prompt.titled.is_none() => {
+                let others = prompts(&SPEC).iter().filter(|prompt| prompt.titled.is_some());
+                Err(Failure::Usage(format!(
+                    "--title: the prompt {prompt} has no place for a title; {} has",
+                    names(others)
+                )))
+            }
             (Some(prompt), title) => Ok(Some(prompt.prefix(title.as_deref()).into_owned())),
             (None, _) => Ok(self.prefix.clone()),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use monomorph::{Prompt, built, cosine};
+use monomorph::{built, cosine};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -13,7 +13,7 @@ use super::input::{Fault, Id};
 use super::message;
 use super::model::ModelArgs;
 use super::output;
-use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
+use super::preparation::{PreparationArgs, PromptArgs, role, warn_if_cut};
 use super::records::Records;
 use super::vectors::{self, Label};
 
@@ -137,8 +137,7 @@ impl SearchArgs {
         options.dimensions = Some(dimensions);
         options.prefix = match self.prompt.prefix()? {
             Some(prefix) => Some(prefix),
-            None if !built::SPEC.shape.has_prompts() => None,
-            None => Some(Prompt::Query.prefix(None).into_owned()),
+            None => role("query").map(|prompt| prompt.prefix(None).into_owned()),
         };
         let embeddings = embedder.run(&[&self.query], &options)?;
         let [embedding] = &embeddings[..] else { return Ok(Vec::new()) };

@@ -1,14 +1,13 @@
 //! `monomorph similarity`: how alike texts are.
 
 use clap::Args;
-use monomorph::built::SPEC;
-use monomorph::{EmbedOptions, Embedder, Prompt, cosine};
+use monomorph::{EmbedOptions, Embedder, cosine};
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::model::ModelArgs;
 use super::output;
-use super::preparation::{PreparationArgs, PromptArgs, warn_if_cut};
+use super::preparation::{PreparationArgs, PromptArgs, role, warn_if_cut};
 
 /// Print the cosine similarity of texts, each with each, or of documents with a query
 #[derive(Args, Debug)]
@@ -91,11 +90,10 @@ fn scores(
     embedder: &Embedder,
     options: &EmbedOptions,
 ) -> Result<String, Failure> {
-    let has_prompts = SPEC.shape.has_prompts();
-    let with = |prompt| EmbedOptions { prompt: has_prompts.then_some(prompt), ..options.clone() };
+    let with = |side| EmbedOptions { prompt: role(side), ..options.clone() };
     let query_itself = |_| "the query".to_owned();
-    let asked = vectors(embedder, &[query.to_owned()], &with(Prompt::Query), query_itself)?;
-    let documents = vectors(embedder, &args.texts, &with(Prompt::Document), text_number)?;
+    let asked = vectors(embedder, &[query.to_owned()], &with("query"), query_itself)?;
+    let documents = vectors(embedder, &args.texts, &with("document"), text_number)?;
     let scores: Vec<f32> = documents.iter().map(|document| cosine(&asked[0], document)).collect();
     if args.json {
         return to_json(&Scores { query, texts: &args.texts, scores: &scores });

@@ -6,7 +6,7 @@
 use crate::golden::{Cosines, Golden, cosine, llama_cpp, no_lower};
 use crate::support::forward;
 use monomorph::built::{self, SOURCE, SPEC};
-use monomorph::{EmbedOptions, Embedder, Error, Kernels, OpenOptions, Prompt};
+use monomorph::{EmbedOptions, Embedder, Error, Kernels, OpenOptions};
 use monomorph_encoder::select_generic;
 use monomorph_encoder::threads::Team;
 use monomorph_encoder::weights::Weights;
@@ -119,8 +119,7 @@ fn the_launch_posts_similarities() {
         return;
     }
     if !SPEC.shape.has_prompts() {
-        let asked = EmbedOptions { prompt: Some(Prompt::Query), ..Default::default() };
-        let found = open(Embedder::options()).run(&["a text"], &asked);
+        let found = open(Embedder::options()).prompt("query");
         assert!(matches!(found, Err(Error::NoPrompts { .. })), "{found:?}");
         return say("NOT TESTED: the launch post is about EmbeddingGemma");
     }
@@ -128,9 +127,12 @@ fn the_launch_posts_similarities() {
         return say("NOT TESTED: similarities are known of vectors behind the dense heads only");
     }
     let embedder = open(Embedder::options());
-    let with = |prompt| EmbedOptions { prompt: Some(prompt), ..Default::default() };
+    let with = |prompt| {
+        let prompt = embedder.prompt(prompt).expect("a prompt of the model");
+        EmbedOptions { prompt: Some(prompt), ..Default::default() }
+    };
     let query = embedder
-        .run(&["Which planet is known as the Red Planet?"], &with(Prompt::Query))
+        .run(&["Which planet is known as the Red Planet?"], &with("query"))
         .expect("a vector");
     let documents = [
         "Venus is often called Earth's twin because of its similar size and proximity.",
@@ -138,7 +140,7 @@ fn the_launch_posts_similarities() {
         "Jupiter, the largest planet in our solar system, has a prominent red spot.",
         "Saturn, famous for its rings, is sometimes mistaken for the Red Planet.",
     ];
-    let documents = embedder.run(&documents, &with(Prompt::Document)).expect("vectors");
+    let documents = embedder.run(&documents, &with("document")).expect("vectors");
     for (document, want) in documents.iter().zip([0.3008, 0.6361, 0.4927, 0.4889]) {
         let got = cosine(&query[0].vector, &document.vector);
         println!("{got:.4}, original {want}");

@@ -13,12 +13,14 @@ mod hyper;
 mod judge;
 mod keys;
 mod options;
+pub mod prompts;
 mod split;
 mod tensors;
 pub mod vocab_layout;
 
 pub use fingerprint::Fingerprint;
 pub use options::BuildOptions;
+pub use prompts::Prompt;
 pub use tensors::MATRIX_TYPES;
 
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use monomorph::{Embedder, Memory, Prompt, built};
+use monomorph::{Embedder, Memory, Prompt, built, prompts};
 use monomorph_encoder::workspace_bytes;
 use monomorph_gguf::{Header, Value, ValueType};
 use monomorph_spec::{BuildOptions, FileShape, Spec};
@@ -86,8 +86,8 @@ pub struct MemoryReport {
 
 #[derive(Serialize)]
 pub struct PromptReport {
-    pub names: Vec<&'static str>,
-    pub prefix: String,
+    pub names: &'static [&'static str],
+    pub prefix: &'static str,
 }
 
 /// The binary that is speaking, and its view of the file.
@@ -138,7 +138,6 @@ impl Report {
 impl ModelReport {
     pub fn new(spec: &Spec) -> ModelReport {
         let memory = Memory::of(spec);
-        let prompts = Prompt::ALL.into_iter().filter(|_| spec.shape.has_prompts());
         ModelReport {
             name: spec.name.to_string(),
             architecture: spec.architecture.to_string(),
@@ -167,17 +166,14 @@ impl ModelReport {
                 workspace: memory.workspace,
                 kept_panels: memory.kept_panels,
             },
-            prompts: prompts.map(PromptReport::new).collect(),
+            prompts: prompts(spec).iter().map(PromptReport::new).collect(),
         }
     }
 }
 
 impl PromptReport {
-    fn new(prompt: Prompt) -> PromptReport {
-        PromptReport {
-            names: prompt.own_names().collect(),
-            prefix: prompt.prefix(None).into_owned(),
-        }
+    fn new(prompt: &Prompt) -> PromptReport {
+        PromptReport { names: prompt.names, prefix: prompt.prefix }
     }
 }
 

@@ -111,8 +111,8 @@ pub struct Records {
     pub columns: Columns,
     /// Bytes or rows of the whole input, where they are known.
     pub extent: Option<u64>,
-    /// What stands between a title and its text.
-    title: bool,
+    /// What stands before each title and text, where there is a column of titles.
+    title: Option<Prompt>,
     ahead: std::collections::VecDeque<Result<Fields, Fault>>,
     index: u64,
     bad: u64,
@@ -126,7 +126,7 @@ impl Records {
             format,
             columns,
             extent: bytes,
-            title: false,
+            title: None,
             ahead: Default::default(),
             index: 0,
             bad: 0,
@@ -213,8 +213,8 @@ impl Records {
 
     fn entry(&mut self, fields: Fields) -> Entry {
         let text = match self.title {
-            true => Prompt::Document.prefix(fields.title.as_deref()).into_owned() + &fields.text,
-            false => fields.text,
+            Some(prompt) => prompt.prefix(fields.title.as_deref()).into_owned() + &fields.text,
+            None => fields.text,
         };
         let id = fields.id.as_ref().map(Id::to_string).unwrap_or_default();
         self.digest = xxh3_64_with_seed(text.as_bytes(), self.digest);

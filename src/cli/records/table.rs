@@ -52,7 +52,7 @@ pub enum TableFormat {
 impl TableArgs {
     /// Opens the table. `keep` asks for all of its columns.
     pub fn open(&self, keep: bool, prompt: Option<Prompt>) -> Result<Records, Failure> {
-        if self.title_column.is_some() && !prompt.is_some_and(Prompt::takes_title) {
+        if self.title_column.is_some() && prompt.is_none_or(|prompt| prompt.titled.is_none()) {
             return Err(Failure::Usage("--title-column needs --prompt document".into()));
         }
         let format = self.input_format.unwrap_or_else(|| TableFormat::of(&self.input));
@@ -70,7 +70,7 @@ impl TableArgs {
             ));
         }
         let mut records = Records::open(&self.input, format, wanted)?;
-        records.title = self.title_column.is_some();
+        records.title = prompt.filter(|_| self.title_column.is_some());
         Ok(records)
     }
 
