@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::choice::choice;
 use super::failure::Failure;
-use super::input::{Source, Text};
+use super::input::Source;
 use super::model::ModelArgs;
 use super::output;
+use super::records::Entry;
 
 /// Time passes over a file of texts
 ///
@@ -90,7 +91,7 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     output::print(answer.as_bytes())
 }
 
-fn measure(embedder: &Embedder, texts: &[Text], args: &BenchArgs) -> Result<Measurement, Failure> {
+fn measure(embedder: &Embedder, texts: &[Entry], args: &BenchArgs) -> Result<Measurement, Failure> {
     let tokens = pass(embedder, texts, args.mode)?;
     let mut seconds = Vec::new();
     let begun = Instant::now();
@@ -112,7 +113,7 @@ fn measure(embedder: &Embedder, texts: &[Text], args: &BenchArgs) -> Result<Meas
 }
 
 /// Embeds all texts once; gives the number of tokens.
-fn pass(embedder: &Embedder, texts: &[Text], mode: Mode) -> Result<usize, Failure> {
+fn pass(embedder: &Embedder, texts: &[Entry], mode: Mode) -> Result<usize, Failure> {
     let options = EmbedOptions::default();
     let texts_a_call = match mode {
         Mode::Single => 1,

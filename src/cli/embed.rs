@@ -5,14 +5,14 @@ use std::time::Instant;
 use clap::Args;
 use monomorph::{Embedder, Embedding};
 
+use super::embedding::VectorArgs;
 use super::failure::Failure;
-use super::input::{InputArgs, Text};
+use super::input::InputArgs;
 use super::message;
-use super::model::ModelArgs;
 use super::output::{Output, OutputArgs, Record, Summary};
 use super::precision::PrecisionArgs;
-use super::preparation::{Cuts, PreparationArgs, PromptArgs};
-use super::records::Row;
+use super::preparation::Cuts;
+use super::records::{Entry, Row};
 
 /// Turn texts into vectors
 #[derive(Args, Debug)]
@@ -32,18 +32,9 @@ pub struct EmbedArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    prompt: PromptArgs,
-    #[command(flatten)]
-    preparation: PreparationArgs,
-
-    /// Leave the vectors at the length the model gives them
-    #[arg(long)]
-    no_normalize: bool,
-
-    #[command(flatten)]
     precision: PrecisionArgs,
     #[command(flatten)]
-    model: ModelArgs,
+    vectors: VectorArgs,
 
     /// Say on standard error how many texts and tokens there were, and how fast it went
     #[arg(long)]
@@ -52,81 +43,63 @@ pub struct EmbedArgs {
 
 pub fn run(args: EmbedArgs) -> Result<(), Failure> {
     let begun = Instant::now();
-    let prefix = args.prompt.prefix()?;
     let mut source = args.input.open()?;
-    let embedder = args.model.open(|options| options)?;
-    let mut options = args.preparation.options(&embedder)?;
-    options.prefix = prefix;
-    options.normalize = !args.no_normalize;
-    let info = embedder.info();
-    let dimensions = options.dimensions.unwrap_or(info.dimensions);
+    let (embedder, options) = args.vectors.open(|options| options)?;
+    let dimensions = options.dimensions.unwrap_or(embedder.info().dimensions);
     let quantizer = args.precision.quantizer(dimensions)?;
     let mut output = args.output.open(monomorph::built::NAME, quantizer, dimensions)?;
     let opened = begun.elapsed();
 
-    let mut position = Position::default();
+    let mut cuts = Cuts::default();
     let mut chunk = Vec::new();
     loop {
         source.next_chunk(&mut chunk)?;
         if chunk.is_empty() {
             break;
         }
-        let embeddings =
-            embedder.run(&chunk, &options).map_err(|error| position.failure(&chunk, &error))?;
-        position.write(&chunk, &embeddings, &mut output)?;
+        let embeddings = embedder.run(&chunk, &options).map_err(|error| failure(&chunk, &error))?;
+        write(&chunk, &embeddings, &mut cuts, &mut output)?;
     }
     let summary = output.finish()?;
-    position.cuts.report_rest();
+    cuts.report_rest();
     if args.stats {
         report_stats(&embedder, &summary, opened.as_secs_f64(), begun.elapsed().as_secs_f64());
     }
     Ok(())
 }
 
-/// How far into the input the work has come.
-#[derive(Default)]
-struct Position {
-    texts: usize,
-    cuts: Cuts,
+fn write(
+    chunk: &[Entry],
+    embeddings: &[Embedding],
+    cuts: &mut Cuts,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    for (text, embedding) in chunk.iter().zip(embeddings) {
+        cuts.note(name(text), embedding);
+        output.write(Record {
+            index: text.index,
+            id: text.id.as_ref(),
+            row: Row::None,
+            tokens: embedding.tokens,
+            dropped: embedding.dropped,
+            dropped_is_exact: embedding.dropped_is_exact,
+            vector: &embedding.vector,
+        })?;
+    }
+    output.flush()
 }
 
-impl Position {
-    fn write(
-        &mut self,
-        chunk: &[Text],
-        embeddings: &[Embedding],
-        output: &mut Output,
-    ) -> Result<(), Failure> {
-        for (text, embedding) in chunk.iter().zip(embeddings) {
-            self.cuts.note(name(self.texts, text), embedding);
-            output.write(Record {
-                index: self.texts as u64,
-                id: text.id.as_ref(),
-                row: Row::None,
-                tokens: embedding.tokens,
-                dropped: embedding.dropped,
-                dropped_is_exact: embedding.dropped_is_exact,
-                vector: &embedding.vector,
-            })?;
-            self.texts += 1;
-        }
-        output.flush()
-    }
-
-    /// The library counts within one call; people count within the whole input, from 1.
-    fn failure(&self, chunk: &[Text], error: &monomorph::Error) -> Failure {
-        match error.text().and_then(|offset| Some((offset, chunk.get(offset)?))) {
-            Some((offset, text)) => {
-                Failure::Failed(format!("{}: {}", name(self.texts + offset, text), error.reason()))
-            }
-            None => Failure::Failed(error.to_string()),
-        }
+/// The library counts within one call; people count within the whole input.
+fn failure(chunk: &[Entry], error: &monomorph::Error) -> Failure {
+    match error.text().and_then(|place| chunk.get(place)) {
+        Some(text) => Failure::Failed(format!("{}: {}", name(text), error.reason())),
+        None => Failure::Failed(error.to_string()),
     }
 }
 
-/// What messages call a text; `index` counts from 0, people from 1.
-fn name(index: usize, text: &Text) -> String {
-    let number = index + 1;
+/// What messages call a text, counted from 1.
+fn name(text: &Entry) -> String {
+    let number = text.index + 1;
     match &text.id {
         Some(id) => format!("text {number} (id {id})"),
         None => format!("text {number}"),

@@ -6,6 +6,7 @@ mod batch;
 mod bench;
 mod choice;
 mod embed;
+mod embedding;
 mod failure;
 mod input;
 mod inspect;

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use monomorph::{Quantizer, Ranges, built};
 
+use super::embedding::VectorArgs;
 use super::failure::Failure;
 use super::message;
-use super::model::ModelArgs;
-use super::output::{Destination, Format, Output, Record, Summary};
-use super::preparation::{PreparationArgs, PromptArgs};
+use super::output::{Destination, Npy, Output, Record, Summary};
 use super::records::{Row, TableArgs};
 
 /// Find the range of each dimension over a sample of texts, which --precision int8 and uint8 need
@@ -35,25 +34,12 @@ pub struct RangesArgs {
     sample: u32,
 
     #[command(flatten)]
-    prompt: PromptArgs,
-    #[command(flatten)]
-    preparation: PreparationArgs,
-
-    /// Leave the vectors at the length the model gives them
-    #[arg(long)]
-    no_normalize: bool,
-
-    #[command(flatten)]
-    model: ModelArgs,
+    vectors: VectorArgs,
 }
 
 pub fn run(args: &RangesArgs) -> Result<(), Failure> {
-    let prefix = args.prompt.prefix()?;
-    let mut records = args.table.open(false, args.prompt.prompt())?;
-    let embedder = args.model.open(|options| options.keep_panels(true))?;
-    let mut options = args.preparation.options(&embedder)?;
-    options.normalize = !args.no_normalize;
-    options.prefix = prefix.filter(|_| !args.table.has_titles());
+    let mut records = args.table.open(false, args.vectors.embedding.prompt.prompt())?;
+    let (embedder, options) = args.vectors.open_for_table(&args.table)?;
 
     let mut fault = None;
     let sample = std::iter::from_fn(|| {
@@ -84,7 +70,7 @@ pub fn run(args: &RangesArgs) -> Result<(), Failure> {
     let quantizer = Quantizer::default();
     let summary = Summary::new(built::NAME, quantizer.precision(), ranges.least.len());
     let destination = Destination::file(&args.output)?;
-    let mut output = Output::begin(Format::Npy.writer(), destination, quantizer, summary)?;
+    let mut output = Output::begin(Box::new(Npy::default()), destination, quantizer, summary)?;
     for (index, vector) in [&ranges.least, &ranges.greatest].into_iter().enumerate() {
         output.write(Record {
             index: index as u64,

@@ -8,13 +8,12 @@ use clap::Args;
 use monomorph::{built, cosine};
 use serde::Serialize;
 
+use super::embedding::EmbeddingArgs;
 use super::failure::Failure;
-use super::input::{Fault, Id};
 use super::message;
-use super::model::ModelArgs;
 use super::output;
-use super::preparation::{PreparationArgs, PromptArgs, role, warn_if_cut};
-use super::records::Records;
+use super::preparation::{role, warn_if_cut};
+use super::records::{Fault, Id, Records, TableFormat};
 use super::vectors::{self, Label};
 
 /// Find the texts that answer a query, in vectors that batch or embed wrote
@@ -54,11 +53,7 @@ pub struct SearchArgs {
     embedding_column: String,
 
     #[command(flatten)]
-    prompt: PromptArgs,
-    #[command(flatten)]
-    preparation: PreparationArgs,
-    #[command(flatten)]
-    model: ModelArgs,
+    embedding: EmbeddingArgs,
 
     /// Print one JSON object: {"query", "results": [{"score", "row", "id", "text"}]}
     #[arg(long)]
@@ -110,7 +105,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     }
     let mut hits = best.hits;
     if let Some(path) = &args.texts {
-        let table = Records::texts(path, &args.column)?;
+        let table = Records::texts(path, TableFormat::of(path), &args.column)?;
         look_up(table, &mut hits)?;
     }
     print(args, &hits)
@@ -119,7 +114,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
 impl SearchArgs {
     /// The query's vector, cut as the file's are.
     fn embed(&self, dimensions: usize) -> Result<Vec<f32>, Failure> {
-        let embedder = self.model.open(|options| options)?;
+        let (embedder, mut options) = self.embedding.open(|options| options)?;
         let available = embedder.info().dimensions;
         if dimensions == 0 || dimensions > available {
             return Err(Failure::Failed(format!(
@@ -127,7 +122,6 @@ impl SearchArgs {
                 self.vectors.display()
             )));
         }
-        let mut options = self.preparation.options(&embedder)?;
         if options.dimensions.is_some_and(|asked| asked != dimensions) {
             return Err(Failure::Usage(format!(
                 "--dimensions: the vectors of {} have {dimensions}",
@@ -135,10 +129,9 @@ impl SearchArgs {
             )));
         }
         options.dimensions = Some(dimensions);
-        options.prefix = match self.prompt.prefix()? {
-            Some(prefix) => Some(prefix),
-            None => role("query").map(|prompt| prompt.prefix(None).into_owned()),
-        };
+        if options.prefix.is_none() {
+            options.prompt = role("query");
+        }
         let embeddings = embedder.run(&[&self.query], &options)?;
         let [embedding] = &embeddings[..] else { return Ok(Vec::new()) };
         warn_if_cut("the query", embedding);
@@ -155,7 +148,7 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
             args.vectors.display()
         )));
     }
-    let by_default = ["none", "query"].contains(&args.prompt.name().as_str());
+    let by_default = ["none", "query"].contains(&args.embedding.prompt.name().as_str());
     let fits = |prompt: &&String| !["document", "custom"].contains(&prompt.as_str());
     if let Some(prompt) = about.prompt.as_ref().filter(fits).filter(|_| by_default) {
         message::warning(format_args!(

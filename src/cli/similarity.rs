@@ -4,10 +4,10 @@ use clap::Args;
 use monomorph::{EmbedOptions, Embedder, cosine};
 use serde::Serialize;
 
+use super::embedding::EmbeddingArgs;
 use super::failure::Failure;
-use super::model::ModelArgs;
 use super::output;
-use super::preparation::{PreparationArgs, PromptArgs, role, warn_if_cut};
+use super::preparation::{role, warn_if_cut};
 
 /// Print the cosine similarity of texts, each with each, or of documents with a query
 #[derive(Args, Debug)]
@@ -29,11 +29,7 @@ pub struct SimilarityArgs {
     query: Option<String>,
 
     #[command(flatten)]
-    prompt: PromptArgs,
-    #[command(flatten)]
-    preparation: PreparationArgs,
-    #[command(flatten)]
-    model: ModelArgs,
+    embedding: EmbeddingArgs,
 
     /// Print one JSON object: {"texts", "matrix"} or {"query", "texts", "scores"}
     #[arg(long)]
@@ -57,12 +53,10 @@ pub fn run(args: SimilarityArgs) -> Result<(), Failure> {
     if args.query.is_none() && args.texts.len() < 2 {
         return Err(Failure::Usage("similarity needs two texts, or --query and one".into()));
     }
-    let prefix = args.prompt.prefix()?;
-    let embedder = args.model.open(|options| options)?;
-    let options = args.preparation.options(&embedder)?;
+    let (embedder, options) = args.embedding.open(|options| options)?;
     let answer = match &args.query {
         Some(query) => scores(&args, query, &embedder, &options)?,
-        None => matrix(&args, &embedder, &EmbedOptions { prefix, ..options })?,
+        None => matrix(&args, &embedder, &options)?,
     };
     output::print(answer.as_bytes())
 }

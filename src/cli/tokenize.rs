@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::choice::choice;
 use super::failure::Failure;
-use super::input::{Id, InputArgs};
+use super::input::InputArgs;
 use super::model::note_default_model;
+use super::records::Id;
 
 /// Print the token ids of texts, one JSON object a text: {"ids": [...]}
 #[derive(Args, Debug)]

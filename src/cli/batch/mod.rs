@@ -12,15 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use monomorph::{EmbedOptions, Quantizer, built};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::choice::some_of;
+use super::embedding::VectorArgs;
 use super::failure::Failure;
-use super::model::ModelArgs;
-use super::output;
+use super::output::{self, VectorFormat, Writing};
 use super::precision::PrecisionArgs;
-use super::preparation::{PreparationArgs, PromptArgs};
+use super::preparation::PromptArgs;
 use super::records::{Records, TableArgs};
 use pipeline::{Ending, Job};
 use progress::{Progress, ProgressMode};
@@ -50,7 +51,8 @@ pub struct BatchArgs {
 
     /// Format of the vectors [default: what --output's extension says]
     #[arg(long, short, value_name = "FORMAT")]
-    format: Option<Format>,
+    #[arg(value_parser = some_of(|format: &VectorFormat| format.supports(Writing::Table)))]
+    format: Option<VectorFormat>,
 
     /// Go on with the run that left FILE.part behind; begin one if there is none and FILE is not there
     #[arg(long, conflicts_with = "restart")]
@@ -82,35 +84,9 @@ pub struct BatchArgs {
     embedding_column: String,
 
     #[command(flatten)]
-    prompt: PromptArgs,
-    #[command(flatten)]
-    preparation: PreparationArgs,
-
-    /// Leave the vectors at the length the model gives them
-    #[arg(long)]
-    no_normalize: bool,
-
-    #[command(flatten)]
     precision: PrecisionArgs,
     #[command(flatten)]
-    model: ModelArgs,
-}
-
-/// How vectors are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// The input's columns and one of vectors (fixed-size lists); about the model in its key and value metadata
-    Parquet,
-    /// NumPy array, shape (texts, dimensions); no ids
-    Npy,
-    /// The same values without a header
-    Raw,
-    /// As embed writes it: {"id", "tokens", "dropped", "embedding"}
-    Jsonl,
-    /// A header line, then a line a text: the id (or the position in the input, from 0) and the values
-    Csv,
-    /// As csv, with tabs
-    Tsv,
+    vectors: VectorArgs,
 }
 
 /// A part of the input.
@@ -122,18 +98,14 @@ struct Shard {
 
 pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let format = args.format()?;
-    let prefix = args.prompt.prefix()?;
-    let mut records = args.table.open(format == Format::Parquet, args.prompt.prompt())?;
+    args.prompt().prefix()?;
+    let mut records = args.table.open(format == VectorFormat::Parquet, args.prompt().prompt())?;
     let target = Target::open(&args.output, args.resume, args.restart)?;
     let Some(target) = target else { return Ok(()) };
     if format.is_binary() && target.is_terminal() {
         return Err(output::binary_on_terminal());
     }
-    let embedder = args.model.open(|options| options.keep_panels(true))?;
-    let mut options = args.preparation.options(&embedder)?;
-    options.normalize = !args.no_normalize;
-    // Where each text has a title, the prompt is in the text.
-    options.prefix = prefix.filter(|_| !args.table.has_titles());
+    let (embedder, mut options) = args.vectors.open_for_table(&args.table)?;
     let dimensions = options.dimensions.unwrap_or(embedder.info().dimensions);
     let quantizer = args.precision.quantizer(dimensions)?;
     records.sample()?;
@@ -162,13 +134,18 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
 }
 
 impl BatchArgs {
-    fn format(&self) -> Result<Format, Failure> {
-        let extension = self.output.extension().and_then(|extension| extension.to_str());
-        let by_name = extension.and_then(|name| Format::from_str(name, true).ok());
+    fn prompt(&self) -> &PromptArgs {
+        &self.vectors.embedding.prompt
+    }
+
+    fn format(&self) -> Result<VectorFormat, Failure> {
+        let by_name = VectorFormat::of(&self.output);
+        let by_name = by_name.filter(|format| format.supports(Writing::Table));
         self.format.or(by_name).ok_or_else(|| {
             Failure::Usage(format!(
-                "--format: {} does not say how to write vectors; choose one of parquet, npy, raw, jsonl, csv, tsv",
-                self.output.display()
+                "--format: {} does not say how to write vectors; choose one of {}",
+                self.output.display(),
+                VectorFormat::names(Writing::Table)
             ))
         })
     }
@@ -178,7 +155,7 @@ impl BatchArgs {
         if !self.table.is_file() {
             return Err(Failure::Usage("--shard needs an input file, to know its length".into()));
         }
-        let mut all = self.table.open(false, self.prompt.prompt())?;
+        let mut all = self.table.open(false, self.prompt().prompt())?;
         all.skip_to(u64::MAX)?;
         let place = |part: u64| {
             (u128::from(all.index()) * u128::from(part) / u128::from(shard.parts)) as u64
@@ -190,7 +167,7 @@ impl BatchArgs {
     /// What decides about the vectors, and how they are written: a run goes on only with the same.
     fn about(
         &self,
-        format: Format,
+        format: VectorFormat,
         dimensions: usize,
         options: &EmbedOptions,
         quantizer: &Quantizer,
@@ -199,7 +176,7 @@ impl BatchArgs {
         checkpoint::About::from([
             ("model", format!("{:032x}", built::FINGERPRINT.content)),
             ("format", format!("{format:?}")),
-            ("prompt", self.prompt.name()),
+            ("prompt", self.prompt().name()),
             ("prefix", options.prefix.clone().unwrap_or_default()),
             ("dimensions", dimensions.to_string()),
             ("normalize", options.normalize.to_string()),
@@ -215,12 +192,6 @@ impl BatchArgs {
 
     fn every(&self) -> Duration {
         Duration::from_secs(self.checkpoint)
-    }
-}
-
-impl Format {
-    fn is_binary(self) -> bool {
-        matches!(self, Format::Parquet | Format::Npy | Format::Raw)
     }
 }
 

@@ -13,8 +13,7 @@ use monomorph::{EmbedOptions, Embedder, Error};
 use super::progress::Progress;
 use super::writer::{Done, Writer};
 use crate::cli::failure::Failure;
-use crate::cli::input::Fault;
-use crate::cli::records::{Entry, Records};
+use crate::cli::records::{Entry, Fault, Records};
 
 /// What is handed on at a time, so that the queues cost nothing to speak of.
 const CHUNK_TEXTS: usize = 256;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use monomorph::{Quantizer, built};
 
+use super::BatchArgs;
 use super::checkpoint::{About, Checkpoint, CheckpointFile, Progressed};
 use super::writer::Writer;
-use super::{BatchArgs, Format};
 use crate::cli::failure::Failure;
 use crate::cli::message;
-use crate::cli::output::{self, Destination, FormatWriter, Output, Summary};
+use crate::cli::output::{self, Destination, FormatWriter, Output, Summary, VectorFormat};
 use crate::cli::records::Records;
 
 /// Where vectors go.
@@ -84,7 +84,7 @@ impl Target {
     /// Opens the format, and goes to where in the input and the output the run goes on.
     pub fn begin(
         self,
-        format: Format,
+        format: VectorFormat,
         args: &BatchArgs,
         about: About,
         records: &mut Records,
@@ -159,21 +159,16 @@ fn lock(part: &Path) -> Result<File, Failure> {
 }
 
 fn writer(
-    format: Format,
+    format: VectorFormat,
     args: &BatchArgs,
     about: &About,
     records: &Records,
     summary: &Summary,
 ) -> Result<Box<dyn FormatWriter>, Failure> {
-    let plain = match format {
-        Format::Parquet => return parquet(args, about, records, summary),
-        Format::Npy => output::Format::Npy,
-        Format::Raw => output::Format::Raw,
-        Format::Jsonl => output::Format::Jsonl,
-        Format::Csv => output::Format::Csv,
-        Format::Tsv => output::Format::Tsv,
-    };
-    Ok(plain.writer())
+    match format.writer() {
+        Some(writer) => Ok(writer),
+        None => parquet(args, about, records, summary),
+    }
 }
 
 #[cfg(feature = "parquet")]

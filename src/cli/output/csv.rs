@@ -7,7 +7,7 @@ use monomorph::Values;
 use super::destination::Destination;
 use super::numbers::Numbers;
 use super::{FormatWriter, Record, Summary};
-use crate::cli::input::Id;
+use crate::cli::records::Id;
 
 pub struct Csv {
     pub delimiter: u8,

@@ -9,7 +9,7 @@ use monomorph::Values;
 use super::destination::Destination;
 use super::numbers::Numbers;
 use super::{FormatWriter, Record, Summary};
-use crate::cli::input::Id;
+use crate::cli::records::Id;
 
 pub struct Jsonl;
 

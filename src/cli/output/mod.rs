@@ -4,6 +4,7 @@
 mod columns;
 mod csv;
 mod destination;
+mod format;
 mod json;
 mod jsonl;
 mod npy;
@@ -15,14 +16,16 @@ mod raw;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use monomorph::{Precision, Quantizer, Values};
 
+use super::choice::some_of;
 use super::failure::Failure;
-use super::input::Id;
-use super::records::Row;
+use super::records::{Id, Row};
 
 pub use destination::{Destination, resolve};
+pub use format::{VectorFormat, Writing};
+pub use npy::Npy;
 #[cfg(feature = "parquet")]
 pub use parquet::Parquet;
 
@@ -31,28 +34,12 @@ pub use parquet::Parquet;
 pub struct OutputArgs {
     /// Format of the vectors [default: what --output's extension says, else jsonl]
     #[arg(long, short, value_name = "FORMAT")]
-    format: Option<Format>,
+    #[arg(value_parser = some_of(|format: &VectorFormat| format.supports(Writing::Texts)))]
+    format: Option<VectorFormat>,
 
     /// Write to FILE instead of standard output; FILE is replaced only when everything has been written
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-/// How vectors are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// One JSON object: the list that OpenAI's embeddings endpoint answers
-    Json,
-    /// One JSON object a line: {"id", "tokens", "dropped", "embedding"}; id and dropped only where there are any
-    Jsonl,
-    /// A header line, then a line a text: the id (or the position, from 0) and the values
-    Csv,
-    /// As csv, with tabs
-    Tsv,
-    /// NumPy array of little-endian float32, shape (texts, dimensions); the ids are not kept
-    Npy,
-    /// The same values without a header
-    Raw,
 }
 
 /// One text's result.
@@ -129,15 +116,15 @@ impl OutputArgs {
         quantizer: Quantizer,
         dimensions: usize,
     ) -> Result<Output, Failure> {
-        let format = self.format.unwrap_or_else(|| Format::of(self.output.as_deref()));
-        if let Some(path) =
-            self.output.as_ref().filter(|path| self.format.is_none() && is_parquet(path))
-        {
+        let by_name = || self.output.as_deref().and_then(VectorFormat::of);
+        let format = self.format.or_else(by_name).unwrap_or(VectorFormat::Jsonl);
+        let Some(writer) = format.writer() else {
+            let path = self.output.as_deref().unwrap_or(Path::new("-"));
             return Err(Failure::Usage(format!(
                 "--output {}: embed writes no Parquet; monomorph batch does",
                 path.display()
             )));
-        }
+        };
         let destination = match &self.output {
             Some(path) if !names_stdout(path) => Destination::file(path)?,
             _ => Destination::stdout(),
@@ -146,7 +133,7 @@ impl OutputArgs {
         if format.is_binary() && destination.is_terminal() {
             return Err(binary_on_terminal());
         }
-        Output::begin(format.writer(), destination, quantizer, summary)
+        Output::begin(writer, destination, quantizer, summary)
     }
 }
 
@@ -226,36 +213,8 @@ impl Output {
     }
 }
 
-fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "parquet" || extension == "pq")
-}
-
 /// The names of standard output. Where that is a file, it is written to as any other standard output: what it holds
 /// already is not ours to replace.
 pub fn names_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
-}
-
-impl Format {
-    fn of(output: Option<&Path>) -> Format {
-        let extension = output.and_then(Path::extension).and_then(|extension| extension.to_str());
-        extension
-            .and_then(|extension| Format::from_str(extension, true).ok())
-            .unwrap_or(Format::Jsonl)
-    }
-
-    pub fn is_binary(self) -> bool {
-        matches!(self, Format::Npy | Format::Raw)
-    }
-
-    pub fn writer(self) -> Box<dyn FormatWriter> {
-        match self {
-            Format::Json => Box::new(json::Json),
-            Format::Jsonl => Box::new(jsonl::Jsonl),
-            Format::Csv => Box::new(csv::Csv { delimiter: b',' }),
-            Format::Tsv => Box::new(csv::Csv { delimiter: b'\t' }),
-            Format::Npy => Box::new(npy::Npy::default()),
-            Format::Raw => Box::new(raw::Raw),
-        }
-    }
 }

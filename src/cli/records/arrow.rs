@@ -15,9 +15,8 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Fields, Format, Places, Row, TableFormat, Wanted};
+use super::{Fault, Fields, Id, Places, Row, TableFormat, TableReader, Wanted};
 use crate::cli::failure::Failure;
-use crate::cli::input::{self, Fault, Id};
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1024;
@@ -110,7 +109,7 @@ impl Batches {
     }
 }
 
-impl Format for Batches {
+impl TableReader for Batches {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         while self.row == self.batch.num_rows() {
             match self.batches.next() {
@@ -169,7 +168,7 @@ type Opened =
 /// An IPC file where its first bytes say so, else a stream.
 fn ipc(path: &Path) -> Result<Opened, Ipc> {
     const MAGIC: &[u8] = b"ARROW1";
-    let (mut reader, name) = input::open(path).map_err(Ipc::Failure)?;
+    let (mut reader, name) = super::open(path).map_err(Ipc::Failure)?;
     let mut start = Vec::new();
     let read = reader.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start);
     read.map_err(|error| Ipc::Failure(Failure::reading(&name, &error)))?;

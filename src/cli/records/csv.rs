@@ -4,9 +4,8 @@ use std::io::Read;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
-use super::{Fields, Format, Places, Row, Wanted};
+use super::{Fault, Fields, Id, Places, Row, TableReader, Wanted};
 use crate::cli::failure::Failure;
-use crate::cli::input::{Fault, Id};
 
 pub struct Csv {
     reader: Reader<Box<dyn Read + Send>>,
@@ -67,7 +66,7 @@ impl Csv {
     }
 }
 
-impl Format for Csv {
+impl TableReader for Csv {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         let mut record = std::mem::take(&mut self.record);
         let read = self.reader.read_byte_record(&mut record);

@@ -2,11 +2,12 @@
 
 use std::io::Read;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::fields::Object;
-use super::{Fields, Format, Row, Wanted};
-use crate::cli::input::{Fault, Id, Lines, parse_json};
+use super::lines::{Fault, Lines};
+use super::{Fields, Id, Row, TableReader, Wanted};
 
 pub struct Jsonl {
     lines: Lines,
@@ -19,7 +20,7 @@ impl Jsonl {
     }
 
     fn fields(&self, line: &str) -> Result<Fields, String> {
-        let Object(object) = parse_json(line)?;
+        let Object(object) = parse(line)?;
         let find = |name: &str| object.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let text = match find(&self.wanted.text) {
             Some(Value::String(text)) => text.clone(),
@@ -52,7 +53,7 @@ impl Jsonl {
     }
 }
 
-impl Format for Jsonl {
+impl TableReader for Jsonl {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         while let Some(line) = self.lines.next_line()? {
             if !line.trim_ascii().is_empty() {
@@ -65,6 +66,10 @@ impl Format for Jsonl {
     fn position(&self) -> u64 {
         self.lines.bytes()
     }
+
+    fn is_drained(&self) -> bool {
+        self.lines.is_drained()
+    }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -76,4 +81,15 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
+}
+
+/// What the line holds, or why it does not.
+pub fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
+    serde_json::from_str(line).map_err(|error| {
+        let message = error.to_string();
+        // serde_json counts lines within what it was given, which is one line here.
+        let reason =
+            message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
+        format!("column {}: {reason}", error.column())
+    })
 }

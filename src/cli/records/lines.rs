@@ -1,30 +1,125 @@
-//! A text a line.
+//! Lines of a file or of standard input, as text.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 
-use super::{Fields, Format, Row};
-use crate::cli::input::{Fault, Lines};
+use crate::cli::failure::Failure;
 
-pub struct Texts {
-    lines: Lines,
-    /// Whether the text is also a column of the output.
-    keep: bool,
+/// A longer line is no text but a mistake, such as a binary file. It is refused before it fills the memory.
+const MAX_LINE_BYTES: usize = 256 << 20;
+
+/// Why there is no next line, or no next record.
+#[derive(Debug)]
+pub enum Fault {
+    /// One line or record is bad; those after it can be read.
+    Record {
+        /// Where it is: file and line.
+        place: String,
+        reason: String,
+    },
+    /// Nothing more can be read.
+    Input(Failure),
 }
 
-impl Texts {
-    pub fn new(reader: Box<dyn Read + Send>, name: String, keep: bool) -> Texts {
-        Texts { lines: Lines::new(reader, name), keep }
+/// Lines, without their ends.
+pub struct Lines {
+    reader: BufReader<Box<dyn Read + Send>>,
+    name: String,
+    /// Lines read so far, so the number of the current line, counted from 1.
+    line: u64,
+    /// Bytes read so far.
+    bytes: u64,
+}
+
+impl Lines {
+    pub fn new(reader: Box<dyn Read + Send>, name: String) -> Lines {
+        Lines { reader: BufReader::with_capacity(64 << 10, reader), name, line: 0, bytes: 0 }
+    }
+
+    /// The next line without its end, nor a byte order mark on the first.
+    pub fn next_line(&mut self) -> Result<Option<String>, Fault> {
+        let mut bytes = Vec::new();
+        let mut limited = self.reader.by_ref().take(MAX_LINE_BYTES as u64 + 1);
+        limited.read_until(b'\n', &mut bytes).map_err(|error| self.unreadable(&error))?;
+        self.bytes += bytes.len() as u64;
+        self.line += 1;
+        if self.line == 1 && bytes.starts_with(b"\xEF\xBB\xBF") {
+            bytes.drain(..3);
+        }
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if bytes.len() > MAX_LINE_BYTES {
+            if bytes.last() != Some(&b'\n') {
+                let rest =
+                    self.reader.skip_until(b'\n').map_err(|error| self.unreadable(&error))?;
+                self.bytes += rest as u64;
+            }
+            return Err(self.fault(format!("longer than {} MiB", MAX_LINE_BYTES >> 20)));
+        }
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        match String::from_utf8(bytes) {
+            Ok(line) => Ok(Some(line)),
+            Err(error) => Err(self.invalid_utf8(&error)),
+        }
+    }
+
+    /// Bytes of the lines that have been read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the next line would have to be waited for, as far as is known.
+    pub fn is_drained(&self) -> bool {
+        self.reader.buffer().is_empty()
+    }
+
+    /// What messages call the line that was read last.
+    pub fn place(&self) -> String {
+        format!("{}, line {}", self.name, self.line)
+    }
+
+    /// The fault of the line that was read last.
+    pub fn fault(&self, reason: String) -> Fault {
+        Fault::Record { place: self.place(), reason }
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Fault {
+        Fault::Input(Failure::reading(&self.name, error))
+    }
+
+    fn invalid_utf8(&self, error: &std::string::FromUtf8Error) -> Fault {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let reason = format!("not valid UTF-8 at byte {} (0x{:02X})", at + 1, bytes[at]);
+        match (self.line, utf16_hint(bytes)) {
+            // The rest is no better.
+            (1, Some(hint)) => {
+                Fault::Input(Failure::Failed(format!("{}: {reason}{hint}", self.place())))
+            }
+            _ => self.fault(reason),
+        }
     }
 }
 
-impl Format for Texts {
-    fn next(&mut self) -> Result<Option<Fields>, Fault> {
-        let Some(text) = self.lines.next_line()? else { return Ok(None) };
-        let row = if self.keep { Row::Strings(vec![text.clone()]) } else { Row::None };
-        Ok(Some(Fields { place: self.lines.place(), text, id: None, title: None, row }))
-    }
+/// What to do where bytes begin as UTF-16 does.
+pub(super) fn utf16_hint(bytes: &[u8]) -> Option<&'static str> {
+    let marks = [[0xFF, 0xFE], [0xFE, 0xFF]];
+    marks
+        .iter()
+        .any(|mark| bytes.starts_with(mark))
+        .then_some("; it looks like UTF-16, which iconv -t UTF-8 converts")
+}
 
-    fn position(&self) -> u64 {
-        self.lines.bytes()
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        match fault {
+            Fault::Record { place, reason } => Failure::Failed(format!("{place}: {reason}")),
+            Fault::Input(failure) => failure,
+        }
     }
 }

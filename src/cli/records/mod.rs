@@ -1,27 +1,32 @@
-//! Records of a table, one after another, whatever the file's format: what `batch` reads.
+//! Records of a table, one after another, whatever the file's format: what every command reads texts with.
 
 #[cfg(feature = "parquet")]
 mod arrow;
 mod csv;
 mod fields;
+mod id;
 mod jsonl;
 mod lines;
 mod table;
+mod texts;
 
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use monomorph::Prompt;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::failure::Failure;
-use super::input::{self, Fault, Id};
 
 #[cfg(feature = "parquet")]
 pub use arrow::{id_at, text_at};
 #[cfg(feature = "parquet")]
 pub use fields::Kind;
 pub use fields::{Columns, Row};
+pub use id::Id;
+pub use jsonl::parse as parse_json;
+pub use lines::{Fault, Lines};
 pub use table::{TableArgs, TableFormat};
 
 /// Records that a table's columns are read from before any is embedded: its fields' names and types are theirs.
@@ -60,11 +65,17 @@ pub struct Fields {
     pub row: Row,
 }
 
-/// A format. After [`Fault::Record`] the next record can be read.
-trait Format: Send {
+/// A format, read. After [`Fault::Record`] the next record can be read.
+trait TableReader: Send {
     fn next(&mut self) -> Result<Option<Fields>, Fault>;
+
     /// How far it has come.
     fn position(&self) -> u64;
+
+    /// Whether the next record would have to be waited for, as far as is known.
+    fn is_drained(&self) -> bool {
+        false
+    }
 }
 
 /// Names of the columns that are read.
@@ -86,6 +97,12 @@ struct Places {
 }
 
 impl Wanted {
+    /// The texts of this column, and the ids of a column of that name.
+    fn text(column: &str) -> Wanted {
+        let id = ("id".to_owned(), false);
+        Wanted { text: column.to_owned(), id, title: None, rest: false }
+    }
+
     /// Their places among a table's names.
     fn places(&self, file: &str, names: &[String]) -> Result<Places, Failure> {
         let find = |column: &str| names.iter().position(|known| known == column);
@@ -106,7 +123,7 @@ impl Wanted {
 
 /// A table that is being read.
 pub struct Records {
-    format: Box<dyn Format>,
+    format: Box<dyn TableReader>,
     /// Columns that the output keeps; those of a jsonl file are known after [`Records::sample`].
     pub columns: Columns,
     /// Bytes or rows of the whole input, where they are known.
@@ -120,52 +137,82 @@ pub struct Records {
 }
 
 impl Records {
+    fn new(format: Box<dyn TableReader>, columns: Columns, extent: Option<u64>) -> Records {
+        let ahead = Default::default();
+        Records { format, columns, extent, title: None, ahead, index: 0, bad: 0, digest: 0 }
+    }
+
     fn open(path: &Path, format: TableFormat, wanted: Wanted) -> Result<Records, Failure> {
         let bytes = std::fs::metadata(path).ok().filter(|file| file.is_file()).map(|f| f.len());
-        let new = |format: Box<dyn Format>, columns| Records {
-            format,
-            columns,
-            extent: bytes,
-            title: None,
-            ahead: Default::default(),
-            index: 0,
-            bad: 0,
-            digest: 0,
-        };
-        match format {
+        #[cfg(feature = "parquet")]
+        if let TableFormat::Parquet | TableFormat::Arrow = format {
+            let rest = wanted.rest;
+            let table = arrow::Batches::open(path, format, &wanted)?;
+            let columns = if rest { Columns::Arrow(table.schema()) } else { Columns::None };
+            let extent = table.rows().or(bytes);
+            return Ok(Records::new(Box::new(table), columns, extent));
+        }
+        let (reader, name) = open(path)?;
+        Records::of_text(reader, name, format, wanted, bytes)
+    }
+
+    /// A table in a format of text; UTF-16 is refused by name before a format makes nonsense of it.
+    fn of_text(
+        mut reader: Box<dyn Read + Send>,
+        name: String,
+        format: TableFormat,
+        wanted: Wanted,
+        extent: Option<u64>,
+    ) -> Result<Records, Failure> {
+        let mut start = Vec::new();
+        let read = reader.by_ref().take(2).read_to_end(&mut start);
+        read.map_err(|error| Failure::reading(&name, &error))?;
+        if let Some(hint) = lines::utf16_hint(&start) {
+            return Err(Failure::Failed(format!("{name}: not UTF-8{hint}")));
+        }
+        let reader = Box::new(Cursor::new(start).chain(reader));
+        let rest = wanted.rest;
+        let (format, columns): (Box<dyn TableReader>, Columns) = match format {
             TableFormat::Lines => {
-                let (reader, name) = open_text(path)?;
-                let columns = if wanted.rest { Columns::texts() } else { Columns::None };
-                Ok(new(Box::new(lines::Texts::new(reader, name, wanted.rest)), columns))
+                (Box::new(texts::Texts::new(reader, name, rest)), Columns::texts())
             }
             TableFormat::Jsonl => {
-                let (reader, name) = open_text(path)?;
-                let columns = if wanted.rest { Columns::Json(Vec::new()) } else { Columns::None };
-                Ok(new(Box::new(jsonl::Jsonl::new(reader, name, wanted)), columns))
+                (Box::new(jsonl::Jsonl::new(reader, name, wanted)), Columns::Json(Vec::new()))
             }
             TableFormat::Csv | TableFormat::Tsv => {
-                let (reader, name) = open_text(path)?;
                 let delimiter = if format == TableFormat::Csv { b',' } else { b'\t' };
-                let rest = wanted.rest;
                 let table = csv::Csv::new(reader, name, delimiter, wanted)?;
-                let columns =
-                    if rest { Columns::Strings(table.names().to_vec()) } else { Columns::None };
-                Ok(new(Box::new(table), columns))
+                let columns = Columns::Strings(table.names().to_vec());
+                (Box::new(table), columns)
             }
-            #[cfg(feature = "parquet")]
             TableFormat::Parquet | TableFormat::Arrow => {
-                let rest = wanted.rest;
-                let table = arrow::Batches::open(path, format, &wanted)?;
-                let columns = if rest { Columns::Arrow(table.schema()) } else { Columns::None };
-                let extent = table.rows().or(bytes);
-                Ok(Records { extent, ..new(Box::new(table), columns) })
+                return Err(Failure::Usage(
+                    "this binary was built without Parquet and Arrow; build it with --features parquet"
+                        .into(),
+                ));
             }
-            #[cfg(not(feature = "parquet"))]
-            TableFormat::Parquet | TableFormat::Arrow => Err(Failure::Usage(
-                "this binary was built without Parquet and Arrow; build it with --features parquet"
-                    .into(),
-            )),
-        }
+        };
+        Ok(Records::new(format, if rest { columns } else { Columns::None }, extent))
+    }
+
+    /// Texts that were given one by one.
+    pub fn arguments(texts: Vec<String>) -> Records {
+        Records::new(Box::new(texts::Arguments(texts.into_iter())), Columns::None, None)
+    }
+
+    /// The texts of a table, with the ids it may have.
+    pub fn texts(path: &Path, format: TableFormat, column: &str) -> Result<Records, Failure> {
+        Records::open(path, format, Wanted::text(column))
+    }
+
+    /// The texts of what a reader gives.
+    #[cfg(test)]
+    pub fn read(
+        reader: Box<dyn Read + Send>,
+        name: String,
+        format: TableFormat,
+    ) -> Result<Records, Failure> {
+        Records::of_text(reader, name, format, Wanted::text("text"), None)
     }
 
     /// Reads the first records to learn their columns; they come again.
@@ -243,13 +290,6 @@ impl Records {
         Ok(Some(self.digest))
     }
 
-    /// The texts of a table of any format, with the ids it may have.
-    pub fn texts(path: &Path, column: &str) -> Result<Records, Failure> {
-        let id = ("id".to_owned(), false);
-        let wanted = Wanted { text: column.to_owned(), id, title: None, rest: false };
-        Records::open(path, TableFormat::of(path), wanted)
-    }
-
     /// Number of records that could not be read so far.
     pub fn bad(&self) -> u64 {
         self.bad
@@ -258,6 +298,11 @@ impl Records {
     /// A hash of all texts so far.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// Whether the next record would have to be waited for, as far as is known.
+    pub fn is_drained(&self) -> bool {
+        self.ahead.is_empty() && self.format.is_drained()
     }
 
     /// How far it has come, in the units of [`Records::extent`].
@@ -271,14 +316,12 @@ impl Records {
     }
 }
 
-/// Opens a file of text; UTF-16 is refused by name before a format makes nonsense of it.
-fn open_text(path: &Path) -> Result<(Box<dyn Read + Send>, String), Failure> {
-    let (mut reader, name) = input::open(path)?;
-    let mut start = Vec::new();
-    let read = reader.by_ref().take(2).read_to_end(&mut start);
-    read.map_err(|error| Failure::reading(&name, &error))?;
-    if let Some(hint) = input::utf16_hint(&start) {
-        return Err(Failure::Failed(format!("{name}: not UTF-8{hint}")));
+/// Opens a file, or standard input if the path is `-`, and says what messages call it.
+fn open(path: &Path) -> Result<(Box<dyn Read + Send>, String), Failure> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin()), "standard input".to_owned()));
     }
-    Ok((Box::new(Cursor::new(start).chain(reader)), name))
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| Failure::reading(&name, &error))?;
+    Ok((Box::new(file), name))
 }

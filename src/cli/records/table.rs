@@ -35,9 +35,9 @@ pub struct TableArgs {
 /// How a table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// One text a line
+    /// One text a line; an empty line is an empty text
     Lines,
-    /// One JSON object a line; empty lines are passed over
+    /// One JSON object a line: {"text": "...", "id": "..."}, the id a string or an integer and optional
     Jsonl,
     /// Values between commas, quoted where they need it; the first line names the columns
     Csv,
@@ -91,6 +91,11 @@ impl TableArgs {
 }
 
 impl TableFormat {
+    /// Whether it holds texts and no other columns, as the commands that read a list of texts take them.
+    pub fn is_of_texts(&self) -> bool {
+        matches!(self, TableFormat::Lines | TableFormat::Jsonl)
+    }
+
     pub fn of(path: &Path) -> TableFormat {
         let extension = path.extension().and_then(|extension| extension.to_str());
         match extension.unwrap_or_default().to_ascii_lowercase().as_str() {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Label, Vectors};
 use crate::cli::failure::Failure;
-use crate::cli::input::{Id, Lines, parse_json};
+use crate::cli::records::{Id, Lines, parse_json};
 
 pub struct Jsonl {
     lines: Lines,

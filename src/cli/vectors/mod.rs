@@ -9,7 +9,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::failure::Failure;
-use super::input::Id;
+use super::records::Id;
 
 pub use npy::Npy;
 

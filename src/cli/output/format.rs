@@ -1,0 +1,83 @@
+//! The formats that vectors are written in.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use super::FormatWriter;
+use super::csv::Csv;
+use super::json::Json;
+use super::jsonl::Jsonl;
+use super::npy::Npy;
+use super::raw::Raw;
+
+/// How vectors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VectorFormat {
+    /// One JSON object: the list that OpenAI's embeddings endpoint answers
+    Json,
+    /// One JSON object a line: {"id", "tokens", "dropped", "embedding"}; id and dropped only where there are any
+    Jsonl,
+    /// A header line, then a line a text: the id (or the position in the input, from 0) and the values
+    Csv,
+    /// As csv, with tabs
+    Tsv,
+    /// NumPy array of the precision's type, shape (texts, dimensions); the ids are not kept
+    Npy,
+    /// The same values, little-endian, without a header
+    Raw,
+    /// The input's columns and one of vectors (fixed-size lists); about the model in its key and value metadata
+    Parquet,
+}
+
+/// What writes vectors.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// `embed`: texts that have no other columns.
+    Texts,
+    /// `batch`: a table, and perhaps not all of it in one run.
+    Table,
+}
+
+impl VectorFormat {
+    /// Whether a command can write it.
+    pub fn supports(self, writing: Writing) -> bool {
+        match self {
+            VectorFormat::Json => writing == Writing::Texts,
+            VectorFormat::Parquet => writing == Writing::Table,
+            _ => true,
+        }
+    }
+
+    /// The names of all that a command can write.
+    pub fn names(writing: Writing) -> String {
+        let formats = VectorFormat::value_variants().iter().filter(|one| one.supports(writing));
+        let names = formats.filter_map(ValueEnum::to_possible_value);
+        names.map(|name| name.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The format that a file's extension names.
+    pub fn of(path: &Path) -> Option<VectorFormat> {
+        match path.extension()?.to_str()? {
+            extension if extension.eq_ignore_ascii_case("pq") => Some(VectorFormat::Parquet),
+            extension => VectorFormat::from_str(extension, true).ok(),
+        }
+    }
+
+    pub fn is_binary(self) -> bool {
+        matches!(self, VectorFormat::Npy | VectorFormat::Raw | VectorFormat::Parquet)
+    }
+
+    /// What writes it; none for Parquet, which has the columns of a table.
+    pub fn writer(self) -> Option<Box<dyn FormatWriter>> {
+        Some(match self {
+            VectorFormat::Json => Box::new(Json),
+            VectorFormat::Jsonl => Box::new(Jsonl),
+            VectorFormat::Csv => Box::new(Csv { delimiter: b',' }),
+            VectorFormat::Tsv => Box::new(Csv { delimiter: b'\t' }),
+            VectorFormat::Npy => Box::new(Npy::default()),
+            VectorFormat::Raw => Box::new(Raw),
+            VectorFormat::Parquet => return None,
+        })
+    }
+}
