@@ -1,8 +1,8 @@
-//! Options that are one of a few values, by name: for a command line, a request or a file of settings.
+//! Options with a few named values, for command lines, requests and configuration files.
 
 use std::fmt;
 
-/// An option with a few values. Each has a name, which [`Display`](fmt::Display) writes and
+/// An option with a few named values. The name is what [`Display`](fmt::Display) writes and
 /// [`FromStr`](std::str::FromStr) reads.
 ///
 /// ```
@@ -18,22 +18,22 @@ pub trait Choice: Copy + fmt::Display + std::str::FromStr<Err = UnknownValue> + 
     /// Every value once, the default first.
     const ALL: &'static [Self];
 
-    /// What is chosen, as messages call it.
+    /// The noun for the option, for messages.
     const WHAT: &'static str;
 
     /// The value's name.
     fn name(self) -> &'static str;
 
-    /// A line on what it means.
+    /// One line on what it means.
     fn help(self) -> &'static str;
 }
 
 /// A name that no value of a [`Choice`] has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownValue {
-    /// What was to be chosen: [`Choice::WHAT`].
+    /// The option: [`Choice::WHAT`].
     pub what: &'static str,
-    /// The name as it was given.
+    /// The given name.
     pub given: String,
     /// The names of all values.
     pub known: Vec<&'static str>,

@@ -18,7 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-/// The built model, opened: embeds texts on any thread. Requests run one after another, each on all threads.
+/// An open model. It can be shared between threads; requests run one after another, each on all threads of the
+/// embedder.
 ///
 /// ```
 /// use monomorph::{EmbedOptions, Embedder, cosine};
@@ -37,11 +38,11 @@ pub struct Embedder {
     threads: Threads,
     encoder: Box<dyn Forward>,
     scheduler: Scheduler,
-    /// What the model is, and its vocabulary: everything above the encoder goes by these.
+    /// What the model is, and its vocabulary.
     spec: &'static Spec,
     tokenizer: Tokenizer,
     info: Info,
-    /// The file that the encoder's weights are mapped from; none if they are inside the binary.
+    /// The file that the weights are mapped from; none if they are inside the binary.
     file: Option<Watch>,
 }
 
@@ -52,13 +53,13 @@ pub struct Info {
     pub isa: &'static str,
     /// `specialized` or `generic`, see [`Kernels`].
     pub path: &'static str,
-    /// Threads of a request.
+    /// Number of threads that a request uses.
     pub threads: usize,
-    /// Dimensions of a whole vector.
+    /// Dimensions of a full vector.
     pub dimensions: usize,
-    /// The longest text in tokens.
+    /// Length of the window, in tokens.
     pub n_ctx: usize,
-    /// Private memory that kept panels use, in bytes.
+    /// Private memory used by kept panels, in bytes.
     pub kept_bytes: usize,
 }
 
@@ -76,8 +77,8 @@ pub struct Memory {
 impl Embedder {
     /// Opens the model file that this binary was built for, with default options.
     ///
-    /// The file is mapped, not read. While the embedder lives, nobody may change the file in place. A request looks at
-    /// its length and time of modification first and last, and fails with [`Error::Changed`]; but a file that is
+    /// The file is mapped, not read, and must not be modified in place while the embedder exists. Each request checks
+    /// the file's length and modification time at its start and end, and fails with [`Error::Changed`]; a file that is
     /// truncated in the middle of a request ends the process with SIGBUS. Replace model files by renaming.
     pub fn open(path: impl AsRef<Path>) -> Result<Embedder, Error> {
         Embedder::options().open(path)
@@ -119,7 +120,7 @@ impl Embedder {
 
     /// Embeds texts, in order. A text's vector has the same bits alone and in any company.
     ///
-    /// The three steps of it can also be taken one by one, to batch texts of several callers: [`Embedder::encode`],
+    /// Its three steps are also available one by one, to batch texts of several callers: [`Embedder::encode`],
     /// [`Embedder::embed_ids`], [`Embedder::finish`].
     pub fn run(
         &self,
@@ -138,7 +139,7 @@ impl Embedder {
     }
 
     /// The ids of a text as [`Embedder::run`] would embed it: normalised, after its prompt and prefix, cut at the
-    /// window. Does not wait for requests that run.
+    /// window. Does not wait for running requests.
     ///
     /// # Errors
     /// [`Error::TooLong`], as of text 0, where the options forbid cutting; [`Error::Dimensions`] and
@@ -174,7 +175,7 @@ impl Embedder {
             Ok(result) => result.map_err(|_| Error::Cancelled)?,
             Err(_) => return Err(Error::Panicked),
         }
-        // Vectors of a file that changed under way are of neither.
+        // If the file changed during the request, the vectors belong to neither version.
         unchanged()
     }
 

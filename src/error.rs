@@ -3,9 +3,10 @@
 use crate::built;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Why a model could not be opened or a text not embedded. `Display` is one line that says what, where and what to do.
+/// Why a model could not be opened or a text could not be embedded. `Display` is one line that says what failed, where,
+/// and what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,28 +17,28 @@ pub enum Error {
         /// The system's reason.
         error: io::Error,
     },
-    /// The file is not a GGUF file, or not one of a model that this version runs.
+    /// The file is not a GGUF file, or its model is not one that this version runs.
     Gguf {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         error: monomorph_gguf::Error,
     },
-    /// A good file, but not the one this binary was built for.
+    /// A valid file, but not the one this binary was built for.
     WrongModel {
         /// The file.
         path: PathBuf,
-        /// The first differences, in words.
+        /// Descriptions of the first differences.
         differences: Vec<String>,
     },
-    /// The file's content is not that of the build.
+    /// The file's content differs from that of the build's file.
     Content {
         /// The file.
         path: PathBuf,
     },
-    /// The weights inside this executable are not those that the build put there.
+    /// The weights inside this executable differ from those that the build put there.
     Damaged,
-    /// The file was written to or cut after it was opened.
+    /// The file was modified or truncated after it was opened.
     Changed {
         /// The file.
         path: PathBuf,
@@ -46,14 +47,14 @@ pub enum Error {
         /// Its length now.
         bytes: u64,
     },
-    /// An instruction set was asked for that this CPU or this version does not have.
+    /// The requested instruction set is not available on this CPU or in this version.
     Isa {
         /// Its name.
         name: String,
     },
-    /// The system gave no threads.
+    /// The system could not start threads.
     Threads(io::Error),
-    /// The system gave no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels)
+    /// The system had no memory for the panels that [`OpenOptions::keep_panels`](crate::OpenOptions::keep_panels)
     /// keeps.
     Memory(io::Error),
     /// None of the model's prompts has this name.
@@ -63,56 +64,56 @@ pub enum Error {
         /// Every name of the model's prompts.
         known: Vec<&'static str>,
     },
-    /// A prompt was asked for of a model that was trained without.
+    /// A prompt was requested, but the model was trained without prompts.
     NoPrompts {
         /// The model's name.
         model: String,
     },
-    /// A vector of this many dimensions was asked for.
+    /// The requested number of dimensions is 0 or more than the model has.
     Dimensions {
-        /// As asked for.
+        /// The requested number.
         asked: usize,
-        /// The model's own.
+        /// The model's number.
         largest: usize,
     },
-    /// A text has more tokens than the window, and cutting it was forbidden.
+    /// A text has more tokens than the window, and the options forbid cutting it.
     TooLong {
-        /// The text's place in the request, from 0.
+        /// Index of the text in the request, from 0.
         text: usize,
-        /// Its tokens.
+        /// Number of its tokens.
         tokens: usize,
-        /// Whether that is their exact number, or the least it can be.
+        /// Whether that is exact, or a lower bound.
         exact: bool,
-        /// The window.
+        /// The window, in tokens.
         n_ctx: usize,
     },
     /// A text's ids cannot be embedded.
     Ids {
-        /// The text's place in the request, from 0.
+        /// Index of the text in the request, from 0.
         text: usize,
-        /// What is wrong with them.
+        /// What is wrong with the ids.
         reason: String,
     },
-    /// A slice for rows, or a row, has another length than is needed.
+    /// A slice of rows, or a row, has the wrong length.
     Rows {
-        /// Its values.
+        /// Number of its values.
         values: usize,
-        /// As many as it needs: the model's dimensions for each text.
+        /// The number it must have: the model's dimensions for each text.
         expected: usize,
     },
     /// A text's vector holds NaN or infinity, or is zero: the weights are damaged.
     NotFinite {
-        /// The text's place in the request, from 0.
+        /// Index of the text in the request, from 0.
         text: usize,
     },
-    /// The caller's flag was set.
+    /// The caller's cancel flag was set.
     Cancelled,
-    /// A thread panicked: a fault of this library. The embedder can still be used.
+    /// A thread panicked: a bug in this library. The embedder can still be used.
     Panicked,
 }
 
 impl Error {
-    /// The text that caused the error, as its place in the request from 0.
+    /// Index of the text that caused the error, from 0.
     pub fn text(&self) -> Option<usize> {
         match self {
             Error::TooLong { text, .. } | Error::Ids { text, .. } | Error::NotFinite { text } => {
@@ -122,14 +123,14 @@ impl Error {
         }
     }
 
-    /// What went wrong, without the place of the text.
+    /// What went wrong, without naming the text.
     pub fn reason(&self) -> String {
         match self {
             Error::TooLong { tokens, exact, n_ctx, .. } => {
                 let at_least = if *exact { "" } else { "at least " };
                 format!(
-                    "{at_least}{tokens} tokens, more than the window of {n_ctx}; shorten it, or let it be cut with \
-                     truncate end"
+                    "{at_least}{tokens} tokens, more than the window of {n_ctx}; shorten the text, or allow it to be cut \
+                     (truncate end)"
                 )
             }
             Error::Ids { reason, .. } => reason.clone(),
@@ -148,36 +149,24 @@ impl fmt::Display for Error {
                 write!(f, "cannot open model {}: {error}", path.display())
             }
             Error::Gguf { path, error } => write!(f, "{}: {error}", path.display()),
-            Error::WrongModel { path, differences } => {
-                // A build takes relative paths from the root of its package.
-                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                write!(
-                    f,
-                    "{} is not the file this binary was built for ({}); build one for it: {}MODEL_GGUF={} \
-                     cargo build --release",
-                    path.display(),
-                    differences.join("; "),
-                    if built::IS_EMBEDDED { "MONOMORPH_EMBED=1 " } else { "" },
-                    shell_word(&absolute.to_string_lossy()),
-                )
-            }
+            Error::WrongModel { path, differences } => wrong_model(f, path, differences),
             Error::Content { path } => write!(
                 f,
                 "{}: its content differs from that of the file this binary was built from; fetch it again or rebuild",
                 path.display()
             ),
             Error::Damaged => f.write_str(
-                "the weights inside this binary are not those of its build: it was damaged; copy or build it again",
+                "the weights inside this binary differ from those of its build: the binary is damaged; copy or build it again",
             ),
             Error::Changed { path, opened_bytes, bytes } => {
                 let how = if bytes == opened_bytes {
-                    "was written to".to_owned()
+                    "was modified".to_owned()
                 } else {
-                    format!("went from {opened_bytes} to {bytes} bytes")
+                    format!("changed from {opened_bytes} to {bytes} bytes")
                 };
                 write!(
                     f,
-                    "{} {how} after it was opened; open it again, and replace a model file by renaming another over it",
+                    "{} {how} after it was opened; open it again, and replace model files only by renaming",
                     path.display()
                 )
             }
@@ -190,7 +179,7 @@ impl fmt::Display for Error {
             Error::Memory(error) => {
                 write!(
                     f,
-                    "no memory to keep repacked weights in: {error}; open the model without keeping them"
+                    "not enough memory to keep repacked weights: {error}; open the model without keeping them"
                 )
             }
             Error::Prompt { name, known } => {
@@ -201,17 +190,17 @@ impl fmt::Display for Error {
                 "{model} was not trained with prompts; use a prefix to prepend your own text"
             ),
             Error::Dimensions { asked, largest } => {
-                write!(f, "{asked} dimensions were asked for; the model has 1 to {largest}")
+                write!(f, "{asked} dimensions requested, but this model has 1 to {largest}")
             }
             Error::Rows { values, expected } => {
-                write!(f, "{values} values for rows, where {expected} are needed")
+                write!(f, "{values} values for rows, but {expected} are expected")
             }
             Error::TooLong { text, .. } | Error::Ids { text, .. } | Error::NotFinite { text } => {
                 write!(f, "text {}: {}", text + 1, self.reason())
             }
             Error::Cancelled => f.write_str("cancelled"),
             Error::Panicked => f.write_str(
-                "a thread panicked, see the message above; this is a fault of monomorph",
+                "a thread panicked, see the message above; this is a bug in monomorph",
             ),
         }
     }
@@ -219,7 +208,21 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A word as a shell reads it back.
+fn wrong_model(f: &mut fmt::Formatter<'_>, path: &Path, differences: &[String]) -> fmt::Result {
+    // A build takes relative paths from the root of its package.
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    write!(
+        f,
+        "{} is not the file this binary was built for ({}); build one for it: {}MODEL_GGUF={} \
+         cargo build --release",
+        path.display(),
+        differences.join("; "),
+        if built::IS_EMBEDDED { "MONOMORPH_EMBED=1 " } else { "" },
+        shell_word(&absolute.to_string_lossy()),
+    )
+}
+
+/// A word, quoted for a shell if necessary.
 fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! monomorph: an embedding model compiled into a binary of its own.
+//! monomorph: compiles an embedding model into its own binary.
 //!
 //! The build reads a GGUF header ([`MODEL_GGUF`](crate::built)) and generates the model's dimensions as constants, its
 //! tensor offsets and its vocabulary tables. At run time the file is mapped and [`Embedder`] turns text into vectors.

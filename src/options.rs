@@ -1,4 +1,4 @@
-//! How a model is opened, and how texts are embedded.
+//! Options for opening a model and for embedding texts.
 
 use crate::choice::choice;
 use crate::unicode::Unicode;
@@ -19,24 +19,24 @@ pub enum Kernels {
 /// What to do with texts that are longer than the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Truncate {
-    /// Keep the first tokens, and say in [`Embedding::dropped`](crate::Embedding::dropped) how many were not kept.
+    /// Keep the first tokens; [`Embedding::dropped`](crate::Embedding::dropped) counts the others.
     #[default]
     End,
-    /// Keep the last tokens: the marks that the model wants around a text stay, a prompt before it does not.
+    /// Keep the last tokens. The model's begin and end tokens are kept, a prompt is not.
     Start,
     /// Fail with [`Error::TooLong`](crate::Error::TooLong).
     None,
 }
 
 choice! { Kernels, "kernels",
-    Specialized "specialized" "Dimensions compiled in"
-    Generic "generic" "Dimensions read at run time"
+    Specialized "specialized" "The model's dimensions are compiled in"
+    Generic "generic" "The dimensions are read at run time"
 }
 
 choice! { Truncate, "truncation",
-    End "end" "Cut its end, with a warning"
-    Start "start" "Cut its start, prompt included, with a warning"
-    None "none" "Fail, and name it"
+    End "end" "Cut the end, with a warning"
+    Start "start" "Cut the start, prompt included, with a warning"
+    None "none" "Fail, naming the text"
 }
 
 /// How to open the model.
@@ -81,19 +81,19 @@ impl OpenOptions {
 /// How to embed.
 #[derive(Clone, Debug)]
 pub struct EmbedOptions {
-    /// A prompt to put before each text, see [`Embedder::prompt`](crate::Embedder::prompt).
+    /// A prompt to prepend to each text, see [`Embedder::prompt`](crate::Embedder::prompt).
     pub prompt: Option<Prompt>,
-    /// Any text to put before each text, after the prompt.
+    /// Text to insert before each text, after the prompt.
     pub prefix: Option<String>,
-    /// Keep only so many values of each vector. The model was trained for 768, 512, 256 and 128.
+    /// Keep only the first so many values of each vector. The model was trained for 768, 512, 256 and 128.
     pub dimensions: Option<usize>,
     /// Scale vectors to length one.
     pub normalize: bool,
     /// What to do with long texts.
     pub truncate: Truncate,
-    /// Bring texts to a Unicode normalisation form first.
+    /// The Unicode normalisation form to bring texts to first.
     pub unicode: Unicode,
-    /// Once set, the request ends with [`Error::Cancelled`](crate::Error::Cancelled).
+    /// Setting this flag ends the request with [`Error::Cancelled`](crate::Error::Cancelled).
     pub cancel: Option<Arc<AtomicBool>>,
 }
 

@@ -1,4 +1,4 @@
-//! Smaller vectors: float16, one byte or one bit a value, as `quantize_embeddings` of sentence-transformers defines
+//! Smaller vectors: float16, one byte or one bit per value, as `quantize_embeddings` of sentence-transformers defines
 //! them (version 6, `sentence_transformers/util/quantization.py`). Applied last, after the Matryoshka cut and the L2
 //! norm.
 
@@ -6,10 +6,10 @@ use crate::choice::choice;
 use half::f16;
 use std::fmt;
 
-/// What a value of a vector is stored as.
+/// The type that a vector's values are stored as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// As the model gives it.
+    /// The model's own values.
     #[default]
     Float32,
     /// Rounded to the nearest half-precision float.
@@ -18,9 +18,9 @@ pub enum Precision {
     Int8,
     /// 0 to 255 over each dimension's range.
     Uint8,
-    /// Signs, eight a byte, 128 subtracted from each byte.
+    /// Signs, eight per byte, 128 subtracted from each byte.
     Binary,
-    /// Signs, eight a byte.
+    /// Signs, eight per byte.
     Ubinary,
 }
 
@@ -36,25 +36,25 @@ pub enum BitOrder {
 
 // The names are those of sentence-transformers.
 choice! { Precision, "precision",
-    Float32 "float32" "As the model gives them"
-    Float16 "float16" "Half as long"
+    Float32 "float32" "The model's own values"
+    Float16 "float16" "Half-precision floats"
     Int8 "int8" "-128 to 127 over each dimension's range; needs ranges"
     Uint8 "uint8" "0 to 255 over each dimension's range; needs ranges"
-    Binary "binary" "A bit a value, set where it is above zero, in signed bytes"
-    Ubinary "ubinary" "The same in unsigned bytes"
+    Binary "binary" "One bit per value, set if it is above zero, in signed bytes"
+    Ubinary "ubinary" "The same, in unsigned bytes"
 }
 
 choice! { BitOrder, "bit order",
-    Msb "msb" "The highest, as NumPy packs them"
-    Lsb "lsb" "The lowest, as sqlite-vec reads them"
+    Msb "msb" "The highest, as in NumPy's packbits"
+    Lsb "lsb" "The lowest, as in sqlite-vec"
 }
 
-/// The least and the greatest value of each dimension, over a sample of vectors.
+/// The minimum and maximum of each dimension, over a sample of vectors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ranges {
-    /// Least values, one a dimension.
+    /// Minimums, one per dimension.
     pub least: Vec<f32>,
-    /// Greatest values, one a dimension.
+    /// Maximums, one per dimension.
     pub greatest: Vec<f32>,
 }
 
@@ -63,7 +63,7 @@ pub struct Ranges {
 pub struct Quantizer {
     precision: Precision,
     bit_order: BitOrder,
-    /// Each dimension's least value and step; empty where none are needed.
+    /// Each dimension's minimum and step; empty if the precision needs no ranges.
     starts: Vec<(f32, f32)>,
 }
 
@@ -80,7 +80,7 @@ pub enum Values {
     U8(Vec<u8>),
 }
 
-/// int8 and uint8 need ranges of as many dimensions as the vectors have.
+/// The error of int8 and uint8 without ranges of as many dimensions as the vectors have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RangesMissing {
     /// Dimensions of the vectors.
@@ -90,7 +90,7 @@ pub struct RangesMissing {
 }
 
 impl Precision {
-    /// Values of a stored vector, given those of the float32 one: an eighth, rounded up, where they are bits.
+    /// Number of values in a stored vector of so many dimensions: an eighth, rounded up, if they are bits.
     pub fn len(self, dimensions: usize) -> usize {
         if self.is_bits() { dimensions.div_ceil(8) } else { dimensions }
     }
@@ -100,7 +100,7 @@ impl Precision {
         matches!(self, Precision::Int8 | Precision::Uint8)
     }
 
-    /// Whether only signs are kept.
+    /// Whether only the signs are kept.
     pub fn is_bits(self) -> bool {
         matches!(self, Precision::Binary | Precision::Ubinary)
     }
@@ -119,10 +119,10 @@ impl Ranges {
 }
 
 impl Quantizer {
-    /// A quantizer for vectors of so many dimensions; only int8 and uint8 look at the ranges.
+    /// A quantizer for vectors of so many dimensions; only int8 and uint8 use the ranges.
     ///
     /// # Errors
-    /// [`RangesMissing`] if ranges are needed and are not there for each dimension.
+    /// [`RangesMissing`] if the precision needs ranges and there is not one for each dimension.
     pub fn new(
         precision: Precision,
         bit_order: BitOrder,
@@ -143,7 +143,7 @@ impl Quantizer {
         Ok(Quantizer { precision, bit_order, starts })
     }
 
-    /// What the values become.
+    /// The precision of the result.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -161,7 +161,7 @@ impl Quantizer {
         }
     }
 
-    /// A bit a value, set where it is greater than zero; the last byte is filled up with zeros.
+    /// One bit per value, set if it is above zero; the last byte is padded with zeros.
     fn signs<'a>(&self, vector: &'a [f32]) -> impl Iterator<Item = u8> + use<'a> {
         let order = self.bit_order;
         vector.chunks(8).map(move |eight| {
@@ -174,7 +174,7 @@ impl Quantizer {
     }
 }
 
-/// The step of its range that a value lies on, from below; values outside take its ends.
+/// The index of the step of its range that a value falls on; values outside the range are clamped.
 fn level(x: f32, (least, step): (f32, f32)) -> u8 {
     ((x - least) / step).floor().clamp(0.0, 255.0) as u8
 }

@@ -1,4 +1,4 @@
-//! What is done to each text of a request on its way to ids, and to its row on the way back.
+//! The steps of a request before and after the encoder: text to ids, and row to vector.
 
 use crate::error::Error;
 use crate::options::{EmbedOptions, Truncate};
@@ -13,17 +13,17 @@ use std::sync::atomic::Ordering;
 pub struct Embedding {
     /// The vector.
     pub vector: Vec<f32>,
-    /// Tokens it was made from, prompt and special tokens included.
+    /// Number of tokens it was made from, prompt and special tokens included.
     pub tokens: usize,
-    /// Tokens that were dropped because the text was longer than the window.
+    /// Number of tokens that were dropped because the text was longer than the window.
     pub dropped: usize,
-    /// Whether `dropped` is exact; of huge texts only a part is tokenized, and it is the least there can be.
+    /// Whether `dropped` is exact, or a lower bound, because only a part of a huge text is tokenized.
     pub dropped_is_exact: bool,
 }
 
-/// Options, checked, with what every text of the request shares.
+/// Checked options, and what all texts of the request share.
 pub struct Request {
-    /// As the caller gave them.
+    /// The caller's options.
     pub options: EmbedOptions,
     spec: &'static Spec,
     tokenizer: Tokenizer,
@@ -80,7 +80,7 @@ impl Request {
             .ok_or(Error::NotFinite { text })
     }
 
-    /// What the caller gets for a text.
+    /// The result for a text.
     pub fn embedding(
         &self,
         text: usize,
@@ -95,7 +95,7 @@ impl Request {
         })
     }
 
-    /// Whether the caller wants no more.
+    /// Whether the caller has cancelled the request.
     pub fn is_cancelled(&self) -> bool {
         self.options.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }

@@ -1,4 +1,4 @@
-//! Embedding without end: texts from an iterator, vectors to an iterator, memory bounded between the two.
+//! Streams: an iterator of texts becomes an iterator of vectors, with bounded memory.
 
 use crate::embedder::Embedder;
 use crate::error::Error;
@@ -8,8 +8,8 @@ use crate::tokenizer::Encoding;
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-/// Tokens read ahead for each thread: the last bundles of a window leave a thread idle for a few percent of its time,
-/// and a window takes seconds, not minutes.
+/// Tokens read ahead per thread: enough that the last bundles of a window leave a thread idle for only a few percent of
+/// its time, and that a window takes seconds, not minutes.
 const TOKENS_PER_THREAD: usize = 8192;
 
 /// Vectors of an iterator's texts, in order: made by [`Embedder::stream`].
@@ -18,8 +18,8 @@ const TOKENS_PER_THREAD: usize = 8192;
 /// together on all threads, and gives their vectors out one by one. Memory is bounded by the window, however many texts
 /// there are: the texts themselves, at most 2 KiB of ids and one vector each.
 ///
-/// An error of one text ([`Error::text`] names its place in the stream, from 0) takes that text's place, and the next
-/// texts follow. After any other error, such as [`Error::Cancelled`], the stream has ended.
+/// An error of one text ([`Error::text`] is its index in the stream, from 0) takes that text's place, and the next
+/// texts follow. Any other error, such as [`Error::Cancelled`], ends the stream.
 pub struct Stream<'a, I: Iterator> {
     embedder: &'a Embedder,
     texts: I,
@@ -35,7 +35,7 @@ pub struct Stream<'a, I: Iterator> {
 
 enum State {
     Open(Box<Request>),
-    /// The options were wrong, and nobody has been told.
+    /// The options were wrong, and the error has not been returned yet.
     Refused(Error),
     Ended,
 }
@@ -44,9 +44,9 @@ enum State {
 pub struct WithTexts<'a, I: Iterator>(Stream<'a, I>);
 
 impl Embedder {
-    /// Embeds the texts of an iterator as they are asked for, with bounded memory. See [`Stream`].
+    /// Embeds the texts of an iterator on demand, with bounded memory. See [`Stream`].
     ///
-    /// The iterator may read a file or a channel; another thread at the channel's other end makes reading and embedding
+    /// The iterator may read a file or a channel; with another thread at the channel's other end, reading and embedding
     /// overlap. Setting [`EmbedOptions::cancel`] ends the stream within milliseconds.
     ///
     /// ```
@@ -84,8 +84,8 @@ impl Embedder {
 }
 
 impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
-    /// Tokens of the texts that are read and embedded together; the default is 8192 for each thread. Fewer give the
-    /// first vector sooner and take less memory, more keep many threads busier. The last text may exceed it.
+    /// Number of tokens that are read ahead and embedded together; the default is 8192 per thread. Fewer give the first
+    /// vector sooner and take less memory, more keep many threads busier. The last text may exceed it.
     pub fn read_ahead(mut self, tokens: usize) -> Self {
         self.read_ahead = tokens;
         self
@@ -108,7 +108,7 @@ impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
         WithTexts(self)
     }
 
-    /// Makes the next window's results ready; none if the texts are over or the stream has ended.
+    /// Computes the results of the next window; none if there are no more texts or the stream has ended.
     fn fill(&mut self) {
         let request = match std::mem::replace(&mut self.state, State::Ended) {
             State::Open(request) => request,

@@ -5,29 +5,29 @@ use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
-/// Which normalisation form a text is brought to before it is tokenized.
+/// The normalisation form that a text is brought to before it is tokenized.
 ///
 /// The same word may be written with composed or with combining characters and then tokenizes
 /// differently. The model's reference tokenizer normalises nothing, so neither does the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unicode {
-    /// The text as it is: what the model's reference does.
+    /// Leave the text as it is, like the model's reference tokenizer.
     #[default]
     None,
     /// Canonical composition: `e` followed by a combining acute becomes `é`.
     Nfc,
-    /// Compatibility composition: as NFC, and ligatures, full-width and other variant forms become plain ones.
+    /// Compatibility composition: as NFC, and ligatures, full-width and other variants become plain characters.
     Nfkc,
 }
 
 choice! { Unicode, "Unicode form",
-    None "none" "The text as it is"
+    None "none" "Leave the text as it is"
     Nfc "nfc" "Canonical composition"
     Nfkc "nfkc" "Compatibility composition"
 }
 
 impl Unicode {
-    /// The text in this form; borrowed where it already is, which a quick scan usually tells.
+    /// The text in this form; borrowed if a quick scan finds that it already is.
     ///
     /// ```
     /// use monomorph::Unicode;

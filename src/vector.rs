@@ -1,7 +1,7 @@
-//! What happens to a vector last: the Matryoshka cut and the L2 norm; and how two of them are compared.
+//! The last steps of a vector, the Matryoshka cut and the L2 norm; and the cosine of two vectors.
 
 /// Cuts the vector to its first `dimensions` values (Kusupati et al. 2022) and, if asked, scales it to length one.
-/// `None` if the vector is not finite, or zero where it has to be scaled.
+/// `None` if the vector is not finite, or if it is zero and has to be scaled.
 pub fn finish(mut vector: Vec<f32>, dimensions: usize, normalize: bool) -> Option<Vec<f32>> {
     vector.truncate(dimensions);
     if vector.iter().any(|x| !x.is_finite()) {
@@ -22,8 +22,8 @@ fn norm(vector: &[f32]) -> f64 {
     vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt()
 }
 
-/// The cosine of the angle between two vectors of any length: 1 for the same direction, 0 for unrelated ones. That with
-/// a zero vector is 0. Values that the other vector has no counterpart of are ignored.
+/// The cosine similarity of two vectors: 1 for the same direction, 0 for orthogonal vectors or if one is zero. They
+/// need not be normalised. If one has more values than the other, the surplus is ignored.
 ///
 /// ```
 /// assert_eq!(monomorph::cosine(&[3.0, 4.0], &[6.0, 8.0]), 1.0);
@@ -37,7 +37,7 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     if norms > 0.0 { (f64::from(dot(a, b)) / norms.sqrt()) as f32 } else { 0.0 }
 }
 
-/// Sixteen sums side by side, which the compiler keeps in vector registers.
+/// Sixteen partial sums, which the compiler keeps in vector registers.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<16>();
     let (b, b_rest) = b.as_chunks::<16>();

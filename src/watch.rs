@@ -1,8 +1,8 @@
-//! The file behind a mapping, watched: what was mapped is used only while the file is as it was opened.
+//! Detects changes of a mapped file: the mapping is used only while the file is unchanged.
 //!
-//! A look at the file's length and time of modification takes about a microsecond. It cannot exclude a change in the
-//! middle of a request; a service that was told too late still hears of it with the next one, instead of being ended by
-//! SIGBUS or giving vectors of half-written weights for ever.
+//! Checking the file's length and modification time takes about a microsecond. It cannot rule out a change in the
+//! middle of a request; but the next request fails, so that a service neither dies of SIGBUS nor keeps returning
+//! vectors of half-written weights.
 
 use crate::error::Error;
 use std::fs::{File, Metadata};
@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file as it was when it was opened. It stays open, so that a file renamed over it is another one.
+/// A file and its state when it was opened. It stays open, so that a file renamed over it is a different one.
 pub struct Watch {
     file: File,
     path: PathBuf,
@@ -20,7 +20,7 @@ pub struct Watch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     len: u64,
-    /// None where the file system keeps no such time.
+    /// None if the file system does not record it.
     modified: Option<SystemTime>,
 }
 

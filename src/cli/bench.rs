@@ -1,4 +1,4 @@
-//! `monomorph bench`: how fast this binary is here.
+//! `monomorph bench`: the speed of this binary on this machine.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::records::Entry;
 
 /// Time passes over a file of texts
 ///
-/// One pass warms up, then passes are timed until the time is over; at least one.
+/// After a warm-up pass, passes are timed until the time is up, at least one.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +35,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Begin no pass after S seconds of timed passes
+    /// Start no pass after S seconds of timed passes
     #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
     seconds: Duration,
 
@@ -43,18 +43,19 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PATH", default_value = "specialized", value_parser = choice::<Kernels>())]
     path: Kernels,
 
-    /// Repack the weights in each call, as embed does, instead of keeping the panels in memory
+    /// Repack the weights in each call, as embed does, instead of keeping them in memory
     #[arg(long)]
     no_keep: bool,
 
-    /// Print one JSON object: {"texts", "tokens", "seconds": [one a pass], "peak_rss_bytes", "isa", "path", "threads"}
+    /// Print one JSON object: {"texts", "tokens", "seconds": [one per pass], "peak_rss_bytes", "isa", "path",
+    /// "threads"}
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Mode {
-    /// One call a text: what someone who waits for it sees
+    /// One call per text: the latency of a single request
     Single,
     /// All texts in one call
     Batch,
@@ -63,7 +64,7 @@ enum Mode {
 #[derive(Serialize)]
 struct Measurement {
     texts: usize,
-    /// In one pass.
+    /// Tokens of one pass.
     tokens: usize,
     /// Wall-clock time of each pass.
     seconds: Vec<f64>,
@@ -112,7 +113,7 @@ fn measure(embedder: &Embedder, texts: &[Entry], args: &BenchArgs) -> Result<Mea
     })
 }
 
-/// Embeds all texts once; gives the number of tokens.
+/// Embeds all texts once, and returns the number of tokens.
 fn pass(embedder: &Embedder, texts: &[Entry], mode: Mode) -> Result<usize, Failure> {
     let options = EmbedOptions::default();
     let texts_a_call = match mode {
@@ -161,7 +162,7 @@ impl Measurement {
     }
 }
 
-/// The most memory this process has held at once, pages of the mapped file included; known on Linux only.
+/// Peak resident memory of this process, pages of the mapped file included; known on Linux only.
 fn peak_rss_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

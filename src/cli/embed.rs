@@ -1,4 +1,4 @@
-//! `monomorph embed`: texts in, vectors out.
+//! `monomorph embed`: turns texts into vectors.
 
 use std::time::Instant;
 
@@ -17,8 +17,8 @@ use super::records::{Entry, Row};
 /// Turn texts into vectors
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Every line of a text file is a text, empty lines too, so line N of the input is vector N of the output.
-Memory does not grow with the input, but for npy to standard output, which starts with the number of vectors.
+Every line of a text file is a text, empty lines included, so line N of the input is vector N of the output.
+Memory does not grow with the input, except for npy on standard output, which starts with the number of vectors.
 A text longer than the model's window is cut, with a warning; --truncate none makes that an error.
 
 Examples:
@@ -32,11 +32,11 @@ pub struct EmbedArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    precision: PrecisionArgs,
-    #[command(flatten)]
     vectors: VectorArgs,
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
-    /// Say on standard error how many texts and tokens there were, and how fast it went
+    /// Print the number of texts and tokens, and the speed, on standard error
     #[arg(long)]
     stats: bool,
 }
@@ -97,7 +97,7 @@ fn failure(chunk: &[Entry], error: &monomorph::Error) -> Failure {
     }
 }
 
-/// What messages call a text, counted from 1.
+/// The name of a text in messages, counted from 1.
 fn name(text: &Entry) -> String {
     let number = text.index + 1;
     match &text.id {

@@ -8,7 +8,7 @@ use super::model::ModelArgs;
 use super::preparation::{PreparationArgs, PromptArgs};
 use super::records::TableArgs;
 
-/// The model, and what is done to a text on its way through it.
+/// The model, and how texts are prepared for it.
 #[derive(Args, Debug)]
 pub struct EmbeddingArgs {
     #[command(flatten)]
@@ -19,19 +19,19 @@ pub struct EmbeddingArgs {
     pub model: ModelArgs,
 }
 
-/// The same, of commands whose answer is the vectors.
+/// The same, for commands that output vectors.
 #[derive(Args, Debug)]
 pub struct VectorArgs {
     #[command(flatten)]
     pub embedding: EmbeddingArgs,
 
-    /// Leave the vectors at the length the model gives them
+    /// Do not scale the vectors to length one
     #[arg(long)]
     no_normalize: bool,
 }
 
 impl EmbeddingArgs {
-    /// Opens the model, `configure`d for the command, with the library's options for these arguments.
+    /// Opens the model, with options added by `configure`, and returns the options to embed with.
     pub fn open(
         &self,
         configure: impl FnOnce(OpenOptions) -> OpenOptions,
@@ -53,11 +53,11 @@ impl VectorArgs {
         Ok((embedder, EmbedOptions { normalize: !self.no_normalize, ..options }))
     }
 
-    /// The same for the texts of a table, which may be many.
+    /// The same for a table: its texts may be many, so weights are repacked once.
     pub fn open_for_table(&self, table: &TableArgs) -> Result<(Embedder, EmbedOptions), Failure> {
         let (embedder, mut options) = self.open(|options| options.keep_panels(true))?;
         if table.has_titles() {
-            // The prompt is in each text, with its title.
+            // Each text already has its prompt, with its title.
             options.prefix = None;
         }
         Ok((embedder, options))

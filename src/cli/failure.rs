@@ -1,21 +1,21 @@
-//! How a command ends when it does not end well, and the exit code of each way.
+//! Why a command failed, and its exit code.
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-/// Why a command stopped early.
+/// Why a command did not complete.
 #[derive(Debug)]
 pub enum Failure {
-    /// The command line asks for something that makes no sense: exit code 2.
+    /// The command line is wrong: exit code 2.
     Usage(String),
-    /// So many records are missing from an output that is whole otherwise: exit code 3.
-    LeftOut(u64),
-    /// A signal ended the work: exit code 130, as shells have it for Ctrl-C.
+    /// The output is complete except for this many bad records: exit code 3.
+    Skipped(u64),
+    /// A signal ended the run: exit code 130, which shells use for Ctrl-C.
     Interrupted(String),
-    /// Anything else that went wrong: exit code 1.
+    /// Anything else: exit code 1.
     Failed(String),
-    /// The reader of standard output went away, as `| head` does. That is no fault: exit code 0, nothing said.
+    /// The reader of standard output closed it, as `| head` does. This is not an error: exit code 0, no message.
     ClosedPipe,
 }
 
@@ -23,7 +23,7 @@ impl Failure {
     /// The exit code after a signal.
     pub const INTERRUPTED: u8 = 130;
 
-    /// A failed write; `target` names where to.
+    /// A failed write to `target`.
     pub fn writing(target: impl fmt::Display, error: &io::Error) -> Failure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
@@ -31,12 +31,12 @@ impl Failure {
         }
     }
 
-    /// A failed read; `source` names where from.
+    /// A failed read from `source`.
     pub fn reading(source: impl fmt::Display, error: &io::Error) -> Failure {
         Failure::Failed(format!("cannot read {source}: {error}"))
     }
 
-    /// Says what there is to say on standard error, and gives the exit code.
+    /// Prints the message on standard error, and returns the exit code.
     pub fn report(self) -> ExitCode {
         match self {
             Failure::ClosedPipe => ExitCode::SUCCESS,
@@ -44,12 +44,12 @@ impl Failure {
                 super::message::error(&message);
                 ExitCode::FAILURE
             }
-            Failure::LeftOut(records) => {
+            Failure::Skipped(records) => {
                 let (records, were) = match records {
                     1 => ("1 record".to_owned(), "was"),
                     n => (format!("{n} records"), "were"),
                 };
-                super::message::error(format_args!("{records} {were} left out, see above"));
+                super::message::error(format_args!("{records} {were} skipped, see above"));
                 ExitCode::from(3)
             }
             Failure::Interrupted(message) => {

@@ -14,24 +14,24 @@ use super::records::{Entry, Records, TableFormat};
 const CHUNK_TEXTS: usize = 512;
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// The arguments that say where the texts are.
+/// The arguments for the texts.
 #[derive(Args, Debug)]
 pub struct InputArgs {
-    /// Texts, each an argument; without any, and without --input, standard input is read
+    /// Texts, one per argument; without any and without --input, standard input is read
     #[arg(value_name = "TEXT", conflicts_with = "input")]
     texts: Vec<String>,
 
-    /// Read texts from FILE, or from standard input if it is `-`: one a line, every line a text, empty ones too
+    /// Read texts from FILE, or from standard input if it is `-`: one per line, empty lines included
     #[arg(long, short, value_name = "FILE")]
     input: Option<PathBuf>,
 
-    /// How --input is written [default: jsonl for *.jsonl and *.ndjson, else lines]
+    /// Format of --input [default: jsonl for *.jsonl and *.ndjson, else lines]
     #[arg(long, value_name = "FORMAT", value_parser = some_of(TableFormat::is_of_texts))]
     input_format: Option<TableFormat>,
 }
 
 impl InputArgs {
-    /// Opens what the arguments name.
+    /// Opens the source of the texts.
     pub fn open(self) -> Result<Source, Failure> {
         match self.input {
             Some(path) => Source::open(&path, self.input_format),
@@ -44,10 +44,10 @@ impl InputArgs {
     }
 }
 
-/// Texts that are read as they are asked for.
+/// Texts, read in chunks.
 pub struct Source {
     records: Records,
-    /// What ended the last chunk; the texts before it come first.
+    /// The failure that ended the last chunk, to be returned after its texts.
     failure: Option<Failure>,
 }
 
@@ -63,8 +63,8 @@ impl Source {
         Records::texts(path, format.unwrap_or(by_name), "text").map(Source::new)
     }
 
-    /// Replaces the contents of `chunk` by the next texts; none are left once it stays empty. A chunk ends early where
-    /// the reader would have to wait for more, so that a program that sends one text and waits for its vector gets it.
+    /// Replaces the contents of `chunk` with the next texts, or with none at the end. A chunk ends early where reading
+    /// more may block, so that a program that sends one text and waits for its vector gets it.
     pub fn next_chunk(&mut self, chunk: &mut Vec<Entry>) -> Result<(), Failure> {
         chunk.clear();
         if let Some(failure) = self.failure.take() {
@@ -90,7 +90,7 @@ impl Source {
         }
     }
 
-    /// All texts that are left.
+    /// Reads all remaining texts.
     pub fn read_all(mut self) -> Result<Vec<Entry>, Failure> {
         let (mut all, mut chunk) = (Vec::new(), Vec::new());
         loop {

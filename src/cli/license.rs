@@ -1,4 +1,4 @@
-//! `monomorph --license`: the terms of the program, and those of the model, for whoever passes the binary on.
+//! `monomorph --license`: the terms of the program and of the model, for anyone who redistributes the binary.
 
 use monomorph::built;
 use monomorph_spec::Spec;
@@ -6,21 +6,22 @@ use monomorph_spec::Spec;
 use super::failure::Failure;
 use super::output;
 
-/// The MIT licence asks that its text go with every copy; a binary may be the only file there is.
+/// The MIT licence requires its text in every copy; the binary may be the only file.
 const MIT: &str = include_str!("../../LICENSE-MIT");
 
-/// What section 3.1 of the Gemma Terms of Use asks to go with every copy of a Gemma model, and section 3.2's limits.
+/// The notice that section 3.1 of the Gemma Terms of Use requires with every copy of a Gemma model, and the
+/// restrictions of section 3.2.
 const GEMMA: &str = "\
 Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms
 
-Whoever gets a copy of this model is bound by these terms, and must not put it to the uses that the Gemma Prohibited Use
-Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy
+Everyone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma Prohibited
+Use Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy
 ";
 
 pub fn run() -> Result<(), Failure> {
     let program = format!(
         "monomorph {} is yours under the MIT licence, below, or the Apache License, Version 2.0\n\
-         (https://www.apache.org/licenses/LICENSE-2.0), as you like.\n\n{MIT}\n\
+         (https://www.apache.org/licenses/LICENSE-2.0), at your option.\n\n{MIT}\n\
          Its tables of the IQ formats are those of ggml (https://github.com/ggml-org/ggml), under the same MIT licence:\n\
          Copyright (c) 2023-2026 The ggml authors\n",
         env!("CARGO_PKG_VERSION")
@@ -29,7 +30,7 @@ pub fn run() -> Result<(), Failure> {
     output::print(format!("{program}\n{model}").as_bytes())
 }
 
-/// The notice of a model, whose weights are inside the binary or not.
+/// The notice of a model; `inside` if its weights are inside the binary.
 fn of_model(spec: &Spec, inside: bool) -> String {
     let mut out = format!("The model: {}\n\n", spec.name);
     if is_gemma(spec) {
@@ -40,13 +41,13 @@ fn of_model(spec: &Spec, inside: bool) -> String {
     let place = if inside {
         "Its weights are inside this binary, rearranged by monomorph for its kernels; their values are those of the file."
     } else {
-        "Its weights are in a file of their own; inside this binary are its vocabulary and the shapes of its tensors."
+        "Its weights are in a separate file; this binary contains its vocabulary and the shapes of its tensors."
     };
     out + "\n" + place + "\n"
 }
 
-/// Whether the Gemma Terms of Use hold. What the file says counts; where it says nothing, it is one of Google's models,
-/// since all architectures that are run are theirs.
+/// Whether the Gemma Terms of Use apply. The file's licence decides; without one it is one of Google's models, since
+/// all supported architectures are theirs.
 fn is_gemma(spec: &Spec) -> bool {
     let names_gemma = |text: &&str| {
         let text = text.to_lowercase();

@@ -1,4 +1,4 @@
-//! `monomorph completions` and `monomorph man`: what a shell and a manual want to know of the command line.
+//! `monomorph completions` and `monomorph man`: completion scripts and manual pages.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use super::failure::Failure;
 use super::{message, output};
 
-/// Print a script that completes this command's words in a shell
+/// Print a shell completion script
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -22,13 +22,13 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Write the manual, a page a command
+/// Write manual pages, one per command
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
   monomorph man ~/.local/share/man/man1 && man monomorph-batch")]
 pub struct ManArgs {
-    /// The folder for the pages; it is made if it is not there
+    /// Folder for the pages; created if missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
@@ -45,6 +45,6 @@ pub fn man(args: &ManArgs, command: Command) -> Result<(), Failure> {
     let written =
         fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     written.map_err(|error| Failure::writing(folder.display(), &error))?;
-    message::line(format_args!("the manual is in {}", folder.display()));
+    message::line(format_args!("wrote the manual to {}", folder.display()));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Messages for people, on standard error. Each is one line; what cannot be written is dropped,
-//! because a closed standard error is no reason to fail.
+//! Messages for people, on standard error. Each is one line. Errors of writing are ignored: a closed standard error is
+//! no reason to fail.
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
@@ -9,12 +9,12 @@ pub fn error(message: impl Display) {
     line(format_args!("error: {message}"));
 }
 
-/// The result is there, but perhaps not what was meant.
+/// There is a result, but it may not be what was meant.
 pub fn warning(message: impl Display) {
     line(format_args!("warning: {message}"));
 }
 
-/// Something to know.
+/// Something worth knowing.
 pub fn note(message: impl Display) {
     line(format_args!("note: {message}"));
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a command, and what they share (input, output, options, messages, failures).
+//! The command line: one file per command, and what they share (input, output, options, messages, failures).
 //!
 //! Standard output is data, standard error is messages for people. Exit codes are in `failure`.
 
@@ -32,15 +32,15 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 
-/// Text embeddings on the CPU, by the one model that was compiled into this binary.
+/// Text embeddings on the CPU, with the model that was compiled into this binary.
 #[derive(Parser)]
 #[command(name = "monomorph", version, long_version = LONG_VERSION.as_str())]
 #[command(arg_required_else_help = true, infer_subcommands = false, disable_help_subcommand = true)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
-Standard output is data, standard error is messages. Exit codes: 0 done, 1 failed, 2 usage, 3 done but for bad records
-(batch --keep-going), 130 interrupted. NO_COLOR=1 in the environment takes colours away.
-MONOMORPH_ISA=scalar|avx2|... in the environment forces an instruction set; the vectors do not change.")]
+Standard output is data, standard error is messages. Exit codes: 0 done, 1 failed, 2 usage, 3 done, but bad records were
+skipped (batch --keep-going), 130 interrupted. Set NO_COLOR=1 to disable colours, and MONOMORPH_ISA=scalar|avx2|... to
+force an instruction set; the vectors do not change.")]
 struct Cli {
     /// Print the licences of this program and of its model
     #[arg(long)]

@@ -10,34 +10,34 @@ use super::choice::choice;
 use super::failure::Failure;
 use super::vectors::{Npy, Vectors};
 
-/// The arguments that say what a value of a vector is stored as.
+/// The arguments for the type of the values.
 #[derive(Args, Debug)]
 pub struct PrecisionArgs {
-    /// What the vectors' values are stored as, in the end; as in sentence-transformers
+    /// Type of the values to write, as in sentence-transformers
     #[arg(long, value_name = "PRECISION", default_value = "float32", value_parser = choice::<Precision>())]
     precision: Precision,
 
-    /// The range of each dimension, for int8 and uint8: an npy file that `monomorph ranges` makes
+    /// Range of each dimension, for int8 and uint8: an npy file made by `monomorph ranges`
     #[arg(long, value_name = "FILE")]
     ranges: Option<PathBuf>,
 
-    /// Which bit of a byte is the first, for binary and ubinary
+    /// Which bit of a byte comes first, for binary and ubinary
     #[arg(long, value_name = "ORDER", default_value = "msb", value_parser = choice::<BitOrder>())]
     bit_order: BitOrder,
 }
 
 impl PrecisionArgs {
-    /// What turns vectors of so many dimensions into the precision asked for.
+    /// The quantizer for vectors of so many dimensions.
     pub fn quantizer(&self, dimensions: usize) -> Result<Quantizer, Failure> {
         let precision = self.precision;
         let ranges = match &self.ranges {
             Some(_) if !precision.needs_ranges() => {
-                return Err(Failure::Usage(format!("--ranges: {precision} needs none")));
+                return Err(Failure::Usage(format!("--ranges: {precision} does not use ranges")));
             }
             Some(path) => Some(read(path)?),
             None if precision.needs_ranges() => {
                 return Err(Failure::Usage(format!(
-                    "--precision {precision} needs --ranges FILE; monomorph ranges makes it from a sample"
+                    "--precision {precision} needs --ranges FILE, which monomorph ranges creates from a sample"
                 )));
             }
             None => None,
@@ -47,7 +47,7 @@ impl PrecisionArgs {
     }
 }
 
-/// Reads ranges: a NumPy array of float32, shape (2, dimensions), least values first.
+/// Reads ranges: a NumPy array of float32, shape (2, dimensions), minimums first.
 fn read(path: &Path) -> Result<Ranges, Failure> {
     let name = path.display().to_string();
     let file = fs::File::open(path).map_err(|error| Failure::reading(&name, &error))?;
@@ -56,7 +56,7 @@ fn read(path: &Path) -> Result<Ranges, Failure> {
         let mut row = Vec::new();
         let found = rows.next(&mut row)?;
         found.then_some(row).ok_or_else(|| {
-            Failure::Failed(format!("{name}: two rows of ranges are needed, least and greatest"))
+            Failure::Failed(format!("{name}: expected two rows, minimums and maximums"))
         })
     };
     Ok(Ranges { least: row()?, greatest: row()? })

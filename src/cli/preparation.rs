@@ -1,4 +1,4 @@
-//! What is done to a text before the model sees it, and to its vector after.
+//! How a text is prepared for the model, and its vector afterwards.
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -13,18 +13,18 @@ use super::choice::choice;
 use super::failure::Failure;
 use super::message;
 
-/// The prefix put before every text.
+/// The prefix of every text.
 #[derive(Args, Debug)]
 pub struct PromptArgs {
     #[arg(long, value_name = "NAME", help = PROMPT_HELP.as_str())]
     #[arg(value_parser = prompt, conflicts_with = "prefix")]
     prompt: Option<Prompt>,
 
-    /// Put STR before each text, exactly as it is
+    /// Prepend STR to each text, verbatim
     #[arg(long, value_name = "STR")]
     prefix: Option<String>,
 
-    /// The title of the texts, for a prompt that has a place for it
+    /// Title of the texts, for a prompt that takes a title
     #[arg(long, value_name = "STR", requires = "prompt")]
     title: Option<String>,
 }
@@ -32,14 +32,15 @@ pub struct PromptArgs {
 static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| match prompts(&SPEC) {
     [] => "This model was trained without prompts: use --prefix".to_owned(),
     prompts => format!(
-        "Put the model's prompt for this task before each text: {}, or one of their other names",
+        "Prepend the model's prompt for this task to each text: {}, or one of their other names",
         names(prompts)
     ),
 });
 
-/// Principal names.
+/// The shortest name of each.
 fn names<'a>(prompts: impl IntoIterator<Item = &'a Prompt>) -> String {
-    prompts.into_iter().map(Prompt::name).collect::<Vec<_>>().join(", ")
+    let shortest = |prompt: &Prompt| prompt.names.iter().copied().min_by_key(|name| name.len());
+    prompts.into_iter().filter_map(shortest).collect::<Vec<_>>().join(", ")
 }
 
 fn prompt(name: &str) -> Result<Prompt, Error> {
@@ -51,24 +52,24 @@ pub fn role(name: &str) -> Option<Prompt> {
     Prompt::by_name(prompts(&SPEC), name)
 }
 
-/// Everything but the prefix.
+/// Preparation other than the prefix.
 #[derive(Args, Debug)]
 pub struct PreparationArgs {
-    /// Keep the first N values of each vector and normalise them again; the model was trained for 512, 256 and 128
+    /// Keep the first N values of each vector, normalised again; the model was trained for 512, 256 and 128
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     dimensions: Option<u32>,
 
-    /// What happens to a text longer than the model's window
+    /// What to do with a text longer than the model's window
     #[arg(long, value_name = "WHERE", default_value = "end", value_parser = choice::<Truncate>())]
     truncate: Truncate,
 
-    /// Normalise the text before it is tokenized; the model's reference does not
+    /// Normalise the text before tokenizing; the model's reference tokenizer does not
     #[arg(long, value_name = "FORM", default_value = "none", value_parser = choice::<Unicode>())]
     unicode: Unicode,
 }
 
 impl PromptArgs {
-    /// What the prefix is called: a prompt's name, none, or custom.
+    /// The name of the prefix: a prompt's, "none" or "custom".
     pub fn name(&self) -> String {
         match (self.prompt, &self.prefix) {
             (Some(prompt), _) => prompt.to_string(),
@@ -77,18 +78,18 @@ impl PromptArgs {
         }
     }
 
-    /// The prompt by its name, if one was given.
+    /// The prompt that was asked for.
     pub fn prompt(&self) -> Option<Prompt> {
         self.prompt
     }
 
-    /// The prefix as a string, if there is one.
+    /// The prefix, if there is one.
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {
             (Some(prompt), Some(_)) if prompt.titled.is_none() => {
                 let others = prompts(&SPEC).iter().filter(|prompt| prompt.titled.is_some());
                 Err(Failure::Usage(format!(
-                    "--title: the prompt {prompt} has no place for a title; {} has",
+                    "--title: the prompt {prompt} takes no title; {} does",
                     names(others)
                 )))
             }
@@ -117,7 +118,7 @@ impl PreparationArgs {
     }
 }
 
-/// Says on standard error that a text was cut at the window, if it was.
+/// Warns if a text was cut at the window.
 pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
     if embedding.dropped > 0 {
         let at_least = if embedding.dropped_is_exact { "" } else { "at least " };
@@ -128,15 +129,15 @@ pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
     }
 }
 
-/// Says which texts were cut at the window: each up to a number, the rest together.
+/// Warns of texts that were cut at the window: the first ones by name, the rest as a number.
 #[derive(Default)]
 pub struct Cuts(usize);
 
-/// Texts that are reported each.
+/// Number of cut texts that are named.
 const MAX_CUTS: usize = 10;
 
 impl Cuts {
-    /// Takes note of one text.
+    /// Counts a text, and warns if it was cut.
     pub fn note(&mut self, text: impl Display, embedding: &Embedding) {
         if embedding.dropped > 0 {
             self.0 += 1;
@@ -146,7 +147,7 @@ impl Cuts {
         }
     }
 
-    /// Once there are no more texts.
+    /// Reports the number of those that were not named.
     pub fn report_rest(&self) {
         if self.0 > MAX_CUTS {
             message::warning(format_args!("{} more texts were cut", self.0 - MAX_CUTS));

@@ -1,4 +1,4 @@
-//! `monomorph ranges`: the least and greatest value of each dimension, for int8 and uint8.
+//! `monomorph ranges`: the minimum and maximum of each dimension, for int8 and uint8.
 
 use std::path::PathBuf;
 
@@ -14,9 +14,9 @@ use super::records::{Row, TableArgs};
 /// Find the range of each dimension over a sample of texts, which --precision int8 and uint8 need
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The file is a NumPy array of float32, shape (2, dimensions): the least values, then the greatest. It is what
-sentence-transformers' quantize_embeddings takes as ranges. Give the options that the vectors are made with. The sample
-is the table's first records; where they are sorted, shuffle them first. A few thousand texts are enough.
+The file is a NumPy array of float32, shape (2, dimensions): the minimums, then the maximums, as taken by the ranges of
+sentence-transformers' quantize_embeddings. Use the same options as for the vectors. The sample is the table's first
+records: if they are sorted, shuffle them first. A few thousand texts are enough.
 
 Example:
   monomorph ranges --prompt document --input notes.jsonl --output ranges.npy
@@ -25,11 +25,11 @@ pub struct RangesArgs {
     #[command(flatten)]
     table: TableArgs,
 
-    /// Where the ranges go, an npy file
+    /// Write the ranges to FILE, in npy format
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 
-    /// Texts of the sample, the first of the table
+    /// Number of texts to sample, from the start of the table
     #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u32).range(2..))]
     sample: u32,
 
@@ -63,7 +63,7 @@ pub fn run(args: &RangesArgs) -> Result<(), Failure> {
     }
     if texts < 2 {
         return Err(Failure::Failed(format!(
-            "{}: two texts at least make a range",
+            "{}: needs at least two texts",
             args.table.input.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! `monomorph search`: the nearest vectors to a query, by going through all of them.
+//! `monomorph search`: the nearest vectors to a query, by comparing all of them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -19,36 +19,36 @@ use super::vectors::{self, Label};
 /// Find the texts that answer a query, in vectors that batch or embed wrote
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A line of the answer has the cosine, a tab, the id or else the row (from 0), a tab, and the text if it is known: Parquet
-files hold it, for others --texts names the table the vectors were made from. The search is exact: every vector is
-compared. The query gets the model's prompt for queries, if it has any; documents should have been given theirs.
+Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
+contain the texts; for other files, --texts names the table that the vectors were made from. The search is exact: every
+vector is compared. The query gets the model's query prompt, if it has one; embed documents with --prompt document.
 
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet
   monomorph search \"Which planet is red?\" --in notes.parquet
   monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json")]
 pub struct SearchArgs {
-    /// What to look for
+    /// The query
     #[arg(value_name = "QUERY")]
     query: String,
 
-    /// The vectors: a file of type npy, parquet or jsonl
+    /// Vectors to search: an npy, parquet or jsonl file
     #[arg(long = "in", value_name = "VECTORS")]
     vectors: PathBuf,
 
-    /// How many to show
+    /// Number of results
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
 
-    /// Show the texts of this table; its rows are those of the vectors
+    /// Show the texts of this table, which has a row for each vector
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
 
-    /// The column of the texts
+    /// Column of the texts
     #[arg(long, value_name = "NAME", default_value = "text")]
     column: String,
 
-    /// The column of the vectors in a Parquet file
+    /// Column of the vectors in a Parquet file
     #[arg(long, value_name = "NAME", default_value = "embedding")]
     embedding_column: String,
 
@@ -60,7 +60,7 @@ pub struct SearchArgs {
     json: bool,
 }
 
-/// One of the best.
+/// One of the results.
 #[derive(Debug, Serialize)]
 struct Hit {
     score: f32,
@@ -91,7 +91,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         }
         if row.len() != query.len() {
             return Err(Failure::Failed(format!(
-                "{name}, row {number}: {} values, where the first has {}",
+                "{name}, row {number}: {} values, but the first vector has {}",
                 row.len(),
                 query.len()
             )));
@@ -112,13 +112,13 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
 }
 
 impl SearchArgs {
-    /// The query's vector, cut as the file's are.
+    /// The query's vector, with as many dimensions as the file's.
     fn embed(&self, dimensions: usize) -> Result<Vec<f32>, Failure> {
         let (embedder, mut options) = self.embedding.open(|options| options)?;
         let available = embedder.info().dimensions;
         if dimensions == 0 || dimensions > available {
             return Err(Failure::Failed(format!(
-                "{}: its vectors have {dimensions} values, this model's {available}: they are of another model",
+                "{}: its vectors have {dimensions} values, this model's {available}: they come from another model",
                 self.vectors.display()
             )));
         }
@@ -139,12 +139,12 @@ impl SearchArgs {
     }
 }
 
-/// Refuses vectors of another model, and says what would make a poor search.
+/// Refuses vectors of another model, and warns of a prompt that makes searches worse.
 fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
     let own = format!("{:032x}", built::FINGERPRINT.content);
     if about.model.as_ref().is_some_and(|model| *model != own) {
         return Err(Failure::Failed(format!(
-            "{}: its vectors are of another model file than the one of this binary",
+            "{}: its vectors were not made with the model file of this binary",
             args.vectors.display()
         )));
     }
@@ -152,14 +152,14 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
     let fits = |prompt: &&String| !["document", "custom"].contains(&prompt.as_str());
     if let Some(prompt) = about.prompt.as_ref().filter(fits).filter(|_| by_default) {
         message::warning(format_args!(
-            "{} was made with the prompt {prompt}; a search finds more where batch was given --prompt document",
+            "{} was made with the prompt {prompt}; searches work better on vectors made with --prompt document",
             args.vectors.display()
         ));
     }
     Ok(())
 }
 
-/// The best so far, the best first; of equals, the one that came first.
+/// The best hits so far, best first; of equal ones, the earlier first.
 struct Best {
     hits: Vec<Hit>,
     n: usize,
@@ -182,7 +182,7 @@ impl Best {
     }
 }
 
-/// Gives hits the texts of the table's rows.
+/// Adds the texts of the table's rows to the hits.
 fn look_up(mut table: Records, hits: &mut [Hit]) -> Result<(), Failure> {
     let mut wanted: BTreeMap<u64, usize> =
         hits.iter().enumerate().map(|(i, hit)| (hit.row, i)).collect();
@@ -196,7 +196,7 @@ fn look_up(mut table: Records, hits: &mut [Hit]) -> Result<(), Failure> {
             }
             Ok(None) => {
                 return Err(Failure::Failed(format!(
-                    "--texts: it has no row {}; it is not the table the vectors were made from",
+                    "--texts: it has no row {}, so the vectors were not made from it",
                     hit.row
                 )));
             }

@@ -1,4 +1,4 @@
-//! `monomorph similarity`: how alike texts are.
+//! `monomorph similarity`: how similar texts are.
 
 use clap::Args;
 use monomorph::{EmbedOptions, Embedder, cosine};
@@ -9,22 +9,22 @@ use super::failure::Failure;
 use super::output;
 use super::preparation::{role, warn_if_cut};
 
-/// Print the cosine similarity of texts, each with each, or of documents with a query
+/// Print the cosine similarity of all pairs of texts, or of documents and a query
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Without --query, line i and column j hold the cosine of texts i and j.
-With --query, each TEXT is a document: a line has its score, a tab, and the text. Both sides get the model's
+Without --query, line i and column j show the cosine of texts i and j.
+With --query, each TEXT is a document: each line has its score, a tab, and the text. Both sides get the model's
 retrieval prompts, if it has any.
 
 Examples:
   monomorph similarity --prompt sts \"A cat sat.\" \"A kitten sat.\" \"Stocks fell.\"
   monomorph similarity --query \"Which planet is red?\" \"Mars is the Red Planet.\" \"Venus is hot.\"")]
 pub struct SimilarityArgs {
-    /// The texts; two at least, or one with --query
+    /// Texts: at least two, or one with --query
     #[arg(value_name = "TEXT", required = true)]
     texts: Vec<String>,
 
-    /// Score the texts as documents that may answer this query
+    /// Score the texts as documents against this query
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["prompt", "prefix", "title"])]
     query: Option<String>,
 
@@ -51,7 +51,9 @@ struct Scores<'a> {
 
 pub fn run(args: SimilarityArgs) -> Result<(), Failure> {
     if args.query.is_none() && args.texts.len() < 2 {
-        return Err(Failure::Usage("similarity needs two texts, or --query and one".into()));
+        return Err(Failure::Usage(
+            "similarity needs at least two texts, or --query and one".into(),
+        ));
     }
     let (embedder, options) = args.embedding.open(|options| options)?;
     let answer = match &args.query {
@@ -103,7 +105,7 @@ fn to_json(answer: &impl Serialize) -> Result<String, Failure> {
     Ok(json + "\n")
 }
 
-/// What messages call a text, counted from 0.
+/// The name of text `i`, from 0, in messages.
 fn text_number(i: usize) -> String {
     format!("text {}", i + 1)
 }

@@ -12,7 +12,7 @@ use super::input::InputArgs;
 use super::model::note_default_model;
 use super::records::Id;
 
-/// Print the token ids of texts, one JSON object a text: {"ids": [...]}
+/// Print the token ids of texts, one JSON object per text: {"ids": [...]}
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ pub struct TokenizeArgs {
     #[command(flatten)]
     input: InputArgs,
 
-    /// Add the pieces of text that the ids stand for
+    /// Add the pieces that the ids stand for
     #[arg(long)]
     pieces: bool,
 
@@ -48,7 +48,8 @@ pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
     let mut source = args.input.open()?;
     note_default_model();
     let tokenizer = built::tokenizer();
-    // At the most a space becomes the three bytes of its mark, each a token; and there are the marks around the text.
+    // At most, each byte of the text becomes three tokens (a space is U+2581, three bytes); begin and end tokens are
+    // added.
     let limit = |text: &str| args.limit.map_or(3 * text.len() + 5, |limit| limit as usize);
     let piece =
         |&id: &u32| String::from_utf8_lossy(tokenizer.piece(id).unwrap_or_default()).into_owned();

@@ -1,4 +1,4 @@
-//! `monomorph verify`: is this the very file the binary was built from?
+//! `monomorph verify`: checks that a file is the one that the binary was built from.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use super::{message, model};
 
 /// Compare a whole model file with the one this binary was built from, by a hash of its content
 ///
-/// Opening a model checks its size, tensors and vocabulary; this reads every byte. Where the weights are inside the
-/// binary and no file is named, it is they that are checked.
+/// Opening a model checks its size, tensors and vocabulary; this reads every byte. If the weights are inside the binary
+/// and no file is given, they are checked instead.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  monomorph verify --model embeddinggemma-300m-Q8_0.gguf")]
 pub struct VerifyArgs {
-    /// The GGUF file to check [default: $MODEL_GGUF, else the weights inside, else the path the build was given]
+    /// GGUF file to check [default: $MODEL_GGUF, else the weights inside, else the path given to the build]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 }

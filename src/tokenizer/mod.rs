@@ -90,7 +90,7 @@ impl Tokenizer {
         // Where there is no room for both marks, the end has it, as where the beginning of a text is kept.
         let n_kept = limit.saturating_sub(n_marks);
         let begin = begin.filter(|_| limit >= n_marks);
-        let chars = self.chars_of(limit).max(MAX_WHOLE_CHARS).min(MAX_SEGMENT_CHARS / 2);
+        let chars = self.chars_of(limit).clamp(MAX_WHOLE_CHARS, MAX_SEGMENT_CHARS / 2);
         let (mut ids, mut dropped, mut exact) = (Vec::new(), 0, true);
         let mut keep_last = |ids: &mut Vec<u32>, n: usize| {
             let over = ids.len().saturating_sub(n);

@@ -121,7 +121,7 @@ fn bad_records_stop_the_run_or_are_left_out() {
         let place = format!("{input}, line {line}: ");
         assert!(warned.iter().any(|warning| warning.starts_with(&place)), "{line}: {warned:?}");
     }
-    assert!(outcome.stderr.ends_with("error: 7 records were left out, see above\n"));
+    assert!(outcome.stderr.ends_with("error: 7 records were skipped, see above\n"));
     let expected = run(&["embed", "--format", "npy", "one", "two"]).good();
     assert!(raw(&output) == expected);
     assert_eq!(folder.names(), ["in.jsonl", "out.npy"]);
@@ -233,26 +233,28 @@ fn a_signal_leaves_a_run_to_go_on_with() {
     let kill = std::process::Command::new("kill").args(["-INT", &pid]).status();
     assert!(kill.expect("kill").success());
     let outcome = Outcome::from(child.wait_with_output().expect("the end"));
-    assert!(outcome.failure(130).ends_with("; the same command with --resume goes on"));
+    assert!(outcome.failure(130).ends_with("; run the same command with --resume to continue"));
 
     let outcome = run(&arguments);
-    assert!(outcome.failure(1).contains("texts of an unfinished run; go on with --resume"));
+    assert!(outcome.failure(1).contains("texts of an unfinished run; continue with --resume"));
     let other = run(&[&arguments[..], &["--resume", "--dimensions", "2"]].concat());
     let dimensions = dimensions().to_string();
-    assert!(other.failure(1).contains(&format!("begun with dimensions {dimensions:?}, not \"2\"")));
+    assert!(
+        other.failure(1).contains(&format!("started with dimensions {dimensions:?}, not \"2\""))
+    );
     fs::write(&input, table(9_000).0.replace("note", "nota")).unwrap();
     let other = run(&[&arguments[..], &["--resume"]].concat());
     assert!(other.failure(1).contains("the input is not the one"), "{}", other.stderr);
     fs::write(&input, table(8_000).0).unwrap();
     let resumed = run(&[&arguments[..], &["--resume"]].concat());
-    assert!(resumed.stderr.contains("note: going on after "), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("note: resuming after "), "{}", resumed.stderr);
     resumed.good();
     assert_eq!(
         fs::metadata(&output).unwrap().len() as usize,
         8_000 * 4 * super::support::dimensions()
     );
     let again = run(&[&arguments[..], &["--resume"]].concat());
-    assert!(again.stderr.contains("nothing to do"), "{}", again.stderr);
+    assert!(again.stderr.contains("nothing to resume"), "{}", again.stderr);
     again.good();
 }
 

@@ -23,7 +23,7 @@ fn built_model_is_described_and_fits() {
     let spec = &monomorph::built::SPEC;
     assert_eq!(report["binary"]["fits"], true);
     assert_eq!(report["model"]["n_embd"], spec.n_embd);
-    assert_eq!(report["model"]["shape"], spec.shape.to_string());
+    assert_eq!(report["model"]["variant"], spec.shape.to_string());
     let counts = report["tensor_types"]
         .as_array()
         .unwrap()
@@ -86,7 +86,7 @@ fn other_files_are_described_as_far_as_it_goes() {
     let path = folder.write("other.gguf", &bytes);
     let text = run(&["inspect", &path]).text();
     assert!(
-        text.contains("none that this version runs") && text.contains("does not fit"),
+        text.contains("none that this version can run") && text.contains("does not fit"),
         "{text}"
     );
     assert!(!text.contains('\x1b'), "no control character of the file reaches the terminal");

@@ -17,6 +17,7 @@ fn the_program_and_the_model_have_their_terms() {
         Some(license) => assert!(text.contains(&format!("states the licence: {license}"))),
         None => (),
     }
-    let place = if monomorph::built::IS_EMBEDDED { "inside this binary, re" } else { "in a file" };
+    let place =
+        if monomorph::built::IS_EMBEDDED { "inside this binary, re" } else { "in a separate file" };
     assert!(text.contains(&format!("weights are {place}")), "{text}");
 }

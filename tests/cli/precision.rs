@@ -54,7 +54,7 @@ fn ranges_must_be_there_and_fit() {
     let embed = |more: &[&str]| run(&[&["embed", "one", "--precision"], more].concat());
     for (arguments, code, message) in [
         (&["int8"][..], 2, "--precision int8 needs --ranges FILE"),
-        (&["binary", "--ranges", &ranges], 2, "--ranges: binary needs none"),
+        (&["binary", "--ranges", &ranges], 2, "--ranges: binary does not use ranges"),
         (&["uint8", "--ranges", &ranges], 2, "--ranges: the ranges are of 16 dimensions"),
         (&["uint8", "--ranges", &input], 1, "not a NumPy array"),
     ] {
@@ -64,5 +64,5 @@ fn ranges_must_be_there_and_fit() {
     embed(&["uint8", "--ranges", &ranges, "--dimensions", "16"]).good();
     let one = folder.write("one.txt", b"one\n");
     let outcome = run(&["ranges", "--input", &one, "--output", &ranges]);
-    assert!(outcome.failure(1).contains("two texts at least"), "{}", outcome.stderr);
+    assert!(outcome.failure(1).contains("needs at least two texts"), "{}", outcome.stderr);
 }

@@ -69,7 +69,7 @@ fn files_that_are_no_vectors_are_refused() {
         ("cut.npy", &cut, 1, "ends before its last value"),
         ("a.jsonl", b"{\"embedding\":[1,2]}\n{\"embedding\":[1]}\n", 1, "row 1: 1 values"),
         ("b.jsonl", b"{\"vector\":[1]}\n", 1, "line 1: column 14: missing field `embedding`"),
-        ("wide.jsonl", wide.as_bytes(), 1, "they are of another model"),
+        ("wide.jsonl", wide.as_bytes(), 1, "they come from another model"),
         ("a.csv", b"id,v0\n", 2, "npy, parquet and jsonl"),
     ] {
         let path = folder.write(name, bytes);

@@ -1,6 +1,6 @@
-//! What an interrupted run leaves to the next: how far it came, and with what options.
+//! What an interrupted run leaves for the next one: how far it got, and with what options.
 //!
-//! The file is replaced as a whole, after the output up to it has been made safe, so it never says too much.
+//! The file is replaced as a whole, after the output has been synced up to that point, so it never claims too much.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,37 +11,37 @@ use serde::{Deserialize, Serialize};
 
 use super::super::failure::Failure;
 
-/// The options that decide about the vectors, by name.
+/// The options that determine the vectors, by name.
 pub type About = BTreeMap<&'static str, String>;
 
-/// How far a run came.
+/// How far a run got.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Progressed {
-    /// Records of the input that are done, written or left out, those before the shard too.
+    /// Records of the input that are done, written or skipped, including those before the shard.
     pub records: u64,
-    /// Of the texts of all of them.
+    /// Digest of the texts of all of them.
     pub digest: u64,
     pub texts: usize,
     pub tokens: usize,
-    /// Records that were read, and could not be embedded.
+    /// Records that were read but could not be embedded.
     pub not_embedded: u64,
     /// Length of the output.
     pub bytes: u64,
 }
 
-/// A checkpoint as it was found.
+/// A checkpoint, read.
 #[derive(Debug)]
 pub struct Checkpoint {
     pub progressed: Progressed,
     about: BTreeMap<String, String>,
-    /// What the format needs to go on.
+    /// State of the format, to resume from.
     pub state: Vec<u8>,
 }
 
 /// The first line of the file; the format's state follows.
 #[derive(Deserialize, Serialize)]
 struct Header<A> {
-    /// Of the program that wrote it.
+    /// Version of the program that wrote it.
     monomorph: String,
     about: A,
     progressed: Progressed,
@@ -63,11 +63,11 @@ impl CheckpointFile {
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let header: Header<BTreeMap<String, String>> = serde_json::from_slice(&bytes[..end])
             .map_err(|_| {
-                Failure::Failed(format!("{name} is no checkpoint; --restart begins anew"))
+                Failure::Failed(format!("{name} is not a checkpoint; --restart starts over"))
             })?;
         if header.monomorph != env!("CARGO_PKG_VERSION") {
             return Err(Failure::Failed(format!(
-                "{name} was written by version {}, this is {}; finish with that one, or begin anew with --restart",
+                "{name} was written by version {}, this is {}; finish with that version, or start over with --restart",
                 header.monomorph,
                 env!("CARGO_PKG_VERSION")
             )));
@@ -105,21 +105,21 @@ impl CheckpointFile {
         write(Path::new(&new)).map_err(|error| Failure::writing(self.0.display(), &error))
     }
 
-    /// Forgets it, once the output is whole.
+    /// Deletes it, once the output is complete.
     pub fn remove(&self) {
-        // One that stays does no harm: without its part it means nothing.
+        // A checkpoint that stays does no harm: without its part it means nothing.
         let _ = fs::remove_file(&self.0);
     }
 }
 
 impl Checkpoint {
-    /// Refuses to go on with other options than those the run was begun with.
+    /// Refuses to resume with options other than those the run was started with.
     pub fn must_be_about(&self, about: &About) -> Result<(), Failure> {
         for (key, now) in about {
             let then = self.about.get(*key).map_or("", String::as_str);
             if then != now {
                 return Err(Failure::Failed(format!(
-                    "the unfinished run was begun with {key} {then:?}, not {now:?}; repeat its options, or begin anew \
+                    "the unfinished run was started with {key} {then:?}, not {now:?}; repeat its options, or start over \
                      with --restart"
                 )));
             }

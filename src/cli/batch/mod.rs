@@ -1,4 +1,4 @@
-//! `monomorph batch`: a whole table to vectors, however long it takes.
+//! `monomorph batch`: turns a table of any length into vectors.
 
 mod checkpoint;
 mod pipeline;
@@ -27,14 +27,14 @@ use pipeline::{Ending, Job};
 use progress::{Progress, ProgressMode};
 use target::Target;
 
-/// Turn a table into vectors: any length, with progress, and able to go on after an interruption
+/// Turn a table of any length into vectors, with progress; resumable after an interruption
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Memory does not grow with the input. The output keeps the order of the input. FILE.part and FILE.checkpoint stand beside
-the output while it is being made; after Ctrl-C, a crash or a full disk, the same command with --resume goes on from
-there. In jobs that may be restarted, --resume can always be given: a finished output is left alone.
+Memory does not grow with the input. The output keeps the order of the input. While it is being written, FILE.part and
+FILE.checkpoint exist beside it; after Ctrl-C, a crash or a full disk, run the same command with --resume to continue.
+Jobs that may be restarted can always pass --resume: a finished output is left alone.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 done but for bad records (--keep-going), 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 usage, 3 done, but bad records were skipped (--keep-going), 130 interrupted.
 
 Examples:
   monomorph batch --prompt document --input notes.jsonl --output notes.parquet
@@ -45,51 +45,51 @@ pub struct BatchArgs {
     #[command(flatten)]
     table: TableArgs,
 
-    /// Write to FILE, or to standard output if it is `-`; FILE appears when everything has been written
+    /// Write to FILE, or to standard output if it is `-`; FILE appears once everything has been written
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 
-    /// Format of the vectors [default: what --output's extension says]
+    /// Format of the vectors [default: by --output's extension]
     #[arg(long, short, value_name = "FORMAT")]
     #[arg(value_parser = some_of(|format: &VectorFormat| format.supports(Writing::Table)))]
     format: Option<VectorFormat>,
 
-    /// Go on with the run that left FILE.part behind; begin one if there is none and FILE is not there
+    /// Continue the run that left FILE.part behind; start one if there is none and FILE does not exist
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
 
-    /// Throw away the run that left FILE.part behind
+    /// Discard the run that left FILE.part behind, and start over
     #[arg(long)]
     restart: bool,
 
-    /// Embed part I of N of the table, counted from 0: its rows from I/N to (I+1)/N, so that the
-    /// parts follow each other
+    /// Embed only part I of N of the table, counted from 0: its rows from I/N to (I+1)/N, so that the parts can be
+    /// concatenated
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
-    /// Leave out records that cannot be read or embedded, name each on standard error, and end with exit code 3
+    /// Skip records that cannot be read or embedded, name each on standard error, and exit with code 3
     #[arg(long)]
     keep_going: bool,
 
-    /// Make what has been written safe every S seconds; a run that is killed repeats no more than that
+    /// Save progress every S seconds; a run that was killed repeats no more than that
     #[arg(long, value_name = "S", default_value = "30")]
     checkpoint: u64,
 
-    /// How progress is shown on standard error
+    /// How to show progress on standard error
     #[arg(long, value_name = "HOW", default_value = "auto")]
     progress: ProgressMode,
 
-    /// The name of the vectors' column in a Parquet file
+    /// Name of the column of vectors in a Parquet file
     #[arg(long, value_name = "NAME", default_value = "embedding")]
     embedding_column: String,
 
     #[command(flatten)]
-    precision: PrecisionArgs,
-    #[command(flatten)]
     vectors: VectorArgs,
+    #[command(flatten)]
+    precision: PrecisionArgs,
 }
 
-/// A part of the input.
+/// Part `part` of `parts` of the input.
 #[derive(Clone, Copy, Debug)]
 struct Shard {
     part: u64,
@@ -123,11 +123,11 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let ending = pipeline::run(&job, records, writer, &progress);
     progress.clear();
     match ending? {
-        Ending::Whole { left_out: 0 } => Ok(()),
-        Ending::Whole { left_out } => Err(Failure::LeftOut(left_out)),
+        Ending::Whole { skipped: 0 } => Ok(()),
+        Ending::Whole { skipped } => Err(Failure::Skipped(skipped)),
         Ending::Interrupted { texts } => {
             let file = target::names_file(&args.output);
-            let hint = if file { "; the same command with --resume goes on" } else { "" };
+            let hint = if file { "; run the same command with --resume to continue" } else { "" };
             Err(Failure::Interrupted(format!("interrupted after {texts} texts{hint}")))
         }
     }
@@ -150,10 +150,10 @@ impl BatchArgs {
         })
     }
 
-    /// Goes to the first record of a shard; the end of it.
+    /// Moves to the first record of a shard, and returns the index of the first one after it.
     fn enter_shard(&self, shard: Shard, records: &mut Records) -> Result<u64, Failure> {
         if !self.table.is_file() {
-            return Err(Failure::Usage("--shard needs an input file, to know its length".into()));
+            return Err(Failure::Usage("--shard needs an input file whose length is known".into()));
         }
         let mut all = self.table.open(false, self.prompt().prompt())?;
         all.skip_to(u64::MAX)?;
@@ -164,7 +164,7 @@ impl BatchArgs {
         Ok(place(shard.part + 1))
     }
 
-    /// What decides about the vectors, and how they are written: a run goes on only with the same.
+    /// What determines the output: a run is resumed only with the same.
     fn about(
         &self,
         format: VectorFormat,
@@ -208,8 +208,8 @@ impl FromStr for Shard {
     }
 }
 
-/// A flag that Ctrl-C sets, and the signals that a scheduler ends a job with. The second time, the
-/// process ends at once.
+/// A flag that Ctrl-C sets, as do the signals with which a scheduler ends a job. A second signal ends the process at
+/// once.
 fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = cancel.clone();

@@ -1,5 +1,5 @@
-//! Three threads in a row: one reads records, this one and its team embed them, one writes vectors. Between them stand
-//! short queues, so the slowest sets the pace and memory stays bounded.
+//! A pipeline of three threads: one reads records, this one and its team embed them, one writes vectors. Short queues
+//! connect them, so the slowest sets the pace and memory stays bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,36 +15,36 @@ use super::writer::{Done, Writer};
 use crate::cli::failure::Failure;
 use crate::cli::records::{Entry, Fault, Records};
 
-/// What is handed on at a time, so that the queues cost nothing to speak of.
+/// Size of what goes through a queue at a time: large enough that the queues cost next to nothing.
 const CHUNK_TEXTS: usize = 256;
 const CHUNK_BYTES: usize = 256 << 10;
-/// Chunks that wait between two threads.
+/// Chunks that may wait between two threads.
 const QUEUE: usize = 4;
-/// How soon a signal is noticed while the input makes us wait.
+/// How soon a signal is noticed while waiting for input.
 const LISTEN: Duration = Duration::from_millis(100);
 
-/// What is to be done.
+/// What a run embeds, and how.
 pub struct Job<'a> {
     pub embedder: &'a Embedder,
     pub options: &'a EmbedOptions,
-    /// Whether bad records are left out.
+    /// Whether bad records are skipped.
     pub keep_going: bool,
-    /// The record before which to stop; none for all.
+    /// Index of the record to stop before; none to read all.
     pub end: Option<u64>,
 }
 
-/// How a run ended that did not fail.
+/// How a run ended, unless it failed.
 pub enum Ending {
-    /// The output is in its place.
-    Whole { left_out: u64 },
-    /// A signal came. The output is where a checkpoint left it.
+    /// The output is complete and has its name.
+    Whole { skipped: u64 },
+    /// A signal arrived. The output is what the last checkpoint says.
     Interrupted { texts: usize },
 }
 
-/// From the thread that reads.
+/// Messages of the reading thread.
 enum Read {
     Entries(Vec<Entry>),
-    /// Nothing follows; so many records were bad.
+    /// No record follows; `bad` could not be read.
     End {
         bad: u64,
     },
@@ -62,7 +62,7 @@ pub fn run(
     let cancel = job.options.cancel.clone().unwrap_or(never);
     let (sender, receiver) = sync_channel(QUEUE);
     let (keep_going, end, shown) = (job.keep_going, job.end, progress.clone());
-    // It may wait for input forever, and is left behind then.
+    // This thread may wait for input forever; it is not joined.
     thread::spawn(move || read(records, end, keep_going, &shown, &sender));
     let mut feed = Feed::new(receiver, cancel);
     let (mut writer, failure) = thread::scope(|scope| {
@@ -73,7 +73,8 @@ pub fn run(
             Ok(Ok(writer)) => Ok((writer, failure)),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::Failed(
-                "the thread that writes panicked, see the message above; this is a fault of monomorph".into(),
+                "the writing thread panicked, see the message above; this is a bug in monomorph"
+                    .into(),
             )),
         }
     })?;
@@ -92,13 +93,13 @@ pub fn run(
         writer.checkpoint()?;
         return Ok(Ending::Interrupted { texts: in_all });
     };
-    let left_out = writer.left_out(bad);
+    let skipped = writer.skipped(bad);
     writer.finish()?;
     progress.report(texts, tokens, job.embedder);
-    Ok(Ending::Whole { left_out })
+    Ok(Ending::Whole { skipped })
 }
 
-/// Sends records in chunks until there are no more, or nobody wants any.
+/// Sends records in chunks until the input ends or the receiver is gone.
 fn read(
     mut records: Records,
     end: Option<u64>,
@@ -118,7 +119,7 @@ fn read(
             }
             Ok(None) => break Read::End { bad: records.bad() },
             Err(Fault::Record { place, reason }) if keep_going => {
-                progress.warn(format_args!("{place}: {reason}; left out"));
+                progress.warn(format_args!("{place}: {reason}; skipped"));
             }
             Err(fault) => break Read::Failed(fault.into()),
         }
@@ -129,16 +130,16 @@ fn read(
             }
         }
     };
-    // The receiver may have gone, which is no matter now.
+    // If the receiver is gone, there is nobody to tell.
     let _ = sender.send(Read::Entries(chunk)).and_then(|()| sender.send(last));
 }
 
-/// Records as they come from the thread that reads.
+/// Records as they arrive from the reading thread.
 struct Feed {
     receiver: Receiver<Read>,
     chunk: vec::IntoIter<Entry>,
     cancel: Arc<AtomicBool>,
-    /// What came last; none after a signal.
+    /// The last message; none after a signal.
     ended: Option<Read>,
     over: bool,
 }
@@ -162,7 +163,7 @@ impl Iterator for Feed {
                 Ok(last) => (self.ended, self.over) = (Some(last), true),
                 Err(RecvTimeoutError::Timeout) => self.over = self.cancel.load(Ordering::Relaxed),
                 Err(RecvTimeoutError::Disconnected) => {
-                    let message = "the thread that reads panicked, see the message above; this is a fault of monomorph";
+                    let message = "the reading thread panicked, see the message above; this is a bug in monomorph";
                     self.ended = Some(Read::Failed(Failure::Failed(message.into())));
                     self.over = true;
                 }
@@ -194,7 +195,7 @@ fn embed(
                 break;
             }
             Err(error) if error.text().is_some() && job.keep_going => {
-                progress.warn(format_args!("{}: {}; left out", entry.place, error.reason()));
+                progress.warn(format_args!("{}: {}; skipped", entry.place, error.reason()));
                 chunk.push((entry, None));
             }
             Err(error) => {
@@ -206,7 +207,7 @@ fn embed(
                 break;
             }
         }
-        // Writing has failed where nobody receives, and says why itself.
+        // A closed channel means that writing has failed; the writer reports why.
         if chunk.len() >= CHUNK_TEXTS && sender.send(std::mem::take(&mut chunk)).is_err() {
             return stop;
         }

@@ -1,4 +1,4 @@
-//! How far a batch has come, for people and for machines.
+//! Progress of a batch, for people and for machines.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
@@ -12,26 +12,26 @@ use serde::Serialize;
 
 use crate::cli::message;
 
-/// Between two lines of --progress json.
+/// Interval between two lines of --progress json.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgressMode {
-    /// A bar on a terminal, nothing elsewhere; a line at the end
+    /// A bar on a terminal, nothing elsewhere; a summary at the end
     Auto,
-    /// A JSON object a line, about one a second, and a last one
+    /// One JSON object per line, about one per second, and a last one
     Json,
-    /// Nothing
+    /// No progress
     None,
 }
 
-/// Shared by the threads.
+/// Progress, shared by the threads.
 #[derive(Clone)]
 pub struct Progress {
     shown: Shown,
     begun: Instant,
-    /// Where this run begins and ends, in records or, if `extent` says so, in the input's own units.
+    /// Where this run starts and ends, in records if `by_record`, else in the input's own units.
     start: u64,
     end: Option<u64>,
     by_record: bool,
@@ -40,14 +40,14 @@ pub struct Progress {
 #[derive(Clone)]
 enum Shown {
     Nothing,
-    /// Nothing but the line at the end.
+    /// Only the line at the end.
     Summary,
     Bar(ProgressBar),
-    /// Time of the last line.
+    /// The time of the last line.
     Json(Arc<Mutex<Instant>>),
 }
 
-/// What a line of --progress json says.
+/// A line of --progress json.
 #[derive(Serialize)]
 struct Line {
     texts: usize,
@@ -55,7 +55,7 @@ struct Line {
     seconds: f64,
     texts_per_second: f64,
     tokens_per_second: f64,
-    /// Of this run's work; none if the length of the input is not known.
+    /// Fraction of this run's work that is done; none if the length of the input is unknown.
     fraction: Option<f64>,
     seconds_left: Option<f64>,
     done: bool,
@@ -88,7 +88,7 @@ impl Progress {
         Progress { shown, begun, start, end, by_record }
     }
 
-    /// Shows how far the work has come: this run's texts and tokens, the next record, and its place in the input.
+    /// Shows progress: this run's texts and tokens, the next record, and its position in the input.
     pub fn update(&self, texts: usize, tokens: usize, record: u64, position: u64) {
         let at = if self.by_record { record } else { position }.saturating_sub(self.start);
         match &self.shown {
@@ -114,7 +114,7 @@ impl Progress {
         }
     }
 
-    /// The last word on a run that made its output whole.
+    /// Summarises a run that completed its output.
     pub fn report(&self, texts: usize, tokens: usize, embedder: &Embedder) {
         let line = self.line(texts, tokens, None, true);
         match &self.shown {
@@ -136,12 +136,12 @@ impl Progress {
         }
     }
 
-    /// Says something beside a bar.
+    /// Prints a warning without disturbing the bar.
     pub fn warn(&self, warning: impl Display) {
         self.suspend(|| message::warning(warning));
     }
 
-    /// Takes a bar away while something is said.
+    /// Hides the bar while `say` prints.
     pub fn suspend(&self, say: impl FnOnce()) {
         match &self.shown {
             Shown::Bar(bar) => bar.suspend(say),
@@ -149,7 +149,7 @@ impl Progress {
         }
     }
 
-    /// Takes a bar away for good.
+    /// Removes the bar.
     pub fn clear(&self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
@@ -181,7 +181,7 @@ fn print(line: &Line) {
     }
 }
 
-/// Such as 1:02:03 or 2:03.
+/// A duration such as 1:02:03 or 2:03.
 fn clock(time: Duration) -> String {
     let (hours, minutes, seconds) =
         (time.as_secs() / 3600, time.as_secs() / 60 % 60, time.as_secs() % 60);

@@ -1,4 +1,4 @@
-//! The file that a batch makes, with what stands beside it until it is whole.
+//! The output of a batch, and the files beside it until it is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,12 +16,12 @@ use crate::cli::records::Records;
 
 /// Where vectors go.
 pub enum Target {
-    /// A pipe or a device: what it has been given cannot be taken back, and nobody can go on.
+    /// A pipe or a device: what has been written cannot be taken back, so no run can be resumed.
     Stream(Destination),
     File(Box<Unfinished>),
 }
 
-/// A file in the making.
+/// A file that is not complete yet.
 pub struct Unfinished {
     target: PathBuf,
     part: PathBuf,
@@ -29,17 +29,20 @@ pub struct Unfinished {
     checkpoint: Option<Checkpoint>,
 }
 
-/// Whether the output is a file, which a run can go on with.
+/// Whether the output is a regular file, so that a run can be resumed.
 pub fn names_file(path: &Path) -> bool {
     !output::names_stdout(path) && fs::metadata(path).map_or(true, |old| old.is_file())
 }
 
 impl Target {
-    /// Opens the output, or what an earlier run left of it; none if there is nothing to do.
+    /// Opens the output, or what an earlier run left of it; none if there is nothing to resume.
     pub fn open(path: &Path, resume: bool, restart: bool) -> Result<Option<Target>, Failure> {
         if !names_file(path) {
             if resume {
-                return Err(Failure::Usage(format!("--resume: {} is no file", path.display())));
+                return Err(Failure::Usage(format!(
+                    "--resume: {} is not a regular file",
+                    path.display()
+                )));
             }
             let destination = match output::names_stdout(path) {
                 true => Destination::stdout(),
@@ -56,19 +59,16 @@ impl Target {
         let (part, checkpoints) = (beside(".part"), CheckpointFile(beside(".checkpoint")));
         if restart || !part.exists() {
             if resume && target.exists() {
-                message::note(format_args!(
-                    "{} is there, and no run of it is unfinished: nothing to do",
-                    path.display()
-                ));
+                message::note(format_args!("{} already exists; nothing to resume", path.display()));
                 return Ok(None);
             }
-            // A run that was killed just after its file was whole may have left it.
+            // A run that was killed just after it completed its file may have left a checkpoint.
             checkpoints.remove();
         }
         let checkpoint = checkpoints.load()?;
         if let (Some(checkpoint), false) = (&checkpoint, resume) {
             return Err(Failure::Failed(format!(
-                "{} holds {} texts of an unfinished run; go on with --resume, or begin anew with --restart",
+                "{} holds {} texts of an unfinished run; continue with --resume, or start over with --restart",
                 part.display(),
                 checkpoint.progressed.texts
             )));
@@ -76,12 +76,12 @@ impl Target {
         Ok(Some(Target::File(Box::new(Unfinished { target, part, checkpoints, checkpoint }))))
     }
 
-    /// Whether a person would see the bytes.
+    /// Whether the bytes would go to a terminal.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Target::Stream(destination) if destination.is_terminal())
     }
 
-    /// Opens the format, and goes to where in the input and the output the run goes on.
+    /// Starts the writer, and moves the input and the output to where the run continues.
     pub fn begin(
         self,
         format: VectorFormat,
@@ -123,7 +123,7 @@ impl Target {
         let Checkpoint { progressed, state, .. } = checkpoint;
         if records.skip_to(progressed.records)? != Some(progressed.digest) {
             return Err(Failure::Failed(format!(
-                "the input is not the one that the unfinished run read: its first {} records have changed; begin anew \
+                "the input is not the one that the unfinished run read: its first {} records have changed; start over \
                  with --restart",
                 progressed.records
             )));
@@ -131,20 +131,20 @@ impl Target {
         let length = fs::metadata(&part).map_or(0, |part| part.len());
         if length < progressed.bytes {
             return Err(Failure::Failed(format!(
-                "{} is shorter than its checkpoint says ({length} bytes of {}); begin anew with --restart",
+                "{} is shorter than its checkpoint says ({length} bytes of {}); start over with --restart",
                 part.display(),
                 progressed.bytes
             )));
         }
         (summary.texts, summary.tokens) = (progressed.texts, progressed.tokens);
-        message::note(format_args!("going on after {} texts", progressed.texts));
+        message::note(format_args!("resuming after {} texts", progressed.texts));
         let destination = destination(progressed.bytes)?;
         let output = Output::resume(new_format, destination, quantizer, summary, &state)?;
         Ok(Writer::new(output, base, Some((checkpoints, about)), progressed, args.every()))
     }
 }
 
-/// Opens the part for this run alone.
+/// Opens the part, locked for this run.
 fn lock(part: &Path) -> Result<File, Failure> {
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part);
     let file = open.map_err(|error| Failure::writing(part.display(), &error))?;

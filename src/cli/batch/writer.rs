@@ -1,4 +1,4 @@
-//! The last thread of a batch: vectors into the output, with a checkpoint now and then.
+//! The last thread of a batch: writes vectors to the output, and checkpoints at intervals.
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -12,18 +12,18 @@ use crate::cli::output::{Output, Record};
 use crate::cli::preparation::Cuts;
 use crate::cli::records::Entry;
 
-/// A record, and its vector if it has one.
+/// A record with its vector, if it has one.
 pub type Done = (Entry, Option<Embedding>);
 
-/// Writes vectors and keeps checkpoints of how far it has come.
+/// Writes vectors and records progress in checkpoints.
 pub struct Writer {
     output: Output,
-    /// None where the output is no file.
+    /// None where the output is not a regular file.
     checkpoints: Option<(CheckpointFile, About)>,
     progressed: Progressed,
-    /// Bad records before the first that is this run's or shard's.
+    /// Bad records before the first record of this run or shard.
     bad_before: u64,
-    /// Texts and tokens that an earlier run has written.
+    /// Texts and tokens that earlier runs wrote.
     before: (usize, usize),
     cuts: Cuts,
     every: Duration,
@@ -43,7 +43,7 @@ impl Writer {
         Writer { output, checkpoints, progressed, bad_before, before, cuts, every, last }
     }
 
-    /// Writes what comes, until nothing more does.
+    /// Writes what arrives until the channel closes.
     pub fn run(
         mut self,
         receiver: &Receiver<Vec<Done>>,
@@ -92,7 +92,7 @@ impl Writer {
         })
     }
 
-    /// Makes everything that has been written safe.
+    /// Syncs everything written so far, and stores a checkpoint of it.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
         if let Some((file, about)) = &self.checkpoints {
             let (bytes, state) = self.output.checkpoint()?;
@@ -106,19 +106,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Texts and tokens that have been written, in this run and in all.
+    /// Texts and tokens written in this run, and texts written in all runs.
     pub fn written(&self) -> ((usize, usize), usize) {
         let summary = self.output.summary();
         let (texts, tokens) = self.before;
         ((summary.texts - texts, summary.tokens - tokens), summary.texts)
     }
 
-    /// Records that have no vector, given the number of those that could not be read.
-    pub fn left_out(&self, bad: u64) -> u64 {
+    /// Number of records without a vector, of which `bad` could not be read.
+    pub fn skipped(&self, bad: u64) -> u64 {
         bad - self.bad_before + self.progressed.not_embedded
     }
 
-    /// Puts the output in its place.
+    /// Completes the output and gives it its name.
     pub fn finish(self) -> Result<(), Failure> {
         self.output.finish()?;
         if let Some((file, _)) = &self.checkpoints {

@@ -1,4 +1,4 @@
-//! `monomorph inspect`: what a GGUF file holds, and whether this binary fits it; or what this binary holds.
+//! `monomorph inspect`: describes a GGUF file, and whether this binary fits it; or describes this binary.
 
 mod own;
 mod print;
@@ -17,15 +17,15 @@ use super::{message, output};
 use own::Own;
 use report::Report;
 
-/// Describe a GGUF file: metadata, tensors, which shape of the model it is, memory, and whether this binary fits it
+/// Describe a GGUF file: metadata, tensors, model variant, memory, and whether this binary fits it
 ///
-/// Only the header is read. Any GGUF file will do; one that is no model for this program is described as far as it
-/// goes. With --self, the binary describes the model it was built for, and says whether it needs a file.
+/// Only the header is read. Any GGUF file works: one that this program cannot run is described as far as possible. With
+/// --self, the binary describes the model it was built for, and says whether it needs a file.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   monomorph inspect embeddinggemma-300m-Q8_0.gguf
-  monomorph inspect --json model.gguf | jq .model.shape
+  monomorph inspect --json model.gguf | jq .model.variant
   monomorph inspect --self")]
 pub struct InspectArgs {
     /// The file
@@ -42,18 +42,18 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let (answer, shape) = match &args.file {
+    let (answer, variant) = match &args.file {
         Some(file) => of_file(file, args.json)?,
         None => {
             let own = Own::new();
-            (if args.json { json(&own)? } else { print::own(&own) }, Some(own.model.file_shape))
+            (if args.json { json(&own)? } else { print::own(&own) }, Some(own.model.file_variant))
         }
     };
     output::print(answer.as_bytes())?;
-    if shape == Some(FileShape::WithoutDense) {
+    if variant == Some(FileShape::WithoutDense) {
         message::warning(
-            "the model's dense heads are missing: its vectors lie in another space and must not be compared \
-             with those of the whole model",
+            "the model's dense heads are missing: its vectors are in another space and must not be compared \
+             with those of the full model",
         );
     }
     Ok(())
@@ -68,7 +68,7 @@ fn of_file(file: &Path, as_json: bool) -> Result<(String, Option<FileShape>), Fa
     let header = Header::parse(&prefix.bytes, prefix.file_len).map_err(failed)?;
     let report = Report::new(file, &header);
     let answer = if as_json { json(&report)? } else { print::for_people(&report) };
-    Ok((answer, report.shape()))
+    Ok((answer, report.variant()))
 }
 
 fn json(report: &impl Serialize) -> Result<String, Failure> {

@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::report::ModelReport;
 use super::tensors::{TensorGroup, TypeCount, by_name, by_type};
 
-/// What there is to say.
+/// A description of this binary.
 #[derive(Serialize)]
 pub struct Own {
     pub version: &'static str,
     pub isa: Vec<&'static str>,
-    /// The path that the build was given.
+    /// The path given to the build.
     pub source: &'static str,
     pub weights: WeightsReport,
     pub model: ModelReport,
@@ -27,14 +27,14 @@ pub struct Own {
 pub enum WeightsReport {
     /// Inside the binary, with the bytes of each part.
     Inside { bytes: u64, panels: u64, token_table: u64, other: u64 },
-    /// In a file of this length, to be found at `source` unless the command line or the environment says otherwise.
+    /// In a file of this length, at `source` unless the command line or the environment names another.
     File { bytes: u64 },
 }
 
 impl Own {
     pub fn new() -> Own {
         let mut named: Vec<_> = SPEC.tensors().collect();
-        // As in the file, whose description it can be compared with.
+        // In file order, to be comparable with the description of a file.
         named.sort_by_key(|(_, tensor)| tensor.offset);
         let tensors: Vec<TensorInfo<'_>> = named
             .iter()

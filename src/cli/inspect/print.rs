@@ -1,4 +1,4 @@
-//! A report as people read it.
+//! Prints a report for people.
 
 use std::fmt::{self, Write};
 
@@ -66,7 +66,7 @@ fn write_report(out: &mut String, report: &Report) -> fmt::Result {
         (None, reason) => {
             writeln!(
                 out,
-                "model       none that this version runs: {}",
+                "model       none that this version can run: {}",
                 reason.as_deref().unwrap_or_default()
             )?;
         }
@@ -111,7 +111,7 @@ fn write_tensors(out: &mut String, types: &[TypeCount], groups: &[TensorGroup]) 
 /// A model whose weights are mapped from `place`.
 fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Result {
     writeln!(out, "model       {} ({})", one_line(&model.name), one_line(&model.architecture))?;
-    writeln!(out, "shape       {}", shape(model.file_shape))?;
+    writeln!(out, "variant     {}", variant(model.file_variant))?;
     writeln!(
         out,
         "dimensions  {} layers, {} wide, {} query and {} key/value heads of {}, feed-forward {}, vocabulary {}",
@@ -171,7 +171,7 @@ fn write_memory(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resu
     if memory.kept_panels > 0 {
         writeln!(
             out,
-            "            {kept} private more where a resident process keeps repacked weights"
+            "            {kept} private more if a resident process keeps repacked weights"
         )?;
     }
     Ok(())
@@ -180,10 +180,7 @@ fn write_memory(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resu
 fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
     let binary = &report.binary;
     match &binary.misfit {
-        None => writeln!(
-            out,
-            "binary      fits: it was built for such a file (verify compares every byte)"
-        )?,
+        None => writeln!(out, "binary      fits this file (verify compares every byte)")?,
         Some(misfit) => writeln!(out, "binary      does not fit: {}", without_controls(misfit))?,
     }
     writeln!(out, "            built for {} from {}", binary.built_for, binary.source)?;
@@ -199,17 +196,17 @@ fn attention(model: &ModelReport) -> String {
     }
 }
 
-fn shape(shape: FileShape) -> &'static str {
-    match shape {
+fn variant(variant: FileShape) -> &'static str {
+    match variant {
         FileShape::WithDense => "with dense heads: the vectors the model was trained for",
         FileShape::WithoutDense => {
-            "WITHOUT DENSE HEADS: vectors of another space, not comparable with those of the whole model"
+            "WITHOUT DENSE HEADS: vectors of another space, not comparable with those of the full model"
         }
         FileShape::Ollama => {
             "with dense heads, in Ollama's names: the vectors the model was trained for"
         }
         FileShape::LanguageModel => {
-            "a causal language model: its vectors are its states, which were not trained to be compared"
+            "a causal language model: its vectors are hidden states, which were not trained to be compared"
         }
     }
 }

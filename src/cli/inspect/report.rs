@@ -1,4 +1,4 @@
-//! Everything that inspect says, gathered; printing is elsewhere.
+//! The contents of a report; printing is elsewhere.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::tensors::{TensorGroup, TensorLine, TypeCount, by_name, by_type};
 /// Arrays up to this length are shown whole; vocabularies are not.
 const MAX_SHOWN: usize = 16;
 
-/// Tokens of a text as searches and sentences are.
+/// Tokens of a short text, such as a query or a sentence.
 pub const SHORT_TEXT: usize = 32;
 
 /// A file, described.
@@ -30,13 +30,13 @@ pub struct Report {
     pub tensor_types: Vec<TypeCount>,
     pub tensor_groups: Vec<TensorGroup>,
     pub tensors: Vec<TensorLine>,
-    /// The model, if it is one that this version can run, else why not.
+    /// The model, if this version can run it; else `unsupported` says why not.
     pub model: Option<ModelReport>,
     pub unsupported: Option<String>,
     pub binary: BinaryReport,
 }
 
-/// What the specification says.
+/// A model, as its specification describes it.
 #[derive(Serialize)]
 pub struct ModelReport {
     pub name: String,
@@ -45,9 +45,9 @@ pub struct ModelReport {
     pub license_name: Option<String>,
     pub license_link: Option<String>,
     /// "with dense heads", "without dense heads", "with dense heads, in Ollama's names", "a causal language model".
-    pub shape: String,
+    pub variant: String,
     #[serde(skip)]
-    pub file_shape: FileShape,
+    pub file_variant: FileShape,
     pub n_layer: usize,
     pub n_embd: usize,
     pub n_ff: usize,
@@ -56,7 +56,7 @@ pub struct ModelReport {
     pub head_dim: usize,
     pub n_vocab: usize,
     pub n_ctx: usize,
-    /// Whether a token sees none behind it.
+    /// Whether a token attends to none after it.
     pub causal: bool,
     pub attention_radius: usize,
     pub pooling: String,
@@ -68,7 +68,7 @@ pub struct ModelReport {
     #[serde(skip)]
     pub n_bytes: u64,
     pub memory_bytes: MemoryReport,
-    /// Each prompt's names and its prefix; none of a model that was trained without.
+    /// Names and prefix of each prompt; none if the model was trained without.
     pub prompts: Vec<PromptReport>,
 }
 
@@ -90,7 +90,7 @@ pub struct PromptReport {
     pub prefix: &'static str,
 }
 
-/// The binary that is speaking, and its view of the file.
+/// This binary, and whether it fits the file.
 #[derive(Serialize)]
 pub struct BinaryReport {
     pub built_for: &'static str,
@@ -104,7 +104,7 @@ pub struct BinaryReport {
 impl Report {
     pub fn new(path: &Path, header: &Header<'_>) -> Report {
         let binary = BinaryReport::new(path);
-        // What the file is to this binary, and to a build without a choice otherwise.
+        // As this binary reads the file if it fits, else as a build without choices would.
         let choices = if binary.fits { built::SPEC.choices } else { BuildOptions::default() };
         let spec = Spec::from_header_with(header, choices);
         let (model, unsupported) = match spec {
@@ -130,8 +130,8 @@ impl Report {
         }
     }
 
-    pub fn shape(&self) -> Option<FileShape> {
-        self.model.as_ref().map(|model| model.file_shape)
+    pub fn variant(&self) -> Option<FileShape> {
+        self.model.as_ref().map(|model| model.file_variant)
     }
 }
 
@@ -144,8 +144,8 @@ impl ModelReport {
             license: spec.license.as_deref().map(str::to_owned),
             license_name: spec.license_name.as_deref().map(str::to_owned),
             license_link: spec.license_link.as_deref().map(str::to_owned),
-            shape: spec.shape.to_string(),
-            file_shape: spec.shape,
+            variant: spec.shape.to_string(),
+            file_variant: spec.shape,
             n_layer: spec.n_layer(),
             n_embd: spec.n_embd,
             n_ff: spec.n_ff,
@@ -178,8 +178,8 @@ impl PromptReport {
 }
 
 impl BinaryReport {
-    /// The gate that every command opens a file through is the judge; the instruction set, which the environment may
-    /// name wrongly, does not matter.
+    /// Opens the file as every command does. The instruction set is fixed, so that a wrong name in the environment does
+    /// not matter.
     fn new(path: &Path) -> BinaryReport {
         let opened = Embedder::options().threads(1).isa("scalar").open(path);
         let misfit = opened.err().map(|error| error.to_string());

@@ -40,7 +40,7 @@ pub fn schema(
     };
     if fields.iter().any(|field| field.name() == embedding) {
         return Err(format!(
-            "the input has a column {embedding:?} already; --embedding-column names another for the vectors"
+            "the input already has a column {embedding:?}; choose another name for the vectors with --embedding-column"
         ));
     }
     let item = match precision {

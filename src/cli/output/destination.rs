@@ -1,5 +1,5 @@
-//! The place vectors are written to: standard output, or a file that appears complete or not at all. What a run that
-//! ended early has written of the file is removed, or kept for another run to go on with ([`Destination::part`]).
+//! The destination of vectors: standard output, or a file that appears complete or not at all. If a run ends early,
+//! what it has written of the file is removed, or kept for another run to resume ([`Destination::part`]).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -11,17 +11,17 @@ use crate::cli::failure::Failure;
 
 /// Where bytes go.
 pub struct Destination {
-    place: Place,
-    /// As messages call it.
+    kind: Kind,
+    /// The name in messages.
     name: String,
 }
 
-enum Place {
+enum Kind {
     Stdout(BufWriter<Stdout>),
     /// A device or pipe the user named: it cannot be replaced, so it is written to.
     Device(BufWriter<File>),
     Replacement(BufWriter<File>, Unfinished),
-    /// A file under a name of its own that stays if the run ends early.
+    /// A file under a name of its own, which stays if the run ends early.
     Part {
         file: BufWriter<File>,
         part: PathBuf,
@@ -31,19 +31,19 @@ enum Place {
 
 impl Destination {
     pub fn stdout() -> Destination {
-        let place = Place::Stdout(BufWriter::with_capacity(64 << 10, io::stdout()));
-        Destination { place, name: "standard output".into() }
+        let kind = Kind::Stdout(BufWriter::with_capacity(64 << 10, io::stdout()));
+        Destination { kind, name: "standard output".into() }
     }
 
     /// The file is written under another name beside `path` and renamed by [`Destination::finish`].
     pub fn file(path: &Path) -> Result<Destination, Failure> {
         let name = path.display().to_string();
-        let place = Place::open(path).map_err(|error| Failure::writing(&name, &error))?;
-        Ok(Destination { place, name })
+        let kind = Kind::open(path).map_err(|error| Failure::writing(&name, &error))?;
+        Ok(Destination { kind, name })
     }
 
-    /// Goes on at byte `length` of the file `part`, which is made if it is not there; [`Destination::finish`] renames
-    /// it to `target`. The caller has resolved links ([`resolve`]) and holds the only open part of that name.
+    /// Appends to the file `part`, cut to `length` bytes; [`Destination::finish`] renames it to `target`. The caller
+    /// has resolved links ([`resolve`]) and holds the only open part of that name.
     pub fn part(
         part: PathBuf,
         file: File,
@@ -60,13 +60,13 @@ impl Destination {
             Ok(BufWriter::with_capacity(1 << 20, file))
         };
         let file = open(file).map_err(|error| Failure::writing(part.display(), &error))?;
-        Ok(Destination { place: Place::Part { file, part, target }, name })
+        Ok(Destination { kind: Kind::Part { file, part, target }, name })
     }
 
-    /// Makes sure that what has been written survives a crash; its length in bytes.
+    /// Syncs what has been written, and returns its length in bytes.
     pub fn sync(&mut self) -> io::Result<u64> {
-        match &mut self.place {
-            Place::Part { file, .. } => {
+        match &mut self.kind {
+            Kind::Part { file, .. } => {
                 file.flush()?;
                 file.get_ref().sync_data()?;
                 file.stream_position()
@@ -75,51 +75,51 @@ impl Destination {
         }
     }
 
-    /// Whether a person would see the bytes on a screen.
+    /// Whether the bytes go to a terminal.
     pub fn is_terminal(&self) -> bool {
-        match &self.place {
-            Place::Stdout(_) => io::stdout().is_terminal(),
-            Place::Device(file) => file.get_ref().is_terminal(),
-            Place::Replacement(..) | Place::Part { .. } => false,
+        match &self.kind {
+            Kind::Stdout(_) => io::stdout().is_terminal(),
+            Kind::Device(file) => file.get_ref().is_terminal(),
+            Kind::Replacement(..) | Kind::Part { .. } => false,
         }
     }
 
     /// Whether [`Destination::overwrite_start`] can work.
     pub fn can_overwrite(&self) -> bool {
-        matches!(self.place, Place::Replacement(..) | Place::Part { .. })
+        matches!(self.kind, Kind::Replacement(..) | Kind::Part { .. })
     }
 
     /// Replaces the first bytes of what has been written.
     pub fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.place {
-            Place::Replacement(file, _) | Place::Part { file, .. } => {
+        match &mut self.kind {
+            Kind::Replacement(file, _) | Kind::Part { file, .. } => {
                 file.seek(SeekFrom::Start(0))?;
                 file.write_all(bytes)?;
                 file.seek(SeekFrom::End(0)).map(drop)
             }
-            Place::Stdout(_) | Place::Device(_) => Err(io::ErrorKind::NotSeekable.into()),
+            Kind::Stdout(_) | Kind::Device(_) => Err(io::ErrorKind::NotSeekable.into()),
         }
     }
 
-    /// Empties the buffer where someone may be waiting at the other end.
+    /// Flushes the buffer if a reader may be waiting.
     pub fn flush_to_reader(&mut self) -> io::Result<()> {
-        match &mut self.place {
-            Place::Stdout(out) => out.flush(),
-            Place::Device(out) => out.flush(),
-            Place::Replacement(..) | Place::Part { .. } => Ok(()),
+        match &mut self.kind {
+            Kind::Stdout(out) => out.flush(),
+            Kind::Device(out) => out.flush(),
+            Kind::Replacement(..) | Kind::Part { .. } => Ok(()),
         }
     }
 
-    /// Makes sure that everything has been written; until then a file keeps its old contents.
+    /// Writes everything out; until then a file keeps its old contents.
     pub fn finish(self) -> Result<(), Failure> {
-        let done = match self.place {
-            Place::Stdout(mut out) => out.flush(),
-            Place::Device(mut out) => out.flush(),
-            Place::Replacement(out, unfinished) => out
+        let done = match self.kind {
+            Kind::Stdout(mut out) => out.flush(),
+            Kind::Device(mut out) => out.flush(),
+            Kind::Replacement(out, unfinished) => out
                 .into_inner()
                 .map_err(io::IntoInnerError::into_error)
                 .and_then(|file| unfinished.finish(&file)),
-            Place::Part { file, part, target } => file
+            Kind::Part { file, part, target } => file
                 .into_inner()
                 .map_err(io::IntoInnerError::into_error)
                 .and_then(|file| file.sync_all())
@@ -128,7 +128,7 @@ impl Destination {
         done.map_err(|error| Failure::writing(&self.name, &error))
     }
 
-    /// What a failed write to this place means.
+    /// The failure of a write to this destination.
     pub fn failure(&self, error: &io::Error) -> Failure {
         Failure::writing(&self.name, error)
     }
@@ -136,45 +136,45 @@ impl Destination {
 
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.place {
-            Place::Stdout(out) => out.write(bytes),
-            Place::Device(out) | Place::Replacement(out, _) | Place::Part { file: out, .. } => {
+        match &mut self.kind {
+            Kind::Stdout(out) => out.write(bytes),
+            Kind::Device(out) | Kind::Replacement(out, _) | Kind::Part { file: out, .. } => {
                 out.write(bytes)
             }
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.place {
-            Place::Stdout(out) => out.flush(),
-            Place::Device(out) | Place::Replacement(out, _) | Place::Part { file: out, .. } => {
+        match &mut self.kind {
+            Kind::Stdout(out) => out.flush(),
+            Kind::Device(out) | Kind::Replacement(out, _) | Kind::Part { file: out, .. } => {
                 out.flush()
             }
         }
     }
 }
 
-impl Place {
-    fn open(path: &Path) -> io::Result<Place> {
+impl Kind {
+    fn open(path: &Path) -> io::Result<Kind> {
         let target = resolve(path);
         match fs::metadata(&target) {
             Ok(old) if old.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(old) if !old.is_file() => {
-                Ok(Place::Device(BufWriter::new(OpenOptions::new().write(true).open(&target)?)))
+                Ok(Kind::Device(BufWriter::new(OpenOptions::new().write(true).open(&target)?)))
             }
             old => {
                 let (file, unfinished) = Unfinished::create(target)?;
                 if let Ok(old) = old {
                     file.set_permissions(old.permissions())?;
                 }
-                Ok(Place::Replacement(BufWriter::with_capacity(64 << 10, file), unfinished))
+                Ok(Kind::Replacement(BufWriter::with_capacity(64 << 10, file), unfinished))
             }
         }
     }
 }
 
-/// The file that is meant. A link keeps pointing where it points: what is replaced is the file at its end, even one
-/// that is yet to be.
+/// The file that a path refers to. Symbolic links are followed, so that the file they point to is replaced, even one
+/// that does not exist yet.
 pub fn resolve(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
         Ok(end) => path.parent().unwrap_or(Path::new("")).join(end),

@@ -11,26 +11,26 @@ use super::jsonl::Jsonl;
 use super::npy::Npy;
 use super::raw::Raw;
 
-/// How vectors are written.
+/// The formats of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VectorFormat {
     /// One JSON object: the list that OpenAI's embeddings endpoint answers
     Json,
-    /// One JSON object a line: {"id", "tokens", "dropped", "embedding"}; id and dropped only where there are any
+    /// One JSON object per line: {"id", "tokens", "dropped", "embedding"}; id and dropped only if present
     Jsonl,
-    /// A header line, then a line a text: the id (or the position in the input, from 0) and the values
+    /// A header line, then one line per text: the id (or the position in the input, from 0) and the values
     Csv,
-    /// As csv, with tabs
+    /// As csv, but separated by tabs
     Tsv,
     /// NumPy array of the precision's type, shape (texts, dimensions); the ids are not kept
     Npy,
     /// The same values, little-endian, without a header
     Raw,
-    /// The input's columns and one of vectors (fixed-size lists); about the model in its key and value metadata
+    /// The input's columns and a column of vectors (fixed-size lists); the model is named in the key-value metadata
     Parquet,
 }
 
-/// What writes vectors.
+/// The kind of input that vectors are made from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Writing {
     /// `embed`: texts that have no other columns.
@@ -68,7 +68,7 @@ impl VectorFormat {
         matches!(self, VectorFormat::Npy | VectorFormat::Raw | VectorFormat::Parquet)
     }
 
-    /// What writes it; none for Parquet, which has the columns of a table.
+    /// The writer of this format; none for Parquet, whose writer needs the columns of a table.
     pub fn writer(self) -> Option<Box<dyn FormatWriter>> {
         Some(match self {
             VectorFormat::Json => Box::new(Json),

@@ -20,7 +20,7 @@ struct Line<'a> {
     tokens: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<usize>,
-    /// Present, and false, where more than `dropped` tokens may have been cut.
+    /// False if more than `dropped` tokens may have been cut; otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped_is_exact: Option<bool>,
     embedding: Numbers<'a>,

@@ -1,4 +1,4 @@
-//! Vectors on their way out: one format a file here, and the place they go to.
+//! Output of vectors: one file per format, and the destinations.
 
 #[cfg(feature = "parquet")]
 mod columns;
@@ -29,15 +29,15 @@ pub use npy::Npy;
 #[cfg(feature = "parquet")]
 pub use parquet::Parquet;
 
-/// The arguments that say how vectors are written, and where.
+/// The arguments for the format and the destination.
 #[derive(Args, Debug)]
 pub struct OutputArgs {
-    /// Format of the vectors [default: what --output's extension says, else jsonl]
+    /// Format of the vectors [default: by --output's extension, else jsonl]
     #[arg(long, short, value_name = "FORMAT")]
     #[arg(value_parser = some_of(|format: &VectorFormat| format.supports(Writing::Texts)))]
     format: Option<VectorFormat>,
 
-    /// Write to FILE instead of standard output; FILE is replaced only when everything has been written
+    /// Write to FILE instead of standard output; FILE is replaced only once everything has been written
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -50,19 +50,19 @@ pub struct Record<'a> {
     /// The other columns of the input, for formats that keep them.
     pub row: Row,
     pub tokens: usize,
-    /// Tokens cut off at the end, and whether that is their exact number or the least there were.
+    /// Tokens that were cut off, and whether that is their exact number or a lower bound.
     pub dropped: usize,
     pub dropped_is_exact: bool,
-    /// As the model gives it.
+    /// In float32, before it is quantized.
     pub vector: &'a [f32],
 }
 
-/// What is known before the first record, and what has been written so far.
+/// What is known before the first record, and counts of what has been written.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub model: &'static str,
     pub precision: Precision,
-    /// Of the model's vectors, as they were cut.
+    /// Dimensions of the vectors, after they were cut.
     pub dimensions: usize,
     /// Values in each vector as it is stored.
     pub values: usize,
@@ -89,12 +89,12 @@ pub trait FormatWriter: Send {
     ) -> io::Result<()>;
     fn end(&mut self, out: &mut Destination, summary: &Summary) -> io::Result<()>;
 
-    /// Writes all records so far, so that another writer can go on after them. It is given what this returns.
+    /// Writes all records so far, and returns the state from which another writer can resume.
     fn checkpoint(&mut self, _: &mut Destination) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }
 
-    /// Goes on where a checkpoint was made.
+    /// Resumes from the state of a checkpoint.
     fn resume(&mut self, _checkpoint: &[u8]) -> io::Result<()> {
         Ok(())
     }
@@ -137,7 +137,7 @@ impl OutputArgs {
     }
 }
 
-/// Prints a command's whole answer.
+/// Prints a command's whole output.
 pub fn print(answer: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(answer)
@@ -145,7 +145,7 @@ pub fn print(answer: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::writing("standard output", &error))
 }
 
-/// What a person gets who would see bytes.
+/// The error of binary output to a terminal.
 pub fn binary_on_terminal() -> Failure {
     Failure::Usage("this format is binary: give --output FILE, or redirect standard output".into())
 }
@@ -162,7 +162,7 @@ impl Output {
         Ok(Output { writer, destination, quantizer, summary })
     }
 
-    /// Goes on after the last checkpoint; `summary` counts what had been written then.
+    /// Resumes after the last checkpoint; `summary` counts what had been written then.
     pub fn resume(
         mut writer: Box<dyn FormatWriter>,
         destination: Destination,
@@ -184,12 +184,12 @@ impl Output {
             .map_err(|error| self.destination.failure(&error))
     }
 
-    /// Hands what has been written to a waiting reader.
+    /// Flushes to a reader that may be waiting.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.destination.flush_to_reader().map_err(|error| self.destination.failure(&error))
     }
 
-    /// Makes everything so far safe from a crash: the bytes of it, and what [`Output::resume`] needs.
+    /// Syncs everything so far; returns its length in bytes and the state for [`Output::resume`].
     pub fn checkpoint(&mut self) -> Result<(u64, Vec<u8>), Failure> {
         let checkpoint = self
             .writer
@@ -198,12 +198,12 @@ impl Output {
         checkpoint.map_err(|error| self.destination.failure(&error))
     }
 
-    /// What has been written.
+    /// Counts of what has been written.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// Writes what comes after the last vector, and puts the file in its place.
+    /// Writes what follows the last vector, and gives the file its name.
     pub fn finish(mut self) -> Result<Summary, Failure> {
         self.writer
             .end(&mut self.destination, &self.summary)
@@ -213,8 +213,8 @@ impl Output {
     }
 }
 
-/// The names of standard output. Where that is a file, it is written to as any other standard output: what it holds
-/// already is not ours to replace.
+/// Whether the path names standard output. If that is redirected to a file, the file is appended to like any standard
+/// output, not replaced.
 pub fn names_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }

@@ -1,7 +1,7 @@
 //! Parquet: the input's columns and the vectors. A row group ends at a checkpoint, or once it is large.
 //!
-//! A Parquet file ends with the places of its row groups, so a file that stopped early cannot be read. What it would
-//! have ended with is part of the checkpoint: with it, another writer goes on after the last whole row group.
+//! A Parquet file ends with a footer that locates its row groups, so a file without one cannot be read. The footer that
+//! would end the file is part of each checkpoint; with it, another writer resumes after the last complete row group.
 
 use std::io::{self, Write};
 use std::mem;
@@ -44,20 +44,20 @@ pub struct Parquet {
     vectors: Waiting,
 }
 
-/// A row group ends once its records are this large: they lie in memory several times while they are encoded.
+/// A row group ends once its records are this large: encoding holds several copies of them in memory.
 const MAX_ROW_GROUP_BYTES: usize = 32 << 20;
 
-/// What the library has written and the destination has not. Bytes can be left out that are there already.
+/// Bytes that the library has written and the destination has not. Those of an earlier run can be discarded.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Pending>>);
 
 #[derive(Default)]
 struct Pending {
-    left_out: bool,
+    discards: bool,
     bytes: Vec<u8>,
 }
 
-/// Stands for the bytes of an earlier run, which [`Sink`] leaves out whatever they are.
+/// A stand-in for the bytes of an earlier run, which [`Sink`] discards.
 struct Blank;
 
 impl Parquet {
@@ -141,7 +141,7 @@ impl Parquet {
         Ok(())
     }
 
-    /// What the file would end with now.
+    /// The footer of the row groups written so far.
     fn footer(&self) -> ParquetResult<Vec<u8>> {
         let row_groups = self.writer.flushed_row_groups().to_vec();
         let rows = row_groups.iter().map(|row_group| row_group.num_rows()).sum();
@@ -153,11 +153,11 @@ impl Parquet {
         Ok(footer)
     }
 
-    /// Makes the writer believe that it has written the row groups of a footer.
+    /// Makes the writer count the row groups of a footer as written.
     fn repeat(&mut self, footer: &[u8]) -> ParquetResult<()> {
         let footer = Bytes::copy_from_slice(footer);
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&footer)?;
-        self.sink.leave_out(true);
+        self.sink.discard(true);
         for group in metadata.row_groups() {
             let mut row_group = self.writer.next_row_group()?;
             for column in group.columns() {
@@ -174,7 +174,7 @@ impl Parquet {
             row_group.close()?;
         }
         self.writer.flush()?;
-        self.sink.leave_out(false);
+        self.sink.discard(false);
         Ok(())
     }
 }
@@ -224,8 +224,8 @@ impl Sink {
         mem::take(&mut self.lock().bytes)
     }
 
-    fn leave_out(&self, left_out: bool) {
-        *self.lock() = Pending { left_out, bytes: Vec::new() };
+    fn discard(&self, discards: bool) {
+        *self.lock() = Pending { discards, bytes: Vec::new() };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
@@ -236,7 +236,7 @@ impl Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut sink = self.lock();
-        if !sink.left_out {
+        if !sink.discards {
             sink.bytes.extend_from_slice(bytes);
         }
         Ok(bytes.len())

@@ -18,7 +18,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::{Fault, Fields, Id, Places, Row, TableFormat, TableReader, Wanted};
 use crate::cli::failure::Failure;
 
-/// Rows that are decoded at a time.
+/// Number of rows decoded at a time.
 const BATCH_ROWS: usize = 1024;
 
 pub struct Batches {
@@ -29,9 +29,9 @@ pub struct Batches {
     places: Places,
     keep: bool,
     batch: Arc<RecordBatch>,
-    /// Each row's share of the batch.
+    /// Each row's share of the batch, in bytes.
     row_bytes: usize,
-    /// The next row of the batch, and of the table.
+    /// Index of the next row in the batch; `index` is that in the table.
     row: usize,
     index: u64,
 }
@@ -45,7 +45,7 @@ impl Batches {
             TableFormat::Parquet => {
                 if path == Path::new("-") {
                     return Err(Failure::Usage(
-                        "Parquet is read from its end: standard input cannot be it; give a file"
+                        "a Parquet file is read from its end, which standard input does not allow; give a file"
                             .into(),
                     ));
                 }
@@ -103,7 +103,7 @@ impl Batches {
         self.schema.clone()
     }
 
-    /// Rows of the whole table, if it says so.
+    /// Number of rows of the whole table, if known.
     pub fn rows(&self) -> Option<u64> {
         self.rows
     }
@@ -165,7 +165,7 @@ impl From<ArrowError> for Ipc {
 type Opened =
     (Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>, SchemaRef, Option<u64>);
 
-/// An IPC file where its first bytes say so, else a stream.
+/// Opens an IPC file if it starts as one, else a stream.
 fn ipc(path: &Path) -> Result<Opened, Ipc> {
     const MAGIC: &[u8] = b"ARROW1";
     let (mut reader, name) = super::open(path).map_err(Ipc::Failure)?;

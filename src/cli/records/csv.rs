@@ -99,7 +99,7 @@ impl TableReader for Csv {
 fn reason(error: &csv::Error) -> String {
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} values, where the first line names {expected_len} columns")
+            format!("{len} values, but the first line names {expected_len} columns")
         }
         ErrorKind::Utf8 { .. } => "the names of the columns are not valid UTF-8".to_owned(),
         ErrorKind::Io(error) => error.to_string(),

@@ -1,27 +1,27 @@
-//! The columns of a table beside its texts, as a Parquet file keeps them.
+//! The columns of a table besides its texts, which a Parquet file keeps.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// What a record holds, in the form its format has it.
+/// The columns of a record, as its format represents them.
 #[derive(Clone, Debug)]
 pub enum Row {
-    /// Nothing that is kept.
+    /// None are kept.
     None,
-    /// A value for each of the table's names.
+    /// A value for each of the table's columns.
     Strings(Vec<String>),
     /// Keys and values in the order of the line.
     Json(Vec<(String, Value)>),
-    /// A row of a batch, and its share of the batch's bytes.
+    /// A row of a batch, with its share of the batch's bytes.
     #[cfg(feature = "parquet")]
     Arrow { batch: std::sync::Arc<arrow_array::RecordBatch>, row: usize, bytes: usize },
 }
 
 #[cfg(feature = "parquet")]
 impl Row {
-    /// About how much memory the row takes.
+    /// Approximate memory of the row, in bytes.
     pub fn bytes(&self) -> usize {
         fn of_value(value: &Value) -> usize {
             size_of::<Value>()
@@ -49,7 +49,7 @@ impl Row {
     }
 }
 
-/// Names and types of what is kept.
+/// Names and types of the columns that are kept.
 #[derive(Clone, Debug)]
 pub enum Columns {
     None,
@@ -65,11 +65,11 @@ pub enum Kind {
     Bool,
     Int,
     Float,
-    /// Strings; anything else as JSON text.
+    /// Strings, and anything else as JSON text.
     String,
 }
 
-/// A JSON object with its keys in order, each once.
+/// A JSON object with its keys in order and without duplicates.
 pub struct Object(pub Vec<(String, Value)>);
 
 impl Columns {
@@ -78,7 +78,7 @@ impl Columns {
         Columns::Strings(vec!["text".to_owned()])
     }
 
-    /// Keys in the order in which they first appear; of values of several types, strings are made.
+    /// Keys in the order in which they first appear; values of mixed types become strings.
     pub fn of_json<'a>(rows: impl Iterator<Item = &'a Row>) -> Columns {
         let mut columns: Vec<(String, Option<Kind>)> = Vec::new();
         for row in rows {
@@ -95,7 +95,7 @@ impl Columns {
         Columns::Json(columns.into_iter().map(typed).collect())
     }
 
-    /// Whether a record fits; why not, if it does not.
+    /// Checks that a record fits the columns; the error says why not.
     pub fn check(&self, row: &Row) -> Result<(), String> {
         let (Columns::Json(columns), Row::Json(row)) = (self, row) else { return Ok(()) };
         if columns.is_empty() {
@@ -104,13 +104,13 @@ impl Columns {
         for (key, value) in row {
             let Some((_, kind)) = columns.iter().find(|(known, _)| known == key) else {
                 return Err(format!(
-                    "`{key}` is new; the columns are those of the first {} records",
+                    "unexpected key `{key}`: the first {} records define the columns",
                     super::SAMPLE
                 ));
             };
             if Kind::join(Some(*kind), Kind::of(value)) != Some(*kind) {
                 return Err(format!(
-                    "`{key}` is not {}, as it is in the first {} records",
+                    "`{key}` is not {}, unlike in the first {} records",
                     kind.name(),
                     super::SAMPLE
                 ));
@@ -126,7 +126,7 @@ impl Kind {
             Value::Null => None,
             Value::Bool(_) => Some(Kind::Bool),
             Value::Number(number) if number.is_i64() => Some(Kind::Int),
-            // A float would change them.
+            // A float would lose digits.
             Value::Number(number) if number.is_u64() => Some(Kind::String),
             Value::Number(_) => Some(Kind::Float),
             Value::String(_) | Value::Array(_) | Value::Object(_) => Some(Kind::String),
@@ -168,7 +168,7 @@ impl<'de> Deserialize<'de> for Object {
                 while let Some((key, value)) = map.next_entry::<String, Value>()? {
                     if object.iter().any(|(known, _)| *known == key) {
                         return Err(serde::de::Error::custom(format_args!(
-                            "`{key}` is there twice"
+                            "duplicate key `{key}`"
                         )));
                     }
                     object.push((key, value));
@@ -214,7 +214,7 @@ mod tests {
         for (line, message) in [
             (r#"{"n":1.5}"#, "`n` is not an integer"),
             (r#"{"flag":1}"#, "`flag` is not a boolean"),
-            (r#"{"other":1}"#, "`other` is new"),
+            (r#"{"other":1}"#, "unexpected key `other`"),
         ] {
             assert!(columns.check(&row(line)).unwrap_err().starts_with(message));
         }

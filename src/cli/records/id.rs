@@ -1,4 +1,4 @@
-//! What a text is called.
+//! Ids of texts.
 
 use std::fmt;
 

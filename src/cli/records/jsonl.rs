@@ -83,11 +83,11 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// What the line holds, or why it does not.
+/// Parses a line; the error is one line with the column.
 pub fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
     serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
-        // serde_json counts lines within what it was given, which is one line here.
+        // The line number that serde_json adds is always 1 here.
         let reason =
             message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
         format!("column {}: {reason}", error.column())

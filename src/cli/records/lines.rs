@@ -4,19 +4,19 @@ use std::io::{BufRead, BufReader, Read};
 
 use crate::cli::failure::Failure;
 
-/// A longer line is no text but a mistake, such as a binary file. It is refused before it fills the memory.
+/// Limit of a line's length. A longer one is a mistake, such as a binary file, and is refused before it fills memory.
 const MAX_LINE_BYTES: usize = 256 << 20;
 
-/// Why there is no next line, or no next record.
+/// Why the next line or record could not be read.
 #[derive(Debug)]
 pub enum Fault {
-    /// One line or record is bad; those after it can be read.
+    /// One line or record is bad; reading can continue after it.
     Record {
-        /// Where it is: file and line.
+        /// The file and the line.
         place: String,
         reason: String,
     },
-    /// Nothing more can be read.
+    /// Reading cannot continue.
     Input(Failure),
 }
 
@@ -24,7 +24,7 @@ pub enum Fault {
 pub struct Lines {
     reader: BufReader<Box<dyn Read + Send>>,
     name: String,
-    /// Lines read so far, so the number of the current line, counted from 1.
+    /// Lines read so far, which is the number of the current line, from 1.
     line: u64,
     /// Bytes read so far.
     bytes: u64,
@@ -35,7 +35,7 @@ impl Lines {
         Lines { reader: BufReader::with_capacity(64 << 10, reader), name, line: 0, bytes: 0 }
     }
 
-    /// The next line without its end, nor a byte order mark on the first.
+    /// The next line, without its line ending and, for the first, without a byte order mark.
     pub fn next_line(&mut self) -> Result<Option<String>, Fault> {
         let mut bytes = Vec::new();
         let mut limited = self.reader.by_ref().take(MAX_LINE_BYTES as u64 + 1);
@@ -54,7 +54,7 @@ impl Lines {
                     self.reader.skip_until(b'\n').map_err(|error| self.unreadable(&error))?;
                 self.bytes += rest as u64;
             }
-            return Err(self.fault(format!("longer than {} MiB", MAX_LINE_BYTES >> 20)));
+            return Err(self.fault(format!("the line is longer than {} MiB", MAX_LINE_BYTES >> 20)));
         }
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
@@ -73,12 +73,12 @@ impl Lines {
         self.bytes
     }
 
-    /// Whether the next line would have to be waited for, as far as is known.
+    /// Whether reading the next line may block: the buffer is empty.
     pub fn is_drained(&self) -> bool {
         self.reader.buffer().is_empty()
     }
 
-    /// What messages call the line that was read last.
+    /// The name of the line that was read last, for messages.
     pub fn place(&self) -> String {
         format!("{}, line {}", self.name, self.line)
     }
@@ -97,7 +97,7 @@ impl Lines {
         let bytes = error.as_bytes();
         let reason = format!("not valid UTF-8 at byte {} (0x{:02X})", at + 1, bytes[at]);
         match (self.line, utf16_hint(bytes)) {
-            // The rest is no better.
+            // The whole file is in another encoding.
             (1, Some(hint)) => {
                 Fault::Input(Failure::Failed(format!("{}: {reason}{hint}", self.place())))
             }
@@ -106,7 +106,7 @@ impl Lines {
     }
 }
 
-/// What to do where bytes begin as UTF-16 does.
+/// A hint for bytes that start with UTF-16's byte order mark.
 pub(super) fn utf16_hint(bytes: &[u8]) -> Option<&'static str> {
     let marks = [[0xFF, 0xFE], [0xFE, 0xFF]];
     marks

@@ -1,4 +1,4 @@
-//! Records of a table, one after another, whatever the file's format: what every command reads texts with.
+//! Reads the records of a table in any format, one by one; every command reads its texts with it.
 
 #[cfg(feature = "parquet")]
 mod arrow;
@@ -29,24 +29,24 @@ pub use jsonl::parse as parse_json;
 pub use lines::{Fault, Lines};
 pub use table::{TableArgs, TableFormat};
 
-/// Records that a table's columns are read from before any is embedded: its fields' names and types are theirs.
+/// The first records of a table, from which the names and types of its columns are read before any is embedded.
 const SAMPLE: usize = 1000;
 
 /// One record of the input.
 #[derive(Debug)]
 pub struct Entry {
-    /// Position in the input, from 0; bad records count.
+    /// Position in the input, from 0, bad records included.
     pub index: u64,
-    /// Where messages find it.
+    /// What messages call it: the file and the line or row.
     pub place: String,
-    /// With the title before it, where there is a column of titles.
+    /// The text, with its title before it where there is a column of titles.
     pub text: String,
     pub id: Option<Id>,
-    /// What else the record holds, if the output keeps it.
+    /// The other columns, if the output keeps them.
     pub row: Row,
     /// A hash of this record's text and all before it.
     pub digest: u64,
-    /// How far into the input it ends, in the units of [`Records::extent`].
+    /// Where it ends in the input, in the units of [`Records::extent`].
     pub position: u64,
 }
 
@@ -56,7 +56,7 @@ impl AsRef<str> for Entry {
     }
 }
 
-/// What a record of any format has.
+/// A record, as a format reads it.
 pub struct Fields {
     pub place: String,
     pub text: String,
@@ -69,27 +69,27 @@ pub struct Fields {
 trait TableReader: Send {
     fn next(&mut self) -> Result<Option<Fields>, Fault>;
 
-    /// How far it has come.
+    /// Bytes or rows read so far.
     fn position(&self) -> u64;
 
-    /// Whether the next record would have to be waited for, as far as is known.
+    /// Whether reading the next record may block.
     fn is_drained(&self) -> bool {
         false
     }
 }
 
-/// Names of the columns that are read.
+/// Names of the columns to read.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub text: String,
-    /// And whether a table without it is refused.
+    /// The column of ids, and whether a table without it is refused.
     pub id: (String, bool),
     pub title: Option<String>,
-    /// Whether all the others are wanted, too.
+    /// Whether to keep all the other columns, too.
     pub rest: bool,
 }
 
-/// Where the wanted columns of a table are.
+/// Indices of the wanted columns.
 struct Places {
     text: usize,
     id: Option<usize>,
@@ -103,7 +103,7 @@ impl Wanted {
         Wanted { text: column.to_owned(), id, title: None, rest: false }
     }
 
-    /// Their places among a table's names.
+    /// Finds them among a table's column names.
     fn places(&self, file: &str, names: &[String]) -> Result<Places, Failure> {
         let find = |column: &str| names.iter().position(|known| known == column);
         let must = |column: &str| {
@@ -121,14 +121,14 @@ impl Wanted {
     }
 }
 
-/// A table that is being read.
+/// A table, read record by record.
 pub struct Records {
     format: Box<dyn TableReader>,
     /// Columns that the output keeps; those of a jsonl file are known after [`Records::sample`].
     pub columns: Columns,
     /// Bytes or rows of the whole input, where they are known.
     pub extent: Option<u64>,
-    /// What stands before each title and text, where there is a column of titles.
+    /// The prompt of each text, where there is a column of titles.
     title: Option<Prompt>,
     ahead: std::collections::VecDeque<Result<Fields, Fault>>,
     index: u64,
@@ -156,7 +156,7 @@ impl Records {
         Records::of_text(reader, name, format, wanted, bytes)
     }
 
-    /// A table in a format of text; UTF-16 is refused by name before a format makes nonsense of it.
+    /// A table in a format of text; UTF-16 is refused with a clear message before a format misreads it.
     fn of_text(
         mut reader: Box<dyn Read + Send>,
         name: String,
@@ -195,7 +195,7 @@ impl Records {
         Ok(Records::new(format, if rest { columns } else { Columns::None }, extent))
     }
 
-    /// Texts that were given one by one.
+    /// Texts of the command line.
     pub fn arguments(texts: Vec<String>) -> Records {
         Records::new(Box::new(texts::Arguments(texts.into_iter())), Columns::None, None)
     }
@@ -205,7 +205,7 @@ impl Records {
         Records::open(path, format, Wanted::text(column))
     }
 
-    /// The texts of what a reader gives.
+    /// The texts that a reader yields.
     #[cfg(test)]
     pub fn read(
         reader: Box<dyn Read + Send>,
@@ -215,7 +215,7 @@ impl Records {
         Records::of_text(reader, name, format, Wanted::text("text"), None)
     }
 
-    /// Reads the first records to learn their columns; they come again.
+    /// Reads the first records to learn their columns; [`Records::next`] still returns them.
     pub fn sample(&mut self) -> Result<(), Failure> {
         let Columns::Json(_) = self.columns else { return Ok(()) };
         while self.ahead.len() < SAMPLE {
@@ -231,7 +231,7 @@ impl Records {
         Ok(())
     }
 
-    /// The next record. The number of a bad one counts, too.
+    /// The next record. Bad ones count in the index, too.
     pub fn next(&mut self) -> Result<Option<Entry>, Fault> {
         let next = match self.ahead.pop_front() {
             Some(next) => next.map(Some),
@@ -277,8 +277,7 @@ impl Records {
         }
     }
 
-    /// Passes over records, good and bad, up to position `end` from 0. The digest of all before it; none if there are
-    /// not so many.
+    /// Skips records, good and bad, up to index `end`. Returns the digest of all before it, or none if there are fewer.
     pub fn skip_to(&mut self, end: u64) -> Result<Option<u64>, Failure> {
         while self.index < end {
             match self.next() {
@@ -290,7 +289,7 @@ impl Records {
         Ok(Some(self.digest))
     }
 
-    /// Number of records that could not be read so far.
+    /// Number of bad records so far.
     pub fn bad(&self) -> u64 {
         self.bad
     }
@@ -300,23 +299,23 @@ impl Records {
         self.digest
     }
 
-    /// Whether the next record would have to be waited for, as far as is known.
+    /// Whether reading the next record may block.
     pub fn is_drained(&self) -> bool {
         self.ahead.is_empty() && self.format.is_drained()
     }
 
-    /// How far it has come, in the units of [`Records::extent`].
+    /// How much has been read, in the units of [`Records::extent`].
     pub fn position(&self) -> u64 {
         self.format.position()
     }
 
-    /// Number of records read so far, bad ones too.
+    /// Number of records read so far, bad ones included.
     pub fn index(&self) -> u64 {
         self.index
     }
 }
 
-/// Opens a file, or standard input if the path is `-`, and says what messages call it.
+/// Opens a file, or standard input if the path is `-`, and returns its name for messages.
 fn open(path: &Path) -> Result<(Box<dyn Read + Send>, String), Failure> {
     if path == Path::new("-") {
         return Ok((Box::new(io::stdin()), "standard input".to_owned()));

@@ -8,40 +8,40 @@ use monomorph::Prompt;
 use super::{Records, Wanted};
 use crate::cli::failure::Failure;
 
-/// The arguments that say what is read.
+/// The arguments for the table to read.
 #[derive(Args, Debug)]
 pub struct TableArgs {
     /// The table to read, or standard input if it is `-`
     #[arg(long, short, value_name = "FILE")]
     pub input: PathBuf,
 
-    /// How --input is written [default: what its extension says, else lines]
+    /// Format of --input [default: by its extension, else lines]
     #[arg(long, value_name = "FORMAT")]
     input_format: Option<TableFormat>,
 
-    /// The column (jsonl: the key) of the text
+    /// Column (in jsonl: key) of the texts
     #[arg(long, value_name = "NAME", default_value = "text")]
     column: String,
 
-    /// The column of the ids, strings or integers [default: id, if there is one]
+    /// Column of the ids, strings or integers [default: id, if it exists]
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
 
-    /// The column of titles, which --prompt document has a place for
+    /// Column of titles, for a prompt that takes a title
     #[arg(long, value_name = "NAME")]
     title_column: Option<String>,
 }
 
-/// How a table is written.
+/// The formats of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// One text a line; an empty line is an empty text
+    /// One text per line; an empty line is an empty text
     Lines,
-    /// One JSON object a line: {"text": "...", "id": "..."}, the id a string or an integer and optional
+    /// One JSON object per line: {"text": "...", "id": "..."}, the id a string or an integer and optional
     Jsonl,
-    /// Values between commas, quoted where they need it; the first line names the columns
+    /// Comma-separated values, quoted where necessary; the first line names the columns
     Csv,
-    /// As csv, with tabs
+    /// As csv, but separated by tabs
     Tsv,
     /// Apache Parquet
     Parquet,
@@ -66,7 +66,7 @@ impl TableArgs {
         let columns_asked = self.column != "text" || id.is_some() || self.title_column.is_some();
         if format == TableFormat::Lines && columns_asked {
             return Err(Failure::Usage(
-                "lines have no columns; --input-format says how the file is written".into(),
+                "lines have no columns; use --input-format for a file in another format".into(),
             ));
         }
         let mut records = Records::open(&self.input, format, wanted)?;
@@ -74,17 +74,17 @@ impl TableArgs {
         Ok(records)
     }
 
-    /// Whether each text has a title, and so a prompt of its own.
+    /// Whether each text has a title, and so its own prefix.
     pub fn has_titles(&self) -> bool {
         self.title_column.is_some()
     }
 
-    /// What is read, in words.
+    /// The columns that are read, for a checkpoint.
     pub fn describe(&self) -> String {
         format!("{}, {:?}, {:?}", self.column, self.id_column, self.title_column)
     }
 
-    /// Whether the input can be read twice.
+    /// Whether the input is a regular file, which can be read twice.
     pub fn is_file(&self) -> bool {
         std::fs::metadata(&self.input).is_ok_and(|input| input.is_file())
     }

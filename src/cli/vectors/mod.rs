@@ -1,4 +1,4 @@
-//! Vectors that have been written, read again one by one: what `search` goes through.
+//! Files of vectors, read one by one for `search`.
 
 mod jsonl;
 mod npy;
@@ -13,7 +13,7 @@ use super::records::Id;
 
 pub use npy::Npy;
 
-/// What is known of a vector.
+/// What a file says about a vector.
 #[derive(Debug, Default)]
 pub struct Label {
     pub id: Option<Id>,
@@ -30,10 +30,10 @@ pub struct About {
 
 /// A file of vectors.
 pub trait Vectors {
-    /// Replaces `vector` by the next one; false if there is none.
+    /// Reads the next vector into `vector`; false at the end.
     fn next(&mut self, vector: &mut Vec<f32>) -> Result<bool, Failure>;
 
-    /// What is known of the vector that was read last.
+    /// The label of the vector that was read last.
     fn label(&self) -> Label {
         Label::default()
     }

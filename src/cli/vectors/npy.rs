@@ -1,4 +1,4 @@
-//! A NumPy array of float32 or float16, one vector a row.
+//! A NumPy array of float32 or float16, one vector per row.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -13,12 +13,12 @@ pub struct Npy {
     name: String,
     rows: u64,
     dimensions: usize,
-    /// Bytes of a value: 4 or 2.
+    /// Bytes per value: 4 or 2.
     width: usize,
     bytes: Vec<u8>,
 }
 
-/// More dimensions are no vector but a damaged header.
+/// More dimensions mean a damaged header.
 const MAX_DIMENSIONS: usize = 1 << 20;
 
 impl Npy {
@@ -59,7 +59,7 @@ impl Npy {
                 let (dimensions, bytes) = (dimensions as usize, Vec::new());
                 Ok(Npy { reader, name: name.to_owned(), rows, dimensions, width, bytes })
             }
-            _ => Err(bad("an array of two dimensions in C order is needed")),
+            _ => Err(bad("not a two-dimensional array in C order")),
         }
     }
 }
