@@ -1,9 +1,9 @@
-//! The crate's one error type.
+//! The error type of this crate.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why a file was refused. `Display` is one lower-case line that names the key or tensor, what was found and what
+/// Why a file was refused. `Display` writes one lower-case line that names the key or tensor, what was found and what
 /// was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -18,12 +18,12 @@ pub enum Error {
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What lies there, with its article.
+        /// What the path names instead, with its article.
         found: &'static str,
     },
-    /// The bytes given end inside the header although the file goes on: call again with at least `needed` bytes.
+    /// The given bytes end inside the header, but the file is longer: call again with at least `needed` bytes.
     NeedMore {
-        /// Bytes from the file's start that the next step needs.
+        /// Bytes, counted from the start of the file, that parsing needs to get further.
         needed: u64,
     },
     /// The first four bytes are not `GGUF`.
@@ -31,7 +31,7 @@ pub enum Error {
         /// The first four bytes.
         found: [u8; 4],
     },
-    /// A version other than 2 and 3.
+    /// The version is neither 2 nor 3.
     Version {
         /// The version as read in little-endian order.
         found: u32,
@@ -52,7 +52,7 @@ pub enum Error {
         /// The largest number accepted here.
         limit: Limit,
     },
-    /// A metadata key that is needed is absent.
+    /// A required metadata key is missing.
     MissingKey {
         /// The key.
         key: String,
@@ -66,7 +66,7 @@ pub enum Error {
         /// What is accepted.
         expected: String,
     },
-    /// A tensor that is needed is absent.
+    /// A required tensor is missing.
     MissingTensor {
         /// The tensor's name.
         name: String,
@@ -82,7 +82,7 @@ pub enum Error {
     },
     /// The file is well formed, but not a model that this version runs.
     Unsupported {
-        /// What it is, what is supported, what to do.
+        /// What the file is, what is supported, and what to do.
         reason: String,
     },
 }
@@ -90,13 +90,13 @@ pub enum Error {
 /// Where a [`Limit`] comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// At most this many can fit in what is left of the file.
+    /// The rest of the file has room for at most this many.
     File(u64),
     /// This crate accepts at most this many.
     Fixed(u64),
 }
 
-/// What the reader is reading, for messages; formatted only when something is wrong.
+/// What the reader is reading, for error messages. It is formatted only when an error is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
     /// A fixed field of the file's header.
@@ -112,7 +112,7 @@ pub enum Place<'a> {
 }
 
 impl Error {
-    /// A value of a key, and what was expected instead.
+    /// An error for a metadata key whose value is not what was expected.
     pub fn key(
         key: impl fmt::Display,
         found: impl fmt::Display,
@@ -125,7 +125,7 @@ impl Error {
         }
     }
 
-    /// A property of a tensor, and what was expected instead.
+    /// An error for a tensor that is not described as expected.
     pub fn tensor(
         name: impl fmt::Display,
         found: impl fmt::Display,
@@ -151,7 +151,7 @@ impl fmt::Display for Error {
                 write!(f, "{} is {found}; give the path of a GGUF file", path.display())
             }
             Error::NeedMore { needed } => {
-                write!(f, "the header goes on: at least {needed} bytes of the file needed")
+                write!(f, "the header is longer: at least {needed} bytes of the file are needed")
             }
             Error::Magic { found } => {
                 write!(
@@ -195,10 +195,10 @@ fn write_version(f: &mut fmt::Formatter<'_>, found: u32) -> fmt::Result {
         _ if found > 0xffff && swapped <= 0xffff => {
             write!(
                 f,
-                "a big-endian GGUF file (version {swapped}); only little-endian files are read"
+                "a big-endian GGUF file (version {swapped}); only little-endian files are supported"
             )
         }
-        _ => write!(f, "GGUF version {found}; versions 2 and 3 are read"),
+        _ => write!(f, "GGUF version {found}; versions 2 and 3 are supported"),
     }
 }
 
@@ -214,7 +214,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// A name from a file on one line: control characters escaped, cut after 80 characters.
+/// A name from a file, made printable on one line: control characters are escaped, and it is cut after 80 characters.
 pub fn printable(name: &str) -> String {
     let mut out: String = name.chars().take(80).flat_map(printable_char).collect();
     if name.chars().nth(80).is_some() {

@@ -1,4 +1,5 @@
-//! The header of a GGUF file: everything before the tensor data. It mirrors the file and judges only its form.
+//! The header of a GGUF file: everything before the tensor data. [`Header`] mirrors the file and checks only that it is
+//! well formed.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -16,10 +17,10 @@ use crate::value::Value;
 /// The first four bytes of every GGUF file.
 pub const MAGIC: [u8; 4] = *b"GGUF";
 
-/// Alignment of tensor data where the file names none, in bytes.
+/// Alignment of tensor data in bytes, if the file does not state one.
 pub const DEFAULT_ALIGNMENT: u64 = 32;
 
-/// Largest alignment accepted, in bytes: the largest page of any machine we know of.
+/// Largest accepted alignment in bytes: the largest page size of any machine that we know of.
 const MAX_ALIGNMENT: u32 = 65_536;
 
 const ALIGNMENT_KEY: &str = "general.alignment";
@@ -33,9 +34,9 @@ pub struct Header<'a> {
     pub alignment: u64,
     /// Keys and values, in file order.
     pub metadata: Metadata<'a>,
-    /// The tensors' descriptions, in file order; every one lies inside the file.
+    /// The tensors' descriptions, in file order; the data of each lies inside the file.
     pub tensors: Vec<TensorInfo<'a>>,
-    /// Length of the header in bytes, without the padding behind it.
+    /// Length of the header in bytes, without the padding after it.
     pub header_len: u64,
     /// Where tensor data begins, in bytes from the file's start.
     pub data_offset: u64,
@@ -44,9 +45,10 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Parses a header. `bytes` is the file's beginning or all of it, `file_len` the length of the whole file.
+    /// Parses a header. `bytes` holds the beginning of the file or all of it; `file_len` is the length of the whole
+    /// file.
     ///
-    /// [`Error::NeedMore`] when `bytes` ends inside the header although the file goes on.
+    /// Returns [`Error::NeedMore`] if `bytes` ends inside the header but the file is longer.
     pub fn parse(bytes: &'a [u8], file_len: u64) -> Result<Header<'a>, Error> {
         let mut cursor = Cursor::new(bytes, file_len, Place::Field("the magic number"));
         let version = parse_version(&mut cursor)?;
@@ -86,7 +88,8 @@ fn parse_version(cursor: &mut Cursor<'_>) -> Result<u32, Error> {
     }
 }
 
-/// The format gives this key exactly one type; readers that took any integer here disagreed about the same file.
+/// The format allows exactly one type for this key. Readers that accepted any integer type disagreed about the same
+/// file.
 fn parse_alignment(metadata: &Metadata<'_>) -> Result<u64, Error> {
     match metadata.get(ALIGNMENT_KEY) {
         None => Ok(DEFAULT_ALIGNMENT),
@@ -127,18 +130,18 @@ pub struct Prefix {
     pub file_len: u64,
 }
 
-/// First read of [`read_prefix`] in bytes; a 262,144-piece vocabulary makes a header of 6.5 MB.
+/// How many bytes [`read_prefix`] reads first. The header of a model with 262,144 pieces takes 6.5 MB.
 const FIRST_READ: u64 = 1 << 20;
 
-/// Longest header [`read_prefix`] takes into memory, in bytes.
+/// Longest header in bytes that [`read_prefix`] reads into memory.
 const MAX_HEADER: u64 = 1 << 28;
 
-/// Reads just enough of the file at `path` that [`Header::parse`] succeeds. Refuses all but regular files.
+/// Reads enough of the file at `path` for [`Header::parse`] to succeed. Refuses anything but regular files.
 ///
-/// A malformed header is an error here already.
+/// A malformed header is already an error here.
 pub fn read_prefix(path: &Path) -> Result<Prefix, Error> {
     let io = |error: std::io::Error| Error::Io { path: path.to_owned(), reason: error.to_string() };
-    // Looked at before opening: opening a pipe would wait for a writer.
+    // Checked before opening, because opening a pipe would wait for a writer.
     refuse_irregular(path, &std::fs::metadata(path).map_err(io)?)?;
     let mut file = File::open(path).map_err(io)?;
     let found = file.metadata().map_err(io)?;

@@ -1,7 +1,7 @@
-//! GGUF files: what build time and run time read alike.
+//! Reads GGUF files, at build time and at run time.
 //!
-//! A [`Header`] mirrors the file and judges only its form; whether it is a model that can be run is judged by the crate
-//! `monomorph-spec`. Nothing here holds tensor data; a tensor is a place in the file.
+//! A [`Header`] mirrors the file and checks only that it is well formed; the crate `monomorph-spec` decides whether it
+//! is a model that can be run. Nothing here holds tensor data: a tensor is described by its place in the file.
 //!
 //! What this crate must never do: panic on a file's content, read outside the bytes it was given, or allocate more
 //! than a small multiple of them.

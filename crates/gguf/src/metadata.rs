@@ -8,10 +8,10 @@ use crate::error::{Error, Limit, Place, printable};
 use crate::reader::Cursor;
 use crate::value::{Array, Value, ValueType};
 
-/// Smallest metadata entry: one-byte key, type, one-byte value.
+/// Bytes of the smallest metadata entry: a one-byte key, a type and a one-byte value.
 pub(crate) const MIN_ENTRY_BYTES: u64 = 8 + 1 + 4 + 1;
 
-/// The format's own limit on a key.
+/// The format's own limit on the length of a key.
 const MAX_KEY_BYTES: u64 = 65_535;
 
 /// The metadata of a file, in file order.
@@ -53,12 +53,12 @@ impl<'a> Metadata<'a> {
         self.entries.len()
     }
 
-    /// Whether there is no entry.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The value of `key` as a `T`, or `None` where the key is absent. A value of another type is an error.
+    /// The value of `key` as a `T`, or `None` if the key is missing. A value of another type is an error.
     pub fn optional<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>, Error> {
         let Some(value) = self.get(key) else {
             return Ok(None);
@@ -69,12 +69,12 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// The value of `key` as a `T`; an absent key is an error.
+    /// The value of `key` as a `T`; a missing key is an error.
     pub fn required<T: FromValue<'a>>(&self, key: &str) -> Result<T, Error> {
         self.optional(key)?.ok_or_else(|| Error::MissingKey { key: key.to_owned() })
     }
 
-    /// A required integer of any width that fits in 32 bits unsigned.
+    /// A required integer, stored in any width, whose value fits in an unsigned 32-bit integer.
     pub fn u32(&self, key: &str) -> Result<u32, Error> {
         self.required(key)
     }
@@ -99,7 +99,7 @@ impl<'a> Metadata<'a> {
         self.required(key)
     }
 
-    /// A required array whose elements are `element`.
+    /// A required array whose elements are of type `element`.
     pub fn array_of(&self, key: &str, element: ValueType) -> Result<Array<'a>, Error> {
         let array = self.array(key)?;
         if array.element_type() != element {
@@ -111,9 +111,9 @@ impl<'a> Metadata<'a> {
 
 /// A Rust type that some metadata values can be read as.
 pub trait FromValue<'a>: Sized {
-    /// What is accepted, for messages.
+    /// What is accepted, for error messages.
     const EXPECTED: &'static str;
-    /// The value as this type, or `None` when it is of another type or out of range.
+    /// The value as this type, or `None` if it is of another type or out of range.
     fn from_value(value: &Value<'a>) -> Option<Self>;
 }
 

@@ -6,13 +6,14 @@ use crate::error::{Error, Limit, Place};
 
 /// Reads forward through `bytes`, which may be only the beginning of a file of `file_len` bytes.
 ///
-/// Reading beyond the file is [`Error::Truncated`]; reading beyond the bytes inside the file is [`Error::NeedMore`].
+/// Reading past the end of the file is [`Error::Truncated`]; reading past the given bytes, but within the file, is
+/// [`Error::NeedMore`].
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     file_len: u64,
     pos: usize,
-    /// What is being read, for messages.
+    /// What is being read, for error messages.
     pub place: Place<'a>,
 }
 
@@ -28,12 +29,13 @@ impl<'a> Cursor<'a> {
         self.pos as u64
     }
 
-    /// Bytes of the file, not only of those at hand, from here on.
+    /// Bytes left in the file from here on, including those that were not given.
     pub fn remaining(&self) -> u64 {
         self.file_len.saturating_sub(self.pos())
     }
 
-    /// How many items of at least `item_bytes` to reserve room for when `declared` are promised.
+    /// How many items of at least `item_bytes` to reserve room for if the file declares `declared` of them: no more
+    /// than the given bytes can hold.
     pub fn reserve(&self, declared: u64, item_bytes: usize) -> usize {
         let at_hand =
             self.bytes.len().saturating_sub(self.pos).checked_div(item_bytes).unwrap_or(0);
@@ -76,7 +78,7 @@ impl<'a> Cursor<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A 64-bit count of things that take at least `item_bytes` each; refused when they cannot fit in the file.
+    /// A 64-bit count of things that take at least `item_bytes` each; refused if they cannot fit in the file.
     pub fn count(&mut self, item_bytes: u64) -> Result<u64, Error> {
         let found = self.u64()?;
         let limit = self.remaining().checked_div(item_bytes).unwrap_or(0);
@@ -86,7 +88,7 @@ impl<'a> Cursor<'a> {
         Ok(found)
     }
 
-    /// A string's bytes: a 64-bit length, then as many bytes.
+    /// The bytes of a string, which the file stores as a 64-bit length and that many bytes.
     pub fn string(&mut self) -> Result<&'a [u8], Error> {
         let len = self.count(1)?;
         self.take(len)

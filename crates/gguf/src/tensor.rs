@@ -7,13 +7,13 @@ use std::fmt;
 use crate::error::{Error, Limit, Place, printable};
 use crate::reader::Cursor;
 
-/// Smallest description of a tensor: one-byte name, number of dimensions, one dimension, type, offset.
+/// Bytes of the smallest description of a tensor: a one-byte name, number of dimensions, one dimension, type, offset.
 pub(crate) const MIN_TENSOR_INFO_BYTES: u64 = 8 + 1 + 4 + 8 + 4 + 8;
 
-/// ggml's own limit on a tensor's name.
+/// ggml's own limit on the length of a tensor's name.
 const MAX_NAME_BYTES: u64 = 64;
 
-/// ggml's own limit on a tensor's dimensions.
+/// ggml's own limit on the number of a tensor's dimensions.
 const MAX_DIMS: u32 = 4;
 
 /// One tensor as the file describes it.
@@ -23,7 +23,7 @@ pub struct TensorInfo<'a> {
     pub name: &'a str,
     /// How its values are stored.
     pub kind: TensorType,
-    /// Its dimensions, fastest first, filled up with ones.
+    /// Its dimensions, fastest-varying first, padded with ones.
     pub dims: [u64; 4],
     /// How many dimensions the file lists, 1 to 4.
     pub n_dims: u32,
@@ -36,12 +36,12 @@ pub struct TensorInfo<'a> {
 }
 
 impl<'a> TensorInfo<'a> {
-    /// The dimensions the file lists, fastest first.
+    /// The dimensions that the file lists, fastest-varying first.
     pub fn shape(&self) -> &[u64] {
         self.dims.get(..self.n_dims as usize).unwrap_or(&self.dims)
     }
 
-    /// Reads one description. Its place in the file is checked by [`TensorInfo::place`], when the table has been read.
+    /// Reads one description. Once the whole table has been read, [`TensorInfo::place`] checks where its data lies.
     pub(crate) fn parse(cursor: &mut Cursor<'a>, number: u64) -> Result<Self, Error> {
         cursor.place = Place::TensorName(number);
         let name = parse_name(cursor, number)?;
@@ -62,7 +62,7 @@ impl<'a> TensorInfo<'a> {
         Ok(TensorInfo { name, kind, dims, n_dims, offset, absolute_offset: 0, n_bytes })
     }
 
-    /// Checks that the data lies inside the file, and notes where.
+    /// Checks that the data lies inside the file and sets `absolute_offset`.
     pub(crate) fn place(
         &mut self,
         data_offset: u64,
@@ -87,7 +87,7 @@ impl<'a> TensorInfo<'a> {
             _ => {
                 let found = format!("{} bytes at data offset {}", self.n_bytes, self.offset);
                 let expected = format!(
-                    "an end inside the file, whose data is {} bytes long (is the download complete?)",
+                    "an end inside the file's {} bytes of data (is the download complete?)",
                     file_len.saturating_sub(data_offset)
                 );
                 Err(Error::tensor(printable(self.name), found, expected))
@@ -111,7 +111,7 @@ fn parse_name<'a>(cursor: &mut Cursor<'a>, number: u64) -> Result<&'a str, Error
     Ok(name)
 }
 
-/// Length of a tensor's data in bytes, every step checked.
+/// Length of a tensor's data in bytes; every step is checked for overflow.
 fn n_bytes(name: &str, kind: TensorType, dims: [u64; 4], n_dims: u32) -> Result<u64, Error> {
     let shape = dims.get(..n_dims as usize).unwrap_or(&dims);
     let [row, rows @ ..] = dims;
@@ -119,7 +119,7 @@ fn n_bytes(name: &str, kind: TensorType, dims: [u64; 4], n_dims: u32) -> Result<
         return Err(Error::tensor(
             printable(name),
             format!("dimensions {shape:?}"),
-            "none of them 0",
+            "dimensions of at least 1",
         ));
     }
     let block_len = u64::from(kind.block_len());
@@ -148,7 +148,7 @@ macro_rules! tensor_types {
         pub enum TensorType { $($variant = $id,)* }
 
         impl TensorType {
-            /// Every type, by number.
+            /// All types, in the order of their numbers.
             pub const ALL: &'static [TensorType] = &[$(TensorType::$variant,)*];
 
             /// ggml's name, as in `Q8_0`.
@@ -156,17 +156,17 @@ macro_rules! tensor_types {
                 match self { $(TensorType::$variant => stringify!($variant),)* }
             }
 
-            /// Values in a block; a row is a whole number of blocks.
+            /// Number of values in a block; a row is a whole number of blocks.
             pub const fn block_len(self) -> u32 {
                 match self { $(TensorType::$variant => $len,)* }
             }
 
-            /// Bytes of a block.
+            /// Size of a block in bytes.
             pub const fn block_bytes(self) -> u32 {
                 match self { $(TensorType::$variant => $bytes,)* }
             }
 
-            /// The type with ggml's number `id`, or a description of the number for a message.
+            /// The type with ggml's number `id`, or a description of the number for an error message.
             pub fn from_id(id: u32) -> Result<TensorType, String> {
                 match id {
                     $($id => Ok(TensorType::$variant),)*
@@ -177,7 +177,7 @@ macro_rules! tensor_types {
     };
 }
 
-// Number, values a block, bytes a block.
+// Number, values per block, bytes per block.
 tensor_types! {
     F32 = 0, 1, 4;
     F16 = 1, 1, 2;
@@ -186,7 +186,8 @@ tensor_types! {
     Q5_0 = 6, 32, 22;
     Q5_1 = 7, 32, 24;
     Q8_0 = 8, 32, 34;
-    // 36 since ggml stores scale and sum as float16; gguf-py's table still says 40. No file holds this type.
+    // 36 bytes, because ggml now stores scale and sum as float16; gguf-py's table still says 40. No file holds this
+    // type.
     Q8_1 = 9, 32, 36;
     Q2_K = 10, 256, 84;
     Q3_K = 11, 256, 110;
@@ -216,7 +217,8 @@ tensor_types! {
     Q1_0 = 41, 128, 18;
 }
 
-/// Types that ggml once had, so that the message can say which tool to blame.
+/// Describes a number without a type. It names the types that ggml once had, so that the message says which tool to
+/// blame.
 fn describe_unknown(id: u32) -> String {
     let removed = match id {
         4 => "Q4_2",

@@ -1,4 +1,4 @@
-//! Metadata values as they lie in the file.
+//! Metadata values as the file stores them.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -7,7 +7,8 @@ use std::fmt;
 use crate::error::{Error, Limit, printable};
 use crate::reader::Cursor;
 
-/// Arrays of arrays are legal and unused; a few levels are walked, so that no file chooses our stack depth.
+/// Deepest accepted nesting of arrays. Arrays of arrays are legal but unused; without a limit a file could choose the
+/// depth of our stack.
 const MAX_ARRAY_DEPTH: u32 = 4;
 
 /// A metadata value, borrowed from the file.
@@ -29,7 +30,7 @@ pub enum Value<'a> {
     F64(f64),
 }
 
-/// The type of a value or of an array's elements, with the format's numbers.
+/// The type of a value or of an array's elements, numbered as in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 #[repr(u32)]
@@ -49,7 +50,7 @@ pub enum ValueType {
     F64 = 12,
 }
 
-/// An array of values: its elements' bytes, walked and found whole while parsing.
+/// An array of values: the bytes of its elements, which were walked and found complete while parsing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Array<'a> {
     element: ValueType,
@@ -110,7 +111,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value where it is an integer of any width.
+    /// The value, if it is an integer of any width.
     pub fn integer(&self) -> Option<i128> {
         Some(match *self {
             Value::U8(x) => x.into(),
@@ -165,34 +166,34 @@ impl<'a> Array<'a> {
         self.len
     }
 
-    /// Whether there is no element.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The elements' bytes as they lie in the file: strings and inner arrays with their lengths.
+    /// The elements' bytes as the file stores them; those of strings and inner arrays include their lengths.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// The elements of an array of strings, as bytes: the format says UTF-8, vocabularies do not always hold to it.
-    /// Nothing for an array of another type; [`crate::Metadata::array_of`] checks the type.
+    /// The elements of an array of strings, as bytes: the format requires UTF-8, but not all vocabularies comply. Empty
+    /// for an array of another type; [`crate::Metadata::array_of`] checks the type.
     pub fn strings(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         let raw = if self.element == ValueType::Str { self.raw } else { &[] };
         Strings { raw }
     }
 
-    /// The elements of an array of 32-bit floats; nothing for an array of another type.
+    /// The elements of an array of 32-bit floats; empty for an array of another type.
     pub fn f32s(&self) -> impl Iterator<Item = f32> + Clone + use<'a> {
         self.words(ValueType::F32).map(f32::from_le_bytes)
     }
 
-    /// The elements of an array of signed 32-bit integers; nothing for an array of another type.
+    /// The elements of an array of signed 32-bit integers; empty for an array of another type.
     pub fn i32s(&self) -> impl Iterator<Item = i32> + Clone + use<'a> {
         self.words(ValueType::I32).map(i32::from_le_bytes)
     }
 
-    /// The elements of an array of unsigned 32-bit integers; nothing for an array of another type.
+    /// The elements of an array of unsigned 32-bit integers; empty for an array of another type.
     pub fn u32s(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
         self.words(ValueType::U32).map(u32::from_le_bytes)
     }
@@ -203,7 +204,8 @@ impl<'a> Array<'a> {
     }
 }
 
-/// The strings of an array that was walked while parsing, so that running out of bytes is its end.
+/// Iterates over the strings of an array. They were walked while parsing, so running out of bytes means the end of the
+/// array.
 #[derive(Debug, Clone)]
 struct Strings<'a> {
     raw: &'a [u8],
@@ -245,7 +247,7 @@ impl ValueType {
         })
     }
 
-    /// Bytes of a value, where all values of the type have as many.
+    /// Size of a value in bytes, if all values of the type have the same size.
     fn fixed_bytes(self) -> Option<u64> {
         match self {
             ValueType::U8 | ValueType::I8 | ValueType::Bool => Some(1),
@@ -256,7 +258,7 @@ impl ValueType {
         }
     }
 
-    /// Bytes of the shortest value: a string is at least its length, an array its type and length.
+    /// Size of the shortest value in bytes: a string has at least a length, an array a type and a length.
     fn min_bytes(self) -> u64 {
         self.fixed_bytes().unwrap_or(if self == ValueType::Array { 12 } else { 8 })
     }

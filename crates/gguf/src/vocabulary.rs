@@ -10,10 +10,11 @@ pub(crate) const TOKENS: &str = "tokenizer.ggml.tokens";
 const SCORES: &str = "tokenizer.ggml.scores";
 const KINDS: &str = "tokenizer.ggml.token_type";
 
-/// Longest piece accepted, in bytes; llama.cpp's readers once kept the length in 32 bits and were attacked through it.
+/// Longest accepted piece in bytes. llama.cpp's readers once kept the length in 32 bits and were attacked through that.
 const MAX_PIECE_BYTES: usize = 1 << 16;
 
-/// A checked vocabulary: as many scores and kinds as pieces, no empty piece, finite scores, known kinds.
+/// A vocabulary with as many scores and kinds as pieces. [`Self::from_header`] also checks that no piece is empty, that
+/// all scores are finite and that all kinds are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Vocabulary<'a> {
     pieces: Array<'a>,
@@ -24,25 +25,25 @@ pub struct Vocabulary<'a> {
 /// One entry of the vocabulary; its id is its position.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Piece<'a> {
-    /// The piece as the file writes it, UTF-8 as a rule; a space is U+2581 in normal pieces.
+    /// The piece as the file stores it, usually UTF-8; normal pieces write a space as U+2581.
     pub bytes: &'a [u8],
-    /// Merges with a higher score come first.
+    /// Merges into a piece with a higher score come first.
     pub score: f32,
     /// What the piece is for.
     pub kind: PieceKind,
 }
 
-/// What a piece is for, with the format's numbers.
+/// What a piece is for, numbered as in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PieceKind {
     /// Ordinary text.
     Normal = 1,
-    /// Stands for what no piece covers.
+    /// Stands for text that no piece covers.
     Unknown = 2,
-    /// A mark such as `<bos>`.
+    /// A special token such as `<bos>`.
     Control = 3,
-    /// Cut out of the text before merging.
+    /// Cut out of the text before anything is merged.
     UserDefined = 4,
     /// Never produced.
     Unused = 5,
@@ -51,19 +52,21 @@ pub enum PieceKind {
 }
 
 impl<'a> Vocabulary<'a> {
-    /// The vocabulary of a file, every entry checked. Needs one pass over it: for the build, not for every start.
+    /// The vocabulary of a file, with every entry checked. This takes a pass over all entries, so it is meant for the
+    /// build, not for every start of the program.
     pub fn from_header(header: &Header<'a>) -> Result<Self, Error> {
         let vocabulary = Self::unchecked(header)?;
         vocabulary.check_pieces()?;
         Ok(vocabulary)
     }
 
-    /// The vocabulary with its lengths and types checked, but not its entries.
+    /// The vocabulary of a file, with its lengths and types checked but not its entries.
     pub fn unchecked(header: &Header<'a>) -> Result<Self, Error> {
         let metadata = &header.metadata;
         let pieces = metadata.array_of(TOKENS, ValueType::Str)?;
         let scores = metadata.array_of(SCORES, ValueType::F32)?;
-        // No default: if every piece were normal, marks, bytes and runs of spaces would be read as plain text.
+        // The kinds have no default: if every piece were normal, special tokens, bytes and runs of spaces would be read
+        // as plain text.
         let kinds = metadata.array_of(KINDS, ValueType::I32)?;
         for (key, array) in [(SCORES, scores), (KINDS, kinds)] {
             if array.len() != pieces.len() {
@@ -122,7 +125,7 @@ impl<'a> Vocabulary<'a> {
         entries.map(|((bytes, score), kind)| Piece {
             bytes,
             score,
-            // Kinds were checked by `from_header`; there is no other way to come here.
+            // `from_header` has checked the kinds; `unchecked` has not, and an unknown kind counts as unused.
             kind: PieceKind::from_id(kind).unwrap_or(PieceKind::Unused),
         })
     }

@@ -1,17 +1,17 @@
 //! A small GGUF writer for tests and the tiny model's generator.
 //!
-//! It writes what it is told, wrong files included: what a reader must refuse has to be written by someone.
+//! It writes what it is told to, malformed files included, because tests need files that a reader must refuse.
 
 use crate::header::{DEFAULT_ALIGNMENT, MAGIC};
 use crate::tensor::TensorType;
 use crate::value::ValueType;
 
-/// A file in the making.
+/// A file to be written.
 #[derive(Debug, Clone)]
 pub struct Writer {
     /// Version of the format.
     pub version: u32,
-    /// Alignment of tensor data in bytes. Where it is not the default, `general.alignment` is written as well.
+    /// Alignment of tensor data in bytes. If it is not the default, `general.alignment` is written as well.
     pub alignment: u32,
     /// Keys and values, in file order.
     pub metadata: Vec<(String, Value)>,
@@ -36,7 +36,7 @@ pub enum Value {
     F32s(Vec<f32>),
     /// An array of signed 32-bit integers.
     I32s(Vec<i32>),
-    /// Any type number, and the value's bytes as they are.
+    /// Any type number, and the value's raw bytes.
     Raw(u32, Vec<u8>),
 }
 
@@ -45,11 +45,11 @@ pub enum Value {
 pub struct Tensor {
     /// Its name.
     pub name: Vec<u8>,
-    /// The number of its type, [`TensorType`] or not.
+    /// The number of its type, which need not be a [`TensorType`].
     pub type_id: u32,
-    /// Its dimensions, fastest first.
+    /// Its dimensions, fastest-varying first.
     pub dims: Vec<u64>,
-    /// Its offset in the tensor data; behind the tensor before where it is `None`.
+    /// Its offset in the tensor data in bytes; `None` places it after the previous tensor.
     pub offset: Option<u64>,
     /// Its data.
     pub data: Vec<u8>,
@@ -88,7 +88,7 @@ impl Writer {
         self
     }
 
-    /// Adds a tensor; `dims` lists its dimensions fastest first.
+    /// Adds a tensor; `dims` lists its dimensions, fastest-varying first.
     pub fn tensor(
         &mut self,
         name: &str,
@@ -101,12 +101,12 @@ impl Writer {
         self
     }
 
-    /// The tensor with this name, to change it.
+    /// Mutable access to the tensor with this name.
     pub fn tensor_mut(&mut self, name: &str) -> Option<&mut Tensor> {
         self.tensors.iter_mut().find(|tensor| tensor.name == name.as_bytes())
     }
 
-    /// The file.
+    /// The bytes of the whole file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (mut out, _) = self.to_header();
         for tensor in &self.tensors {
@@ -117,7 +117,7 @@ impl Writer {
         out
     }
 
-    /// The file's beginning, up to its tensor data, and the length of the whole file in bytes.
+    /// The beginning of the file, up to its tensor data, and the length of the whole file in bytes.
     pub fn to_header(&self) -> (Vec<u8>, u64) {
         let own_alignment = u64::from(self.alignment) != DEFAULT_ALIGNMENT;
         let alignment_entry = ("general.alignment".to_owned(), Value::U32(self.alignment));
@@ -150,7 +150,7 @@ impl Writer {
         out.resize(out.len().next_multiple_of(self.padding()), 0);
     }
 
-    /// The alignment, where it can be one.
+    /// The alignment, clamped to values that the file can be padded to.
     fn padding(&self) -> usize {
         self.alignment.clamp(1, 1 << 16) as usize
     }

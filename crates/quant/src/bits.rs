@@ -1,27 +1,27 @@
-//! The fields that block formats are made of.
+//! The bit fields that block formats consist of.
 
 use super::BLOCK;
 use half::f16;
 
-/// The half `i` of a byte, the low one first.
+/// Half `i` of a byte, counted from the low one.
 #[inline(always)]
 pub(super) fn nibble(byte: u8, i: usize) -> u8 {
     (byte >> (4 * i)) & 15
 }
 
-/// The quarter `i` of a byte, the lowest first.
+/// Quarter `i` of a byte, counted from the lowest.
 #[inline(always)]
 pub(super) fn crumb(byte: u8, i: usize) -> u8 {
     (byte >> (2 * i)) & 3
 }
 
-/// The bit `i` of a byte, the lowest first.
+/// Bit `i` of a byte, counted from the lowest.
 #[inline(always)]
 pub(super) fn bit(byte: u8, i: usize) -> u8 {
     (byte >> i) & 1
 }
 
-/// What the low nibbles of sixteen bytes stand for, then the high ones.
+/// The weights that the low nibbles of sixteen bytes stand for, then those of the high nibbles.
 #[inline(always)]
 pub(super) fn nibbles(bytes: &[u8; 16], weight: impl Fn(u8) -> i8) -> [i8; BLOCK] {
     let mut weights = [0; BLOCK];
@@ -32,7 +32,7 @@ pub(super) fn nibbles(bytes: &[u8; 16], weight: impl Fn(u8) -> i8) -> [i8; BLOCK
     weights
 }
 
-/// 16 for each bit that is set, the lowest bit of the first byte first.
+/// 16 for each bit that is set and 0 for the others, starting with the lowest bit of the first byte.
 #[inline(always)]
 pub(super) fn fifth_bits(bytes: [u8; 4]) -> [i8; BLOCK] {
     let word = u32::from_le_bytes(bytes);

@@ -1,4 +1,4 @@
-//! Every block format but Q8_0 against gguf-py, bit for bit, on the random blocks of testdata/quant/make.py.
+//! Compares every block format but Q8_0 with gguf-py, bit for bit, on the random blocks of testdata/quant/make.py.
 
 use super::*;
 use bytemuck::Zeroable;
@@ -6,7 +6,7 @@ use monomorph_simd::{Isa, Scalar};
 use monomorph_testing::random_blocks::{Fixture, fixtures, random_blocks};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Blocks of each format.
+/// Number of blocks of each format.
 const BLOCKS: usize = 1000;
 
 #[test]
@@ -18,8 +18,8 @@ fn every_block_format_decodes_as_gguf_py_does() {
     }
     let names: Vec<_> = compared.iter().map(|kind| kind.name()).collect();
     println!("formats equal to gguf-py's on {BLOCKS} blocks each: {}", names.join(", "));
-    // The float types are plain, and tests/reference has a decoder of its own for Q8_0.
-    assert_eq!(compared, FORMATS[4..], "a fixture for each format, in order");
+    // The float types are plain floats, and tests/model/reference.rs has its own decoder for Q8_0.
+    assert_eq!(compared, FORMATS[4..], "expected a fixture for each format, in order");
     assert_eq!(monomorph_spec::MATRIX_TYPES, FORMATS);
 }
 
@@ -35,7 +35,7 @@ fn compare(fixture: &Fixture) {
         for (i, (want, got)) in want.iter().zip(got).enumerate() {
             assert!(
                 want.to_bits() == got.to_bits(),
-                "{name}: weight {i} of block {b} is {got:?}, gguf-py has {want:?}"
+                "{name}: weight {i} of block {b} is {got:?}, but {want:?} in gguf-py"
             );
         }
     }
@@ -69,7 +69,7 @@ where
     let of_floats = BLOCK as u32 / F::TYPE.block_len().min(BLOCK as u32);
     let bytes = random_blocks(F::TYPE, PANEL * of_floats as usize, 7);
     let blocks: &[F::Block] = bytemuck::cast_slice(&bytes);
-    let isa = Scalar::detect().expect("it runs everywhere");
+    let isa = Scalar::detect().expect("scalar code runs everywhere");
     for part in 0..F::PARTS {
         let mut panel = F::Panel::zeroed();
         let rows = std::array::from_fn(|c| &blocks[c]);

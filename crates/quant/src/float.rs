@@ -1,4 +1,4 @@
-//! F32, F16 and BF16: weights as plain floats, repacked to float32 panels.
+//! F32, F16 and BF16: plain floats, repacked to float32 panels.
 
 use super::{BLOCK, FloatPanel, Format};
 use half::{bf16, f16};
@@ -11,7 +11,7 @@ pub struct F32;
 /// IEEE half-precision weights.
 #[derive(Clone, Copy, Debug)]
 pub struct F16;
-/// Brain-float weights: the upper half of a float32.
+/// bfloat16 weights: the upper halves of float32.
 #[derive(Clone, Copy, Debug)]
 pub struct BF16;
 

@@ -1,7 +1,7 @@
 //! IQ1_S: 256 weights of 1.56 bits each, in eight groups with a 3-bit scale, 50 bytes.
 //!
-//! By Iwan Kawrakow (llama.cpp #5453). Eight weights at a time are an entry of a [grid](super::grids) of -1, 0 and 1.
-//! All of a group are shifted by an eighth, up or down.
+//! By Iwan Kawrakow (llama.cpp #5453). Every eight weights are one entry of a [grid](super::grids) of -1, 0 and 1. All
+//! weights of a group are shifted by an eighth, up or down.
 
 use super::grids::{self, eights, ternary};
 use super::{BLOCK, IntPanel, Quantized};
@@ -11,13 +11,13 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct IQ1_S;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The unit of the scales: float16.
     d: [u8; 2],
-    /// For each eight weights, the low 8 bits of the index into the grid.
+    /// For every eight weights, the low 8 bits of the index into the grid.
     qs: [u8; 32],
     /// A word for each group of 32. From the lowest bit: the high 3 bits of its four indices, the 3 bits of the scale,
     /// and whether the shift is down.
@@ -53,7 +53,7 @@ impl Quantized for IQ1_S {
 
     #[inline(always)]
     fn scale(block: &Block, group: usize) -> f32 {
-        // An eighth: the weights are in eighths.
+        // The factor is an eighth because the weights are in eighths.
         0.125 * f32::from(2 * ((block.word(group) >> 12) & 7) + 1)
     }
 }

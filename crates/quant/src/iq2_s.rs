@@ -1,6 +1,6 @@
 //! IQ2_S: 256 weights of 2.56 bits each, in sixteen groups with a 4-bit scale, 82 bytes.
 //!
-//! By Iwan Kawrakow (llama.cpp #5721): IQ2_XS with a larger [grid](super::grids) and all eight signs written out.
+//! By Iwan Kawrakow (llama.cpp #5721): IQ2_XS with a larger [grid](super::grids) and all eight signs stored.
 
 use super::bits::{crumb, nibble};
 use super::grids::{self, eights, two_bit};
@@ -11,19 +11,19 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct IQ2_S;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The unit of the scales: float16.
     d: [u8; 2],
-    /// For each eight weights, the low 8 bits of the index into the grid.
+    /// For every eight weights, the low 8 bits of the index into the grid.
     qs: [u8; 32],
-    /// For each eight weights, the signs.
+    /// For every eight weights, the signs.
     signs: [u8; 32],
-    /// The high 2 bits of the indices, four a byte.
+    /// The high 2 bits of the indices, four per byte.
     qh: [u8; 8],
-    /// The scales of the groups of 16, two a byte.
+    /// The scales of the groups of 16, two per byte.
     scales: [u8; 8],
 }
 

@@ -11,15 +11,15 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct IQ2_XS;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The unit of the scales: float16.
     d: [u8; 2],
-    /// A word for each eight weights: 9 bits of index into the grid, then 7 bits of signs.
+    /// A word for every eight weights: 9 bits of index into the grid, then 7 bits of signs.
     qs: [[u8; 2]; 32],
-    /// The scales of the groups of 16, two a byte.
+    /// The scales of the groups of 16, two per byte.
     scales: [u8; 8],
 }
 

@@ -1,6 +1,6 @@
 //! IQ2_XXS: 256 weights of 2.06 bits each, in eight groups with a 4-bit scale, 66 bytes.
 //!
-//! By Iwan Kawrakow (llama.cpp #4773). Eight weights at a time are an entry of a [grid](super::grids) and eight signs.
+//! By Iwan Kawrakow (llama.cpp #4773). Every eight weights are one entry of a [grid](super::grids) and eight signs.
 
 use super::grids::{self, eights, seven_signs, two_bit};
 use super::{BLOCK, IntPanel, Quantized};
@@ -10,7 +10,7 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct IQ2_XXS;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {

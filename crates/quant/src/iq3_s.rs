@@ -1,6 +1,6 @@
 //! IQ3_S: 256 weights of 3.44 bits each, in eight groups with a 4-bit scale, 110 bytes.
 //!
-//! By Iwan Kawrakow (llama.cpp #5676): IQ3_XXS with a larger [grid](super::grids) and all eight signs written out.
+//! By Iwan Kawrakow (llama.cpp #5676): IQ3_XXS with a larger [grid](super::grids) and all eight signs stored.
 
 use super::bits::{bit, nibble};
 use super::grids::{self, eights, three_bit};
@@ -11,23 +11,23 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct IQ3_S;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The unit of the scales: float16.
     d: [u8; 2],
-    /// For each four weights, the low 8 bits of the index into the grid.
+    /// For every four weights, the low 8 bits of the index into the grid.
     qs: [u8; 64],
-    /// The highest bits of the indices, eight a byte.
+    /// The highest bits of the indices, eight per byte.
     qh: [u8; 8],
-    /// For each eight weights, the signs.
+    /// For every eight weights, the signs.
     signs: [u8; 32],
-    /// The scales of the groups of 32, two a byte.
+    /// The scales of the groups of 32, two per byte.
     scales: [u8; 4],
 }
 
-/// What the grid's codes stand for.
+/// The weights that the grid's codes stand for.
 const LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
 
 impl Quantized for IQ3_S {

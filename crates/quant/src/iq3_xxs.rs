@@ -1,7 +1,7 @@
 //! IQ3_XXS: 256 weights of 3.06 bits each, in eight groups with a 4-bit scale, 98 bytes.
 //!
-//! By Iwan Kawrakow (llama.cpp #5196). Four weights at a time are an entry of a [grid](super::grids), eight have their
-//! signs together.
+//! By Iwan Kawrakow (llama.cpp #5196). Every four weights are one entry of a [grid](super::grids); the signs of every
+//! eight are stored together.
 
 use super::grids::{self, eights, seven_signs, three_bit};
 use super::{BLOCK, IntPanel, Quantized};
@@ -11,19 +11,19 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct IQ3_XXS;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The unit of the scales: float16.
     d: [u8; 2],
-    /// For each four weights, an index into the grid.
+    /// For every four weights, an index into the grid.
     qs: [u8; 64],
     /// A word for each group of 32. From the lowest bit: four times 7 bits of signs, then the 4 bits of the scale.
     signs_and_scales: [[u8; 4]; 8],
 }
 
-/// What the grid's codes stand for.
+/// The weights that the grid's codes stand for.
 const LEVELS: [i8; 8] = [4, 12, 20, 28, 36, 44, 52, 62];
 
 impl Block {

@@ -7,21 +7,21 @@ use super::iq4_nl::LEVELS;
 use super::{BLOCK, IntPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 4 bits, non-linear, scales of 6.
+/// The format: non-linear 4-bit weights, 6-bit scales.
 #[derive(Clone, Copy, Debug)]
 pub struct IQ4_XS;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The unit of the scales: float16.
     d: [u8; 2],
-    /// High 2 bits of the groups' scales, the first group's the lowest of the word.
+    /// The high 2 bits of the groups' scales; the first group's are the lowest bits of the word.
     scales_h: [u8; 2],
-    /// Low 4 bits of the groups' scales, two groups a byte.
+    /// The low 4 bits of the groups' scales, two groups per byte.
     scales_l: [u8; 4],
-    /// Each 16 bytes hold a group of 32: the low nibbles are its first 16 weights, the high ones its last.
+    /// Every 16 bytes hold a group of 32: the low nibbles are its first 16 weights, the high ones its last 16.
     qs: [u8; 128],
 }
 

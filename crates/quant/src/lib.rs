@@ -1,9 +1,9 @@
-//! Weight formats: how a tensor lies in the file, and the panels that the matmul kernels run on.
+//! Weight formats: how the file stores a tensor, and the panels that the matmul kernels read.
 //!
-//! A format is one file here: its block layout, and the integers, scales and minima that a block holds ([`Quantized`]).
-//! From these follow what it decodes to, which is what gguf-py, the format's Python library, makes of the same bytes,
-//! bit for bit, and the *panels* that products run on: sixteen output columns of a matrix, all `k` inputs long, in
-//! blocks of [`BLOCK`] inputs. The float types are floats in both.
+//! Each format has one file here: its block layout, and the integers, scales and minima that a block holds
+//! ([`Quantized`]). Two things follow from these. One is what a block decodes to: the same weights as in gguf-py, the
+//! format's Python library, bit for bit. The other is the *panels* that matrix products run on: sixteen output columns
+//! of a matrix, all `k` inputs long, in blocks of [`BLOCK`] inputs. The float types are floats in both.
 
 #![forbid(unsafe_code)]
 #![allow(non_camel_case_types)] // The formats' names are ggml's.
@@ -72,38 +72,39 @@ use bytemuck::Pod;
 use monomorph_gguf::TensorType;
 use monomorph_simd::{Isa, PANEL, each};
 
-/// The step of every kernel along `k`.
+/// Inputs that every kernel takes in one step along `k`.
 pub const BLOCK: usize = 32;
 
-/// A weight format of the file.
+/// A weight format of GGUF files.
 pub trait Format: Copy + Send + Sync + 'static {
-    /// Its number and name in the file.
+    /// The type that it has in the file.
     const TYPE: TensorType;
-    /// Parts of [`BLOCK`] weights in a block.
+    /// Number of parts of [`BLOCK`] weights in a block.
     const PARTS: usize;
-    /// Weights of one row, as the file has them.
+    /// Consecutive weights of one row, as the file stores them.
     type Block: Pod + Send + Sync;
-    /// What `repack` makes.
+    /// One block of a panel: what `repack` writes.
     type Panel: PanelBlock;
 
-    /// The weights of a part of a block.
+    /// Decodes a part of a block.
     fn decode(block: &Self::Block, part: usize) -> [f32; BLOCK];
-    /// Makes one block of a panel from the same part of sixteen rows.
+    /// Makes one block of a panel from the same part of sixteen blocks, one per row.
     fn repack<I: Isa>(isa: I, rows: [&Self::Block; PANEL], part: usize, panel: &mut Self::Panel);
 }
 
 /// A format whose weights are `d * scale * q - dmin * min`, with small integers `q`.
 ///
-/// Scales and minima are numbered by groups; the kind of panel says how many inputs share them.
+/// Groups of neighbouring inputs share a scale and a minimum. They are numbered within the block; the kind of panel
+/// says how many inputs a group has.
 pub trait Quantized: Copy + Send + Sync + 'static {
-    /// Its number and name in the file.
+    /// The type that it has in the file.
     const TYPE: TensorType;
-    /// Weights of one row, as the file has them.
+    /// Consecutive weights of one row, as the file stores them.
     type Block: Pod + Send + Sync;
     /// The kind of panel that holds the weights.
     type Panel: Ints;
 
-    /// `q` of a part of [`BLOCK`] weights.
+    /// The integers `q` of a part of [`BLOCK`] weights.
     fn ints(block: &Self::Block, part: usize) -> [i8; BLOCK];
     /// `d`, the unit of the scales: a little-endian float16.
     fn d(block: &Self::Block) -> [u8; 2];
@@ -165,13 +166,14 @@ impl<Q: Quantized> Format for Q {
     }
 }
 
-/// Makes the list of the formats, and the macro that chooses among them.
+/// Defines the list of formats, and the macro that dispatches on one of them.
 macro_rules! formats {
     ($($name:ident)*) => {
         /// All formats.
         pub const FORMATS: &[TensorType] = &[$(TensorType::$name,)*];
 
-        /// `with_format!(kind, |F| body)`: the body with `F` being the format of this [`TensorType`] of [`FORMATS`].
+        /// `with_format!(kind, |F| body)` evaluates the body with `F` as the format of `kind`, a [`TensorType`] in
+        /// [`FORMATS`].
         macro_rules! with_format {
             ($kind:expr, |$format:ident| $body:expr) => {
                 match $kind {
@@ -179,12 +181,12 @@ macro_rules! formats {
                         type $format = $crate::$name;
                         $body
                     })*
-                    other => unreachable!("{other} is no weight format"),
+                    other => unreachable!("{other} is not a weight format"),
                 }
             };
         }
 
-        // Blocks have ggml's lengths and sizes.
+        // Checks that blocks have ggml's lengths and sizes.
         $(const _: () = {
             type F = $name;
             let weights = F::PARTS * BLOCK;
@@ -193,7 +195,7 @@ macro_rules! formats {
             assert!(blocks * TensorType::$name.block_bytes() as usize == size_of::<<F as Format>::Block>());
         };)*
 
-        /// The kind of panels that a type repacks to; none if no matrix may have the type.
+        /// The kind of panel that a type is repacked to; `None` if no matrix may have the type.
         const fn panel_kind_of(kind: TensorType) -> Option<PanelKind> {
             match kind {
                 $(TensorType::$name => Some(<<$name as Format>::Panel as PanelBlock>::KIND),)*
@@ -207,33 +209,33 @@ formats! {
     Q4_0 Q4_1 Q5_0 Q5_1 IQ4_NL MXFP4 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_XS IQ3_XXS IQ3_S IQ2_XXS
     IQ2_XS IQ2_S IQ1_S IQ1_M TQ1_0 TQ2_0
 }
-// Modules that are declared above a macro see it by its path only.
+// Modules that are declared above a macro see it only by its path.
 #[allow(clippy::single_component_path_imports)]
 pub(crate) use with_format;
 
-/// The kind of panels that a matrix of this type, one of [`FORMATS`], repacks to.
+/// The kind of panel that a matrix of this type, one of [`FORMATS`], is repacked to.
 pub fn panel_kind(kind: TensorType) -> PanelKind {
-    panel_kind_of(kind).unwrap_or_else(|| unreachable!("{kind} is no weight format"))
+    panel_kind_of(kind).unwrap_or_else(|| unreachable!("{kind} is not a weight format"))
 }
 
-/// The types of a model's matrices, so that kernels for all others can be left out.
+/// The types of a model's matrices, so that kernels for other types need not be compiled.
 pub trait Types: 'static {
-    /// The types, each once.
+    /// The types, without duplicates.
     const TYPES: &'static [TensorType];
 }
 
-/// Any type: for models that are known at run time only.
+/// All types, for models that are known only at run time.
 pub struct AnyType;
 
 impl Types for AnyType {
     const TYPES: &'static [TensorType] = FORMATS;
 }
 
-/// Whether any of the types repacks to panels of this kind.
+/// Whether any of the types is repacked to panels of this kind.
 pub const fn repacks_to<T: Types>(kind: PanelKind) -> bool {
     let mut i = 0;
     while i < T::TYPES.len() {
-        // Enums cannot be compared in constants.
+        // Enums cannot be compared with `==` in constants.
         if matches!(panel_kind_of(T::TYPES[i]), Some(of) if of as u8 == kind as u8) {
             return true;
         }
@@ -242,8 +244,8 @@ pub const fn repacks_to<T: Types>(kind: PanelKind) -> bool {
     false
 }
 
-/// Decodes whole blocks of one row, or of neighbouring rows, to as many floats as they hold. The type must be one of
-/// [`FORMATS`]; floats count as blocks of [`BLOCK`].
+/// Decodes whole blocks of one row, or of consecutive rows, to as many floats as they hold. The type must be one of
+/// [`FORMATS`]; float types are decoded in blocks of [`BLOCK`].
 pub fn decode_blocks(kind: TensorType, bytes: &[u8], to: &mut [f32]) {
     with_format!(kind, |F| {
         let blocks: &[<F as Format>::Block] = bytemuck::cast_slice(bytes);

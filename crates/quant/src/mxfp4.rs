@@ -1,7 +1,8 @@
 //! MXFP4: 32 weights as 4-bit floats (E2M1) with one power of two as scale (E8M0), 17 bytes.
 //!
-//! From the Open Compute Project's Microscaling Formats specification, v1.0; in GGUF since gpt-oss (llama.cpp #15091),
-//! which was published in it. The specification orders neither bytes nor nibbles: the order here is ggml's.
+//! Defined by the Open Compute Project's Microscaling Formats specification, v1.0; in GGUF since gpt-oss (llama.cpp
+//! #15091), which was published in this format. The specification leaves the order of bytes and nibbles open: the order
+//! here is ggml's.
 
 use super::bits::nibbles;
 use super::{BLOCK, IntPanel, Quantized};
@@ -12,26 +13,27 @@ use monomorph_gguf::TensorType;
 #[derive(Clone, Copy, Debug)]
 pub struct MXFP4;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
-    /// The scale's exponent, 127 above its value.
+    /// The scale's exponent, with a bias of 127.
     e: u8,
-    /// The low nibbles are weights 0 to 15, the high ones 16 to 31.
+    /// The low nibbles are weights 0 to 15, the high nibbles 16 to 31.
     qs: [u8; 16],
 }
 
-/// Twice what a nibble stands for, so that they are whole numbers. The negative zero loses its sign, as in ggml.
+/// Twice the weight that each nibble stands for, so that all levels are integers. The negative zero loses its sign, as
+/// in ggml.
 #[rustfmt::skip]
 const LEVELS: [i8; 16] = [
     0, 1, 2, 3, 4, 6, 8, 12,
     0, -1, -2, -3, -4, -6, -8, -12,
 ];
 
-/// `2^(e - 128)`: half of the scale, for levels that are doubled. The two lowest are subnormal.
+/// `2^(e - 128)`: half of the scale, because the levels are doubled. The two smallest are subnormal.
 ///
-/// The specification's not-a-number, 255, is a large finite scale here, as in ggml.
+/// An exponent of 255, which is NaN in the specification, gives a large finite scale here, as in ggml.
 #[inline(always)]
 fn half_scale(e: u8) -> f32 {
     match e {

@@ -1,13 +1,13 @@
-//! Panels: sixteen output columns of a matrix in blocks of [`BLOCK`] inputs, as the products read them.
+//! Panels: sixteen output columns of a matrix in blocks of [`BLOCK`] inputs, as the matmul kernels read them.
 //!
-//! A panel of integers holds `q`, `scale` and `-min` of `weight = scale * q - min`. Its kinds differ in how many inputs
-//! share a scale, and in whether there are minima.
+//! An integer panel holds `q`, `scale` and `-min` of `weight = scale * q - min`. The kinds of integer panels differ in
+//! how many inputs share a scale, and in whether there are minima.
 
 use super::BLOCK;
 use bytemuck::{Pod, Zeroable};
 use monomorph_simd::{PANEL, Unit};
 
-/// A cache line of whatever panels: what scratch and kept panels are made of.
+/// A cache line of panels of any kind: the element type of buffers that hold panels.
 #[derive(Clone, Copy, Zeroable, Pod)]
 #[repr(C, align(64))]
 pub struct Line([u8; 64]);
@@ -27,9 +27,9 @@ pub enum PanelKind {
     Float,
 }
 
-/// One block of a panel, of one of the kinds.
+/// One block of a panel.
 pub trait PanelBlock: Pod + Send + Sync {
-    /// Which.
+    /// The kind of the panel.
     const KIND: PanelKind;
 }
 
@@ -47,19 +47,19 @@ impl PanelBlock for FloatPanel {
 
 /// [`BLOCK`] inputs of sixteen columns as int8, with scales and perhaps minima.
 pub trait Ints: PanelBlock {
-    /// Groups of inputs with a scale of their own: 1 or 2.
+    /// Number of groups of inputs, each with its own scale: 1 or 2.
     const GROUPS: usize;
     /// Whether the groups have minima.
     const MINS: bool;
 
     /// `units[i]` holds inputs `2 i` and `2 i + 1`.
     fn units(&self) -> &[Unit; BLOCK / 2];
-    /// Each group's scales, one a column.
+    /// Each group's scales, one per column.
     fn scales(&self) -> &[[f32; PANEL]];
-    /// Each group's minima, negated, one a column; empty if there are none.
+    /// Each group's negated minima, one per column; empty if there are none.
     fn mins(&self) -> &[[f32; PANEL]];
-    /// All three, to write.
-    #[allow(clippy::type_complexity)] // The three above.
+    /// Units, scales and negated minima, for writing.
+    #[allow(clippy::type_complexity)] // The types of the three methods above.
     fn fields(&mut self) -> (&mut [Unit; BLOCK / 2], &mut [[f32; PANEL]], &mut [[f32; PANEL]]);
 }
 
@@ -105,34 +105,34 @@ macro_rules! int_panel {
 }
 
 int_panel! {
-    /// A scale for 32 inputs.
+    /// One scale per 32 inputs.
     IntPanel, Int, 1 scales, 0 mins
 }
 int_panel! {
-    /// A scale and a minimum for 32 inputs.
+    /// One scale and one minimum per 32 inputs.
     MinPanel, Min, 1 scales, 1 mins
 }
 int_panel! {
-    /// A scale for each 16 inputs.
+    /// One scale per 16 inputs.
     HalvesPanel, Halves, 2 scales, 0 mins
 }
 int_panel! {
-    /// A scale and a minimum for each 16 inputs.
+    /// One scale and one minimum per 16 inputs.
     HalvesMinPanel, HalvesMin, 2 scales, 2 mins
 }
 
 impl PanelKind {
-    /// Whether the weights are integers, which multiply quantised rows.
+    /// Whether the weights are integers, which are multiplied by quantised rows.
     pub const fn is_ints(self) -> bool {
         !matches!(self, PanelKind::Float)
     }
 
-    /// Whether the weights have minima, which multiply the sums of quantised rows.
+    /// Whether the weights have minima, which are multiplied by the sums of quantised rows.
     pub const fn has_mins(self) -> bool {
         matches!(self, PanelKind::Min | PanelKind::HalvesMin)
     }
 
-    /// Bytes of one block of a panel.
+    /// Size of one block of a panel in bytes.
     pub const fn block_bytes(self) -> usize {
         match self {
             PanelKind::Int => size_of::<IntPanel>(),
@@ -143,14 +143,14 @@ impl PanelKind {
         }
     }
 
-    /// Cache lines of one block of a panel.
+    /// Size of one block of a panel in cache lines.
     pub const fn block_lines(self) -> usize {
         self.block_bytes() / size_of::<Line>()
     }
 }
 
-/// `with_panel!(Types, kind, |P| body)`: the body with `P` being the panel of this [`PanelKind`]. Nothing is compiled
-/// for kinds that none of the [`Types`](super::Types) repacks to.
+/// `with_panel!(Types, kind, |P| body)` evaluates the body with `P` as the panel type of `kind`, a [`PanelKind`].
+/// Nothing is compiled for kinds that none of the [`Types`](super::Types) is repacked to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_panel {
@@ -166,7 +166,7 @@ macro_rules! with_panel {
                 type $panel = $crate::$type;
                 $body
             })*
-            other => unreachable!("a {other:?} panel in a model without one"),
+            other => unreachable!("the model has no {other:?} panels"),
         }
     };
 }

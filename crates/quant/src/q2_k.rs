@@ -7,17 +7,17 @@ use super::bits::{crumb, nibble};
 use super::{BLOCK, HalvesMinPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 2 bits, scales and minima of 4.
+/// The format: 2-bit weights, 4-bit scales and minima.
 #[derive(Clone, Copy, Debug)]
 pub struct Q2_K;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
-    /// Of each group of 16, the scale in the low nibble and the minimum in the high one.
+    /// For each group of 16, the scale in the low nibble and the minimum in the high one.
     scales: [u8; 16],
-    /// Each 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the last.
+    /// Every 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the last 32.
     qs: [u8; 64],
     /// The unit of the scales: float16.
     d: [u8; 2],

@@ -1,22 +1,22 @@
 //! Q4_0: 32 weights of 4 bits with one float16 scale, 18 bytes.
 //!
-//! ggml's first block format, by Georgi Gerganov. A weight is its nibble less 8, times the scale.
+//! ggml's first block format, by Georgi Gerganov. A weight is its nibble minus 8, times the scale.
 
 use super::bits::nibbles;
 use super::{BLOCK, IntPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 4 bits and a scale.
+/// The format: 4-bit weights and a scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_0;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The scale: float16.
     d: [u8; 2],
-    /// The low nibbles are weights 0 to 15, the high ones 16 to 31.
+    /// The low nibbles are weights 0 to 15, the high nibbles 16 to 31.
     qs: [u8; 16],
 }
 

@@ -1,24 +1,24 @@
 //! Q4_1: 32 weights of 4 bits with a float16 scale and a float16 minimum, 20 bytes.
 //!
-//! Q4_0's sibling for weights that are not symmetric, by Georgi Gerganov.
+//! Q4_0 for weights that are not symmetric around zero, by Georgi Gerganov.
 
 use super::bits::nibbles;
 use super::{BLOCK, MinPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 4 bits, a scale and a minimum.
+/// The format: 4-bit weights, a scale and a minimum.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_1;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
     /// The scale: float16.
     d: [u8; 2],
-    /// What nibble 0 stands for: float16.
+    /// The minimum, which is the weight of nibble 0: float16.
     m: [u8; 2],
-    /// The low nibbles are weights 0 to 15, the high ones 16 to 31.
+    /// The low nibbles are weights 0 to 15, the high nibbles 16 to 31.
     qs: [u8; 16],
 }
 
@@ -44,7 +44,7 @@ impl Quantized for Q4_1 {
 
     #[inline(always)]
     fn min(_: &Block, _: usize) -> f32 {
-        // This minimum is added.
+        // Here the minimum is added, not subtracted.
         -1.0
     }
 }

@@ -6,11 +6,11 @@ use super::bits::nibble;
 use super::{BLOCK, MinPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 4 bits, scales and minima of 6.
+/// The format: 4-bit weights, 6-bit scales and minima.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_K;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
@@ -20,14 +20,14 @@ pub struct Block {
     dmin: [u8; 2],
     /// The groups' scales and minima: see [`scale_and_min`].
     scales: [u8; 12],
-    /// Each 32 bytes hold 64 weights: the low nibbles are the first 32 of them, the high ones the last.
+    /// Every 32 bytes hold 64 weights: the low nibbles are the first 32 of them, the high ones the last 32.
     qs: [u8; 128],
 }
 
 /// The scale and the minimum of a group of 32 weights.
 ///
-/// Four bytes of scales, four of minima, 6 bits each for groups 0 to 3; then four bytes with the low 4 bits of both for
-/// groups 4 to 7, whose high 2 bits are the rest of the first eight bytes.
+/// The first four bytes have the 6-bit scales of groups 0 to 3, the next four their 6-bit minima. The last four have
+/// the low 4 bits of both for groups 4 to 7, whose high 2 bits are the remaining bits of the first eight bytes.
 #[inline(always)]
 pub(super) fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
     let (scale, min) = (scales[group % 4], scales[4 + group % 4]);

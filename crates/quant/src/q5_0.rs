@@ -1,17 +1,17 @@
 //! Q5_0: 32 weights of 5 bits with one float16 scale, 22 bytes.
 //!
-//! Q4_0 with the fifth bits in a word of their own, by the authors of ggml. A weight is its number less 16, times the
+//! Q4_0 with the fifth bits in a separate word, by the authors of ggml. A weight is its number minus 16, times the
 //! scale.
 
 use super::bits::{fifth_bits, nibbles};
 use super::{BLOCK, IntPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 5 bits and a scale.
+/// The format: 5-bit weights and a scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Q5_0;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
@@ -19,7 +19,7 @@ pub struct Block {
     d: [u8; 2],
     /// Bit `i % 8` of byte `i / 8` is the highest bit of weight `i`.
     qh: [u8; 4],
-    /// The low nibbles are weights 0 to 15, the high ones 16 to 31.
+    /// The low nibbles are weights 0 to 15, the high nibbles 16 to 31.
     qs: [u8; 16],
 }
 

@@ -1,17 +1,17 @@
 //! Q5_K: 256 weights of 5 bits in eight groups, each with a 6-bit scale and a 6-bit minimum, 176 bytes.
 //!
-//! A k-quant by Iwan Kawrakow (llama.cpp #1684): Q4_K with the fifth bits in a field of their own.
+//! A k-quant by Iwan Kawrakow (llama.cpp #1684): Q4_K with the fifth bits in a separate field.
 
 use super::bits::{bit, nibble};
 use super::q4_k::scale_and_min;
 use super::{BLOCK, MinPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 5 bits, scales and minima of 6.
+/// The format: 5-bit weights, 6-bit scales and minima.
 #[derive(Clone, Copy, Debug)]
 pub struct Q5_K;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
@@ -23,7 +23,7 @@ pub struct Block {
     scales: [u8; 12],
     /// Bit `i / 32` of byte `i % 32` is the highest bit of weight `i`.
     qh: [u8; 32],
-    /// Each 32 bytes hold 64 weights: the low nibbles are the first 32 of them, the high ones the last.
+    /// Every 32 bytes hold 64 weights: the low nibbles are the first 32 of them, the high ones the last 32.
     qs: [u8; 128],
 }
 

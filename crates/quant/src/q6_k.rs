@@ -6,17 +6,19 @@ use super::bits::{crumb, nibble};
 use super::{BLOCK, HalvesPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 6 bits, scales of 8.
+/// The format: 6-bit weights, 8-bit scales.
 #[derive(Clone, Copy, Debug)]
 pub struct Q6_K;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
-    /// Low 4 bits. Each 64 bytes hold 128 weights: the low nibbles are the first 64 of them, the high ones the last.
+    /// The low 4 bits. Every 64 bytes hold 128 weights: the low nibbles are the first 64 of them, the high ones the
+    /// last 64.
     ql: [u8; 128],
-    /// High 2 bits. Each 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the last.
+    /// The high 2 bits. Every 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the
+    /// last 32.
     qh: [u8; 64],
     /// The scales of the groups of 16.
     scales: [i8; 16],

@@ -3,11 +3,11 @@
 use super::{BLOCK, IntPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: 8 bits and a scale.
+/// The format: 8-bit weights and a scale.
 #[derive(Clone, Copy, Debug)]
 pub struct Q8_0;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {

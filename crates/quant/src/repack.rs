@@ -1,12 +1,12 @@
-//! From a matrix's blocks to its panels.
+//! Repacks a matrix's blocks into panels.
 //!
-//! While a panel is repacked, the next one's blocks (contiguous in the file) are prefetched.
+//! While a panel is repacked, the blocks of the next one (contiguous in the file) are prefetched.
 
 use crate::{Format, Line, with_format};
 use monomorph_gguf::TensorType;
 use monomorph_simd::{Isa, PANEL};
 
-/// Repacks as many panels of `blocks` blocks as `to` holds, from panel `first` of the matrix on.
+/// Repacks as many panels of `blocks` blocks as `to` holds, starting with panel `first` of the matrix.
 pub fn repack<I: Isa>(
     isa: I,
     kind: TensorType,
@@ -21,7 +21,7 @@ pub fn repack<I: Isa>(
     });
 }
 
-/// As [`repack`]. Not inlined: once for each format is enough.
+/// [`repack`] for one format. Not inlined, so that it is compiled only once per format.
 #[inline(never)]
 fn repack_format<I: Isa, F: Format>(
     isa: I,
@@ -49,7 +49,7 @@ fn repack_format<I: Isa, F: Format>(
     );
 }
 
-/// Prefetches a range of bytes, as far as they are there.
+/// Prefetches the part of a range that lies within `bytes`.
 #[inline(always)]
 fn prefetch<I: Isa>(isa: I, bytes: &[u8], range: std::ops::Range<usize>) {
     const LINE: usize = size_of::<Line>();

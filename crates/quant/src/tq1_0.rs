@@ -1,31 +1,31 @@
-//! TQ1_0: 256 weights of -1, 0 or 1, five a byte, with one float16 scale, 54 bytes.
+//! TQ1_0: 256 weights of -1, 0 or 1, five per byte, with one float16 scale, 54 bytes.
 //!
 //! By compilade (llama.cpp #8151) for models whose weights are ternary, such as BitNet b1.58.
 //!
-//! A byte holds its five digits to base 3 as a fraction of 256, rounded up. Multiplying it by 3 moves the point by one
-//! digit: what leaves the byte at the top is the digit, what stays is the rest.
+//! A byte holds five base-3 digits as a fraction of 256, rounded up. Multiplying it by 3 moves the next digit out of
+//! the top of the byte; what stays in the byte are the remaining digits.
 
 use super::{BLOCK, IntPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: ternary digits, five a byte.
+/// The format: ternary digits, five per byte.
 #[derive(Clone, Copy, Debug)]
 pub struct TQ1_0;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
-    /// The first 32 bytes are weights 0 to 159, each byte's digits 32 weights apart; the last 16 are weights 160 to
-    /// 239, 16 apart.
+    /// The first 32 bytes are weights 0 to 159, with the digits of a byte 32 weights apart; the last 16 bytes are
+    /// weights 160 to 239, 16 apart.
     qs: [u8; 48],
-    /// Weights 240 to 255, four digits a byte, 4 weights apart.
+    /// Weights 240 to 255, four digits per byte, 4 weights apart.
     qh: [u8; 4],
     /// The scale: float16.
     d: [u8; 2],
 }
 
-/// The digit `i` of a byte, the most significant first.
+/// Digit `i` of a byte, counted from the most significant.
 #[inline(always)]
 fn digit(byte: u8, i: usize) -> u8 {
     const POWERS: [u8; 5] = [1, 3, 9, 27, 81];

@@ -1,21 +1,21 @@
 //! TQ2_0: 256 weights of -1, 0 or 1 in 2 bits each, with one float16 scale, 66 bytes.
 //!
-//! By compilade (llama.cpp #8151): TQ1_0's sibling, larger and faster to read. A fourth value, 2, can be written but no
-//! quantiser does.
+//! By compilade (llama.cpp #8151): larger than TQ1_0 but faster to read. The encoding has a fourth value, 2, that no
+//! quantiser writes.
 
 use super::bits::crumb;
 use super::{BLOCK, IntPanel, Quantized};
 use monomorph_gguf::TensorType;
 
-/// The format: ternary digits, four a byte.
+/// The format: ternary digits, four per byte.
 #[derive(Clone, Copy, Debug)]
 pub struct TQ2_0;
 
-/// A block as the file has it.
+/// A block as the file stores it.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct Block {
-    /// Each 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the last.
+    /// Every 32 bytes hold 128 weights: the lowest crumbs are the first 32 of them, the highest the last 32.
     qs: [u8; 64],
     /// The scale: float16.
     d: [u8; 2],

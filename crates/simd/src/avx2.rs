@@ -1,18 +1,18 @@
 //! AVX2 with FMA: two 256-bit registers make sixteen lanes.
 //!
-//! Sixteen registers hold a 6 x 16 tile: 12 accumulators, 2 weights, 1 broadcast, 1 temporary. The float sums of an
-//! int8 tile wait in memory between blocks.
+//! The sixteen registers hold a 6 x 16 tile: 12 accumulators, 2 weights, 1 broadcast, 1 temporary. The float
+//! accumulators of an int8 tile are kept in memory between blocks.
 
 #![allow(unsafe_code)]
 
 use super::{Isa, LANES, PANEL, Unit};
 use core::arch::x86_64::*;
 
-/// Proof that AVX2, FMA and F16C are there.
+/// Proof that the CPU has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 
-/// Runs intrinsics on the two halves of the lanes.
+/// Runs intrinsics, each on both halves of the lanes.
 macro_rules! lanes {
     ($body:expr) => {
         // SAFETY: `self` exists only where `detect` saw AVX2, FMA and F16C, the features of every intrinsic used with
@@ -121,7 +121,7 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]) {
         lanes!({
-            // The pack works in 128-bit halves; the permutation puts the quarters back in order.
+            // The pack instruction works within 128-bit halves; the permutation puts the quarters back in order.
             let packed = _mm256_packs_epi32(v[0], v[1]);
             let ordered = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
             _mm256_storeu_si256(to.as_mut_ptr().cast(), ordered);
@@ -170,27 +170,28 @@ pub(super) fn pair_bits(a: [i16; 2]) -> i32 {
     i32::from(a[0] as u16) | i32::from(a[1]) << 16
 }
 
-/// Transposes sixteen rows of sixteen byte pairs in four rounds of interleaving: neighbours at distance 1, 2, 4
-/// and 8 are repacked at 16, 32, 64 and 128 bits.
+/// Transposes sixteen rows of sixteen byte pairs in four rounds: rows at distance 1, 2, 4 and 8 are interleaved in
+/// units of 16, 32, 64 and 128 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn transpose_byte_pairs(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
     // SAFETY: each reference is to 32 bytes, the size of the load.
     let r: [__m256i; 16] =
         std::array::from_fn(|i| unsafe { _mm256_loadu_si256(rows[i].as_ptr().cast()) });
-    // After this round, a[i] and a[i + 8] hold rows 2i and 2i + 1 interleaved: low and high quarters of each half.
+    // After this round, a[i] and a[i + 8] hold rows 2i and 2i + 1 interleaved: the low and the high quarter of each
+    // half.
     let a: [__m256i; 16] = std::array::from_fn(|i| match i {
         0..8 => _mm256_unpacklo_epi16(r[2 * i], r[2 * i + 1]),
         _ => _mm256_unpackhi_epi16(r[2 * (i - 8)], r[2 * (i - 8) + 1]),
     });
-    // Rows in fours: index = 4 * (which pair of columns) + group of four rows.
+    // Groups of four rows: index = 4 * (which pair of columns) + group.
     let b: [__m256i; 16] = std::array::from_fn(|i| {
         let (quarter, group) = (i / 4, i % 4);
         let base = if quarter < 2 { 0 } else { 8 };
         let (x, y) = (a[base + 2 * group], a[base + 2 * group + 1]);
         if quarter % 2 == 0 { _mm256_unpacklo_epi32(x, y) } else { _mm256_unpackhi_epi32(x, y) }
     });
-    // Rows in eights: index = 2 * column + group of eight rows, columns 0..8 (and 8..16 in the high half).
+    // Groups of eight rows: index = 2 * column + group, columns 0..8 (and 8..16 in the high half).
     let c: [__m256i; 16] = std::array::from_fn(|i| {
         let (column, group) = (i / 2, i % 2);
         let (x, y) = (b[4 * (column / 2) + 2 * group], b[4 * (column / 2) + 2 * group + 1]);
@@ -208,21 +209,21 @@ pub(super) fn transpose_byte_pairs(rows: [&[i8; 32]; PANEL], units: &mut [Unit; 
     }
 }
 
-/// Transposes 16 x 16 floats as four squares of 8 x 8, each in three rounds: neighbours at distance 1, 2 and 4 are
-/// interleaved at 32, 64 and 128 bits.
+/// Transposes 16 x 16 floats as four squares of 8 x 8, each in three rounds: rows at distance 1, 2 and 4 are
+/// interleaved in units of 32, 64 and 128 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
     for (row, column) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-        // SAFETY: eight floats from `column`, 0 or 8, on lie within the row of sixteen.
+        // SAFETY: `column` is 0 or 8, so eight floats from there on lie within the row of sixteen.
         let r: [__m256; 8] =
             std::array::from_fn(|i| unsafe { _mm256_loadu_ps(rows[row + i].as_ptr().add(column)) });
-        // Rows in twos: index = 4 * (which pair of columns of each half) + pair of rows.
+        // Pairs of rows: index = 4 * (which pair of columns of each half) + pair of rows.
         let a: [__m256; 8] = std::array::from_fn(|i| match i {
             0..4 => _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]),
             _ => _mm256_unpackhi_ps(r[2 * (i - 4)], r[2 * (i - 4) + 1]),
         });
-        // Rows in fours: index = 2 * (column of each half) + four of rows.
+        // Groups of four rows: index = 2 * (column of each half) + group.
         let b: [__m256; 8] = std::array::from_fn(|i| {
             let (column, four) = (i / 2, i % 2);
             let (x, y) = (a[4 * (column / 2) + 2 * four], a[4 * (column / 2) + 2 * four + 1]);
@@ -235,7 +236,7 @@ fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]
         for k in 0..4 {
             let low = _mm256_permute2f128_ps::<0x20>(b[2 * k], b[2 * k + 1]);
             let high = _mm256_permute2f128_ps::<0x31>(b[2 * k], b[2 * k + 1]);
-            // SAFETY: eight floats from `row`, 0 or 8, on lie within the row of sixteen.
+            // SAFETY: `row` is 0 or 8, so eight floats from there on lie within the row of sixteen.
             unsafe {
                 _mm256_storeu_ps(to[column + k].as_mut_ptr().add(row), low);
                 _mm256_storeu_ps(to[column + 4 + k].as_mut_ptr().add(row), high);

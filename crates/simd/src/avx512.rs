@@ -1,7 +1,8 @@
-//! AVX-512 with VNNI: one 512-bit register is sixteen lanes, and `vpdpwssd` does a pair product and its sum at once.
+//! AVX-512 with VNNI: one 512-bit register holds sixteen lanes, and `vpdpwssd` multiplies pairs and accumulates them in
+//! one instruction.
 //!
-//! Thirty-two registers hold 14 integer and 14 float sums of an int8 tile with what it multiplies, or 16 sums of a
-//! float tile (24 of attention's, which reads three panels at a time).
+//! The thirty-two registers hold the 14 integer and 14 float accumulators of an int8 tile and its operands, or the 16
+//! accumulators of a float tile (24 in attention, which reads three panels at a time) and its operands.
 
 #![allow(unsafe_code)]
 
@@ -9,7 +10,7 @@ use super::avx2::{pair_bits, transpose_byte_pairs};
 use super::{Isa, LANES, PANEL, Unit};
 use core::arch::x86_64::*;
 
-/// Proof that AVX-512 F, BW, VL and VNNI are there.
+/// Proof that the CPU has AVX-512 F, BW, VL and VNNI.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512(());
 
@@ -29,14 +30,14 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 /// `acc + w.0 * a.0 + w.1 * a.1` in each lane.
 ///
-/// Not `_mm512_dpwssd_epi32`: where chains are short, LLVM (of Rust 1.95) turns that into a multiplication and an
-/// addition. Products of Q6_K ran at 110 G multiply-adds/s with it, at 190 with this (Zen 5,
-/// `cargo bench -- 'matmul q Q6_K'`).
+/// This is assembly and not `_mm512_dpwssd_epi32`, because where dependency chains are short, LLVM (in Rust 1.95) turns
+/// that into a multiplication and an addition. Matmuls of Q6_K ran at 110 G multiply-adds/s with the intrinsic and at
+/// 190 with this (Zen 5, `cargo bench -- 'matmul q Q6_K'`).
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
     let mut sums = acc;
-    // SAFETY: the function has the instruction's features, and all operands are registers.
+    // SAFETY: the function enables the instruction's features, and all operands are registers.
     unsafe {
         core::arch::asm!(
             "vpdpwssd {sums}, {w}, {a}",
@@ -49,19 +50,19 @@ fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
     sums
 }
 
-/// Transposes 16 x 16 floats in four rounds: neighbours at distance 1 and 2 are interleaved at 32 and 64 bits; then at
-/// distance 4 halves, and at distance 8 every other quarter, of two registers are put together.
+/// Transposes 16 x 16 floats in four rounds. The first two interleave rows at distance 1 and 2 in units of 32 and 64
+/// bits; the third joins halves of registers at distance 4, the fourth every other quarter at distance 8.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
     // SAFETY: each reference is to sixteen floats, the size of the load.
     let r: [__m512; 16] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(rows[i].as_ptr()) });
-    // Rows in twos: index = 8 * (which pair of columns of each quarter) + pair of rows.
+    // Pairs of rows: index = 8 * (which pair of columns of each quarter) + pair of rows.
     let a: [__m512; 16] = std::array::from_fn(|i| match i {
         0..8 => _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]),
         _ => _mm512_unpackhi_ps(r[2 * (i - 8)], r[2 * (i - 8) + 1]),
     });
-    // Rows in fours: index = 4 * (column of each quarter) + four of rows.
+    // Groups of four rows: index = 4 * (column of each quarter) + group.
     let b: [__m512; 16] = std::array::from_fn(|i| {
         let (column, four) = (i / 4, i % 4);
         let (x, y) = (a[8 * (column / 2) + 2 * four], a[8 * (column / 2) + 2 * four + 1]);
@@ -73,7 +74,7 @@ fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]
     });
     for column in 0..4 {
         let (x, y) = ([b[4 * column], b[4 * column + 2]], [b[4 * column + 1], b[4 * column + 3]]);
-        // Rows in eights: quarters 0 and 1, then 2 and 3.
+        // Groups of eight rows: quarters 0 and 1, then 2 and 3.
         let low: [__m512; 2] = std::array::from_fn(|i| _mm512_shuffle_f32x4::<0x44>(x[i], y[i]));
         let high: [__m512; 2] = std::array::from_fn(|i| _mm512_shuffle_f32x4::<0xee>(x[i], y[i]));
         for (quarter, [x, y]) in [(0, low), (2, high)] {

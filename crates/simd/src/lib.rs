@@ -1,13 +1,13 @@
-//! Instruction sets: sixteen virtual lanes, spelled once per CPU family.
+//! Instruction sets: vectors of sixteen lanes, implemented once per instruction set.
 //!
-//! A value of a type that implements [`Isa`] is proof that the CPU has the instructions: it can only be had from
-//! `detect`. Kernels are generic over it and see vectors of sixteen lanes whatever the hardware's width, so every
-//! lane sees the same operations in the same order and all instruction sets give the same bits.
+//! A value of a type that implements [`Isa`] proves that the CPU has the instructions: only `detect` creates one.
+//! Kernels are generic over it and see vectors of sixteen lanes whatever the width of the hardware, so every lane goes
+//! through the same operations in the same order and all instruction sets give the same bits.
 //!
-//! Invariant: no operation here combines lanes, except `sum` and `max_abs_lane`, which fold them in one fixed tree.
-//! `mul_add` rounds once everywhere.
+//! Invariant: no operation here combines lanes, except `sum` and `max_abs_lane`, which reduce them in a fixed tree.
+//! `mul_add` rounds once on every CPU.
 //!
-//! The build repacks weights with [`Scalar`]. A CPU's intrinsics are used in this crate only, one CPU family a file.
+//! The build repacks weights with [`Scalar`]. Intrinsics are used only in this crate, one instruction set per file.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -21,8 +21,8 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use scalar::Scalar;
 
-/// Calls `$m!` with every instruction set of the target, worst first, and whatever is given besides: the one list of
-/// them that there is.
+/// Calls `$m!` with each instruction set of the target, slowest first, and the given arguments. This is the only list
+/// of instruction sets.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_every_isa {
@@ -36,7 +36,7 @@ macro_rules! with_every_isa {
     };
 }
 
-/// The names of the instruction sets that this CPU has, best first.
+/// The names of the instruction sets that this CPU has, fastest first.
 pub fn available() -> Vec<&'static str> {
     let mut names = Vec::new();
     macro_rules! name_of {
@@ -49,7 +49,7 @@ pub fn available() -> Vec<&'static str> {
     names
 }
 
-/// Runs a test body once for each instruction set of this CPU, and prints which.
+/// Runs a test body once for each instruction set of this CPU, and prints their names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_isa {
@@ -69,28 +69,28 @@ macro_rules! for_each_isa {
     }};
 }
 
-/// Lanes of a vector.
+/// Number of lanes in a vector.
 pub const LANES: usize = 16;
 
-/// Columns of a weight panel: one vector of accumulators.
+/// Number of columns in a weight panel: one per lane of an accumulator.
 pub const PANEL: usize = LANES;
 
-/// One step of an int8 panel: for each of 16 columns the weights at `(k, k + 1)`.
+/// One step of an int8 panel along `k`: the weights at `(k, k + 1)` of each of its 16 columns.
 pub type Unit = [i8; 2 * PANEL];
 
 /// A CPU family's vector instructions.
 ///
-/// Every method but `vectorize` must be called inside the closure given to `vectorize`, or it runs as a slow
-/// function call; the result is the same.
+/// Every method but `vectorize` must be called inside the closure given to `vectorize`. Elsewhere it gives the same
+/// result, but as a slow function call.
 pub trait Isa: Copy + Send + Sync + 'static {
     /// The name that `MONOMORPH_ISA` and `inspect` use.
     const NAME: &'static str;
-    /// Sums of an int8 tile, at most 16: as many integer sums as stay in registers. Where the float sums do not fit
-    /// beside them (AVX2), they are spilled once a group.
+    /// Number of sums in an int8 tile, at most 16: as many as keep their integer accumulators in registers. Where the
+    /// float accumulators do not fit beside them (AVX2), those are spilled once per group.
     const INT_SUMS: usize;
-    /// Sums of a float tile, at most 16: as many as leave registers for what is multiplied.
+    /// Number of sums in a float tile, at most 16: as many as leave enough registers for the operands.
     const FLOAT_SUMS: usize;
-    /// Whether tiles of two panels are faster than tall ones: they are where a broadcast costs a load.
+    /// Whether tiles of two panels are faster than taller tiles of one. They are where a broadcast costs a load.
     const WIDE: bool;
     /// Sixteen float32 lanes.
     type F32: Copy;
@@ -99,12 +99,12 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Sixteen lanes, each holding two int16 weights `(k, k + 1)` of one column.
     type Pairs: Copy;
 
-    /// The token, if this CPU has the instructions.
+    /// A token, if this CPU has the instructions.
     fn detect() -> Option<Self>;
     /// Compiles `f`, and all it inlines, with this instruction set enabled.
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 
-    /// All lanes `x`.
+    /// `x` in all lanes.
     fn splat(self, x: f32) -> Self::F32;
     /// Reads sixteen floats.
     fn load(self, from: &[f32; LANES]) -> Self::F32;
@@ -120,21 +120,22 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
-    /// `a` where `a > b`, else `b`: a NaN in `b` stays.
+    /// `a` if `a > b`, else `b`; a NaN in `b` is therefore kept.
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// `a` where `a < b`, else `b`: a NaN in `b` stays.
+    /// `a` if `a < b`, else `b`; a NaN in `b` is therefore kept.
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The larger of `acc` (not negative) and `|x|`; NaN counts as larger than everything and so is never lost.
+    /// The larger of `acc`, which must not be negative, and `|x|`. NaN counts as larger than everything, so it is never
+    /// lost.
     fn max_abs(self, acc: Self::F32, x: Self::F32) -> Self::F32;
-    /// To the nearest integer, ties to even.
+    /// Rounds to the nearest integer, ties to even.
     fn round(self, v: Self::F32) -> Self::I32;
-    /// To float, rounded to nearest even.
+    /// Converts to float, rounding to nearest even.
     fn to_f32(self, v: Self::I32) -> Self::F32;
-    /// `2^n` for `n` in -126..=127.
+    /// `2^n` for `n` in -126..=127, zero for -127.
     fn exp2(self, n: Self::I32) -> Self::F32;
-    /// All lanes zero.
+    /// Zero in all lanes.
     fn zero(self) -> Self::I32;
-    /// Writes the lanes as int16; they must be in its range.
+    /// Writes the lanes as int16; their values must be in its range.
     fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]);
     /// Transposes a 16 x 16 matrix: element `k` of row `i` becomes element `i` of row `k`.
     fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]);
@@ -144,12 +145,12 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn dot_pairs(self, acc: Self::I32, w: Self::Pairs, a: [i16; 2]) -> Self::I32;
     /// Transposes a 16 x 16 matrix of byte pairs: pair `k` of row `c` becomes pair `c` of unit `k`.
     fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]);
-    /// Sixteen float16, given as their bits, to float32.
+    /// Converts sixteen float16, given as their bits, to float32.
     fn widen_f16(self, from: [u16; PANEL]) -> Self::F32;
-    /// Asks for the cache line at the start of `at`, if there is one.
+    /// Prefetches the cache line at the start of `at`, where the instruction set can.
     fn prefetch<T>(self, at: &[T]);
 
-    /// Sum of the lanes: a fixed tree of distances 8, 4, 2, 1.
+    /// Sum of the lanes, in a fixed tree of distances 8, 4, 2, 1.
     #[inline(always)]
     fn sum(self, v: Self::F32) -> f32 {
         fold(self, v, |a, b| a + b)
@@ -161,7 +162,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     }
 }
 
-/// `array::map`, but always inlined: the standard library's is a call in the innermost loops.
+/// `array::map`, but always inlined: in the innermost loops the standard library's stays a function call.
 #[inline(always)]
 pub fn each<T: Copy, U: Copy, const N: usize>(from: [T; N], f: impl Fn(T) -> U) -> [U; N] {
     const { assert!(N > 0) };

@@ -1,4 +1,4 @@
-//! Plain Rust: runs everywhere, and defines the bits that every other instruction set must give.
+//! Plain Rust: it runs everywhere and defines the bits that every other instruction set must give.
 
 use super::{Isa, LANES, PANEL, Unit};
 
@@ -76,7 +76,7 @@ impl Isa for Scalar {
     }
     #[inline(always)]
     fn max_abs(self, acc: Self::F32, x: Self::F32) -> Self::F32 {
-        // Not-negative floats are ordered as their bits are, with NaN above infinity.
+        // Non-negative floats have the same order as their bits, with NaN above infinity.
         zip(acc, x, |a, x| f32::from_bits(a.to_bits().max(x.abs().to_bits())))
     }
     #[inline(always)]

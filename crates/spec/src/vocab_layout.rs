@@ -1,30 +1,30 @@
-//! The vocabulary blob: a table that the build writes and the tokenizer uses in place.
+//! The vocabulary blob: a table that the build writes and the tokenizer reads in place.
 //!
-//! Both sides take its layout and its hash from here and neither repeats them. All numbers are little-endian `u32`;
-//! sections follow each other without gaps, in the order of [`Sections`]:
+//! Both sides take its layout and its hash function from here. All numbers are little-endian `u32`; the sections follow
+//! each other without gaps, in the order of [`Sections`]:
 //!
 //! | section | entries | contents |
 //! |---|---|---|
 //! | header | 16 | the fields of [`Field`] |
-//! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, then flags [`MERGED`], [`CUT`] over a rank |
+//! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, rank with flags [`MERGED`], [`CUT`] |
 //! | ids | `NRanked` | the id of each rank |
 //! | ends | `NVocab` | where each id's piece ends in the section of bytes, it begins where the one before it ends; and the flag [`SPECIAL`] |
 //! | byte ids | 256 | the id of each byte's piece, or [`NONE`] |
 //! | cut starts | 257 | where each first byte's lengths begin in the next section |
 //! | cut lengths | `NCutLengths` | lengths in bytes, ascending, of the cut-out pieces with that first byte |
-//! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that stand side by side in some ranked piece |
+//! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece |
 //! | bytes | `NBytes` bytes | the pieces in the order of their ids |
 //!
-//! A *rank* is a piece's place in the order of merging: 0 goes first. Only pieces that text can become are ranked:
-//! those reached by merging and those cut out of the text whole.
+//! A *rank* is the place of a piece in the order of merging; 0 comes first. Only pieces that tokenizing can produce are
+//! ranked: those that merging produces and those that are cut out of the text whole.
 
 /// The first field of every blob, "MVOC" in a hex dump.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MVOC");
 
-/// Raised whenever the meaning of a blob changes.
-pub const VERSION: u32 = 2;
+/// Incremented whenever the meaning of a blob changes.
+pub const VERSION: u32 = 1;
 
-/// No id, no rank, an empty slot.
+/// Stands for no id, no rank or an empty slot.
 pub const NONE: u32 = u32::MAX;
 
 /// Flag of a slot's value: merging produces this piece.
@@ -57,25 +57,25 @@ pub enum Field {
     NVocab,
     /// Number of ranked pieces.
     NRanked,
-    /// Logarithm of the number of slots.
+    /// Base-2 logarithm of the number of slots.
     SlotBits,
-    /// Logarithm of the number of bits in the bitmap of pairs, at least 5.
+    /// Base-2 logarithm of the number of bits in the bitmap of pairs, at least 5.
     PairBits,
     /// Number of lengths of cut-out pieces.
     NCutLengths,
     /// Sum of the pieces' lengths in bytes.
     NBytes,
-    /// Makes every fingerprint unambiguous, see [`HashPlace`].
+    /// The seed that makes every fingerprint unambiguous, see [`HashPlace`].
     Seed,
     /// Length of the longest piece that merging produces, in characters.
     LongestMerged,
-    /// Id of the piece that begins a text, or [`NONE`] where none is added.
+    /// Id of the piece that begins a text, or [`NONE`] if none is added.
     Bos,
-    /// Id of the piece that ends a text, or [`NONE`] where none is added.
+    /// Id of the piece that ends a text, or [`NONE`] if none is added.
     Eos,
-    /// Id for a character without a piece and without byte pieces, or [`NONE`] where every byte has a piece.
+    /// Id for a character without a piece and without byte pieces, or [`NONE`] if every byte has a piece.
     Unknown,
-    /// 1 where a space is put before the text.
+    /// 1 if a space is put before the text.
     SpacePrefix,
 }
 
@@ -89,11 +89,11 @@ pub struct Sections {
     pub slots: usize,
     /// Ids by rank.
     pub ids: usize,
-    /// Ends of pieces by id.
+    /// Ends of the pieces, by id.
     pub ends: usize,
     /// Ids of byte pieces.
     pub byte_ids: usize,
-    /// Beginnings in the section of cut lengths.
+    /// For each first byte, where its lengths begin in the section of cut lengths.
     pub cut_starts: usize,
     /// Lengths of cut-out pieces.
     pub cut_lengths: usize,
@@ -119,13 +119,13 @@ impl Sections {
     }
 }
 
-/// Factor of the polynomial in [`extend`].
+/// Base of the polynomial hash in [`extend`].
 pub const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The hash of a string one character longer; the empty string's is 0.
+/// The hash of a string extended by one character; that of the empty string is 0.
 ///
-/// It is a polynomial modulo 2^64, so the hash of a part of a string comes from the hashes of two of its beginnings:
-/// `hash(s[i..j]) = hash(s[..j]) - hash(s[..i]) * BASE^(j - i)`, with positions counted in characters.
+/// It is a polynomial modulo 2^64, so the hash of a substring follows from the hashes of two prefixes: `hash(s[i..j]) =
+/// hash(s[..j]) - hash(s[..i]) * BASE^(j - i)`, with positions counted in characters.
 #[inline]
 pub const fn extend(hash: u64, c: char) -> u64 {
     hash.wrapping_mul(BASE).wrapping_add(c as u64 + 1)
@@ -136,11 +136,11 @@ pub fn hash(text: &str) -> u64 {
     text.chars().fold(0, extend)
 }
 
-/// Where a string's search begins in the hash table, and what its slot must hold.
+/// Where the search for a string begins in the hash table, and what its slot must hold.
 ///
-/// The search goes on to the next slot, wrapping around, until the fingerprint is found or a slot is empty. The seed
-/// is chosen so that no search for a ranked piece meets another piece with the same fingerprint: the first match is
-/// the piece, or the string is none. That it is the piece must still be confirmed by its bytes.
+/// The search continues with the next slot, wrapping around, until the fingerprint is found or a slot is empty. The
+/// seed is chosen so that the search for a ranked piece never meets another piece with the same fingerprint. The first
+/// match is therefore the piece, or the string is not a piece; which of the two it is must be confirmed by the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashPlace {
     /// First slot to look at.
@@ -150,7 +150,7 @@ pub struct HashPlace {
 }
 
 impl HashPlace {
-    /// The place of a string with this hash in a table of `2^slot_bits` slots, 1 to 32.
+    /// The place of a string with this hash in a table of `2^slot_bits` slots; `slot_bits` is 1 to 32.
     #[inline]
     pub const fn of(hash: u64, seed: u32, slot_bits: u32) -> Self {
         let mixed = (hash ^ seed as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
@@ -159,7 +159,7 @@ impl HashPlace {
     }
 }
 
-/// The bit of two neighbouring characters in a bitmap of `2^pair_bits` bits, 5 to 32.
+/// The bit of two neighbouring characters in a bitmap of `2^pair_bits` bits; `pair_bits` is 5 to 32.
 #[inline]
 pub const fn pair_bit(left: char, right: char, pair_bits: u32) -> usize {
     let mixed = (((left as u64) << 21) | right as u64).wrapping_mul(BASE);

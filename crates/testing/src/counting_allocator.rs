@@ -1,21 +1,20 @@
-//! The system's allocator, counting what a thread asks of it. Tests make [`Counting`] their global
-//! allocator.
+//! The system allocator, with counts of what each thread asks of it. Tests make [`Counting`] their global allocator.
 
-#![allow(unsafe_code)] // An allocator is an unsafe trait.
+#![allow(unsafe_code)] // `GlobalAlloc` is an unsafe trait.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 
-/// The allocator.
+/// The counting allocator.
 pub struct Counting;
 
-/// What a thread asked for while it was watched.
+/// What a thread allocated while it was watched.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Counts {
-    /// Allocations, growth in place included.
+    /// Number of allocations, including reallocations.
     pub allocations: usize,
-    /// The most bytes that lived at a time, of those allocated while watched.
+    /// The most bytes that were live at one time, of those allocated while watched.
     pub peak_bytes: usize,
     /// The largest single allocation in bytes.
     pub largest: usize,
@@ -27,11 +26,11 @@ thread_local! {
     static SAYS_WHERE: Cell<bool> = const { Cell::new(false) };
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(0, layout.size());
-        // SAFETY: the caller's promises are the ones that `System` asks for.
+        // SAFETY: the caller's obligations are those that `System` has.
         unsafe { System.alloc(layout) }
     }
 
@@ -52,27 +51,27 @@ fn count(freed: usize, taken: usize) {
     let Some(mut counts) = COUNTS.get() else { return };
     if taken > 0 {
         if counts.allocations == 0 && SAYS_WHERE.get() {
-            // What the backtrace itself allocates does not count.
+            // The backtrace's own allocations do not count.
             COUNTS.set(None);
             println!("{taken} bytes allocated at\n{}", Backtrace::force_capture());
         }
         counts.allocations += 1;
         counts.largest = counts.largest.max(taken);
     }
-    // What was allocated before is none of ours.
+    // Memory that was allocated before the watch began does not count when it is freed.
     counts.live = (counts.live + taken).saturating_sub(freed);
     counts.peak_bytes = counts.peak_bytes.max(counts.live);
     COUNTS.set(Some(counts));
 }
 
-/// What this thread allocates while `f` runs.
+/// Counts what this thread allocates while `f` runs.
 pub fn watch(f: impl FnOnce()) -> Counts {
     COUNTS.set(Some(Counts::default()));
     f();
     COUNTS.take().unwrap_or_default()
 }
 
-/// The same, and says where the first allocation came from.
+/// As [`watch`], and prints where the first allocation came from.
 pub fn watch_aloud(f: impl FnOnce()) -> Counts {
     SAYS_WHERE.set(true);
     let counts = watch(f);

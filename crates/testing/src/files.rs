@@ -1,9 +1,9 @@
-//! Small GGUF files, and what tests ask of them.
+//! Small GGUF files, and helpers that read them and check errors.
 
 use monomorph_gguf::writer::{Value, Writer};
 use monomorph_gguf::{Error, Header, TensorType};
 
-/// A small valid file with a value of every kind and two tensors, the last of them without padding behind it.
+/// A small valid file with a value of every kind and two tensors, the last of which ends the file without padding.
 pub fn small() -> Writer {
     let mut file = Writer::new();
     file.set("general.architecture", "test")
@@ -32,7 +32,7 @@ pub fn strings(texts: &[&str]) -> Value {
     Value::Strings(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
 }
 
-/// An array of one array of one array ... of one byte.
+/// An array of an array of an array ... of one byte, `depth` levels deep.
 pub fn nested(depth: usize) -> Value {
     let mut bytes = Vec::new();
     for level in 0..depth {
@@ -49,7 +49,7 @@ pub fn parse(bytes: &[u8]) -> Result<Header<'_>, Error> {
     Header::parse(bytes, bytes.len() as u64)
 }
 
-/// Asserts that the result is an error of one line that holds every one of `words`.
+/// Asserts that the result is an error with a one-line message that contains all of `words`.
 #[track_caller]
 pub fn refused<T>(result: Result<T, Error>, words: &[&str]) {
     let message = match result {

@@ -1,8 +1,8 @@
-//! What tests and fuzz targets share: tiny models, damaged files, random numbers, an allocator that counts.
+//! What tests and fuzz targets share: tiny models, damaged files, random numbers, a counting allocator.
 //!
 //! Nothing that is shipped depends on this crate.
 
-#![allow(missing_docs)] // Its users are tests beside it.
+#![allow(missing_docs)] // Only this repository's tests use it.
 
 pub mod counting_allocator;
 pub mod files;

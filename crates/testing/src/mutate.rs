@@ -1,6 +1,6 @@
-//! Copies of a file's header with something changed, the same on every machine.
+//! Damaged copies of a file's header, the same on every machine.
 
-#![allow(clippy::ptr_arg)] // One signature for every kind of damage.
+#![allow(clippy::ptr_arg)] // All kinds of damage share one signature.
 
 use crate::Random;
 use monomorph_gguf::Header;
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-/// A damaged file: its beginning, and how long it is.
+/// A damaged file: its beginning and its length.
 pub struct Mutant {
     pub what: String,
     pub bytes: Vec<u8>,
@@ -16,33 +16,33 @@ pub struct Mutant {
 }
 
 impl Mutant {
-    /// Writes the file; what lies behind its beginning is a hole.
+    /// Writes the file; everything after its beginning is a hole.
     pub fn write(&self, path: &Path) {
-        let mut file = File::create(path).expect("the folder is writable");
-        file.write_all(&self.bytes).expect("the beginning");
-        file.set_len(self.file_len).expect("a sparse file");
+        let mut file = File::create(path).expect("the folder should be writable");
+        file.write_all(&self.bytes).expect("the beginning should be written");
+        file.set_len(self.file_len).expect("the file should be extended");
     }
 }
 
-/// `n` damaged copies of a file with this header, of each kind in turn.
+/// `n` damaged copies of a file with this header, with each kind of damage in turn.
 pub fn mutants(header: &[u8], n: usize) -> Vec<Mutant> {
     let map = Map::of(header);
     (0..n).map(|number| map.mutant(header, number)).collect()
 }
 
-/// Where things lie in a header, in bytes from its start.
+/// Where the fields of a header are, in bytes from its start.
 struct Map {
     file_len: u64,
     data_offset: usize,
-    /// Length fields of 64 bits: of keys, strings, arrays and names, and the two counts.
+    /// The 64-bit length fields: of keys, strings, arrays and names, and the two counts.
     lengths: Vec<usize>,
-    /// Values of metadata, behind their type.
+    /// The metadata values, each just after its type.
     values: Vec<usize>,
-    /// Descriptions of tensors: the name's length, the number of dimensions, the end.
+    /// For each tensor's description: its name's length, its number of dimensions, and its end.
     tensors: Vec<[usize; 3]>,
 }
 
-/// Damages a header's bytes or the file's length, and says how.
+/// Damages a header's bytes or the file's length, and describes the damage.
 type Damage = fn(&Map, &mut Vec<u8>, &mut u64, &mut Random) -> String;
 
 const KINDS: [Damage; 8] = [
@@ -58,7 +58,7 @@ const KINDS: [Damage; 8] = [
 
 impl Map {
     fn of(bytes: &[u8]) -> Map {
-        let header = Header::parse(bytes, u64::MAX).expect("a good header");
+        let header = Header::parse(bytes, u64::MAX).expect("the header is valid");
         let at = |text: &str| text.as_ptr() as usize - bytes.as_ptr() as usize;
         let mut lengths = vec![8, 16];
         let mut values = Vec::new();
@@ -81,7 +81,10 @@ impl Map {
         let tensors: Vec<[usize; 3]> = tensors.collect();
         let ends = header.tensors.iter().map(|tensor| tensor.absolute_offset + tensor.n_bytes);
         Map {
-            file_len: ends.max().expect("tensors").next_multiple_of(header.alignment),
+            file_len: ends
+                .max()
+                .expect("the header has tensors")
+                .next_multiple_of(header.alignment),
             data_offset: header.data_offset as usize,
             lengths,
             values,
@@ -96,7 +99,7 @@ impl Map {
         Mutant { what: format!("{number}: {what}"), bytes, file_len }
     }
 
-    /// Half of the time in what decides most: the tensors' descriptions.
+    /// Flips bits, half of the time only in the tensors' descriptions, which matter most, and in what follows them.
     fn flip_bits(&self, bytes: &mut Vec<u8>, _: &mut u64, random: &mut Random) -> String {
         let from = if random.below(2) == 0 { self.tensors[0][0] } else { 0 };
         let n = 1 + random.below(4);
@@ -104,12 +107,13 @@ impl Map {
             let at = from + random.below(bytes.len() - from);
             bytes[at] ^= 1 << random.below(8);
         }
-        format!("{n} bits flipped behind byte {from}")
+        format!("{n} bits flipped from byte {from} on")
     }
 
     fn change_a_length(&self, bytes: &mut Vec<u8>, _: &mut u64, random: &mut Random) -> String {
         let at = self.lengths[random.below(self.lengths.len())];
-        let field: &mut [u8; 8] = (&mut bytes[at..at + 8]).try_into().expect("eight bytes");
+        let field: &mut [u8; 8] =
+            (&mut bytes[at..at + 8]).try_into().expect("the slice has eight bytes");
         let old = u64::from_le_bytes(*field);
         let new = match random.below(6) {
             0 => old.wrapping_add(1),
@@ -120,10 +124,10 @@ impl Map {
             _ => old.wrapping_mul(2),
         };
         *field = new.to_le_bytes();
-        format!("length {old} at byte {at} made {new}")
+        format!("length {old} at byte {at} changed to {new}")
     }
 
-    /// The types, the offsets or the dimensions of two tensors, or the values of two keys.
+    /// Swaps the types, the offsets or the first dimensions of two tensors, or the values of two keys.
     fn swap_fields(&self, bytes: &mut Vec<u8>, _: &mut u64, random: &mut Random) -> String {
         let [a, b] = [0; 2].map(|_| random.below(self.tensors.len()));
         let (what, len, at): (_, _, fn([usize; 3]) -> usize) = match random.below(4) {
@@ -140,7 +144,7 @@ impl Map {
         format!("{what} of tensors {a} and {b} swapped")
     }
 
-    /// In the header or in the data.
+    /// Cuts the file off in the header or in the data.
     fn truncate(&self, bytes: &mut Vec<u8>, file_len: &mut u64, random: &mut Random) -> String {
         *file_len = match random.below(2) {
             0 => random.below(self.data_offset) as u64,
@@ -150,7 +154,7 @@ impl Map {
         format!("cut to {file_len} bytes")
     }
 
-    /// One tensor's description in the place of another's.
+    /// Puts one tensor's description in the place of another's.
     fn splice_tensors(&self, bytes: &mut Vec<u8>, _: &mut u64, random: &mut Random) -> String {
         let [a, b] = [0; 2].map(|_| random.below(self.tensors.len()));
         let ([from, _, end], [to, _, to_end]) = (self.tensors[a], self.tensors[b]);
@@ -165,14 +169,14 @@ impl Map {
         let at = if type_too { at - 4 } else { at };
         let new = [0, 1, 13, u32::MAX, random.bits() as u32][random.below(5)];
         bytes[at..at + 4].copy_from_slice(&new.to_le_bytes());
-        format!("{} at byte {at} made {new}", if type_too { "type" } else { "value" })
+        format!("{} at byte {at} changed to {new}", if type_too { "type" } else { "value" })
     }
 
     fn overwrite(&self, bytes: &mut Vec<u8>, _: &mut u64, random: &mut Random) -> String {
         let n = 1 + random.below(200);
         let [from, to] = [0; 2].map(|_| random.below(bytes.len() - n));
         bytes.copy_within(from..from + n, to);
-        format!("{n} bytes of byte {from} at byte {to}")
+        format!("{n} bytes from byte {from} copied to byte {to}")
     }
 
     fn remove_or_repeat(&self, bytes: &mut Vec<u8>, _: &mut u64, random: &mut Random) -> String {

@@ -17,12 +17,12 @@ impl Random {
         (self.bits() % n as u64) as usize
     }
 
-    /// Uniform in [-1, 1), 24 bits of it: every value is exact in float32.
+    /// Uniform in [-1, 1) with 24 random bits, so every value is exact in float32.
     pub fn signed(&mut self) -> f32 {
         ((self.bits() >> 40) as i32 - (1 << 23)) as f32 / (1 << 23) as f32
     }
 
-    /// Brings items into a random order.
+    /// Shuffles the items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));

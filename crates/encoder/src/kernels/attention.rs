@@ -1,18 +1,19 @@
-//! Attention of one text as two matrix products with a softmax between them.
+//! Attention within one text, as two matrix products with a softmax between them.
 //!
-//! A part is up to sixteen neighbouring tokens of one text, one a vector lane, and for each query head:
+//! A part is up to sixteen neighbouring tokens of one text, one per vector lane. For each query head:
 //! ```text
 //! scores (keys x 16)  = K q^T            a tile of key rows times the panel q^T (head_dim x 16)
-//! weights             = softmax down each column; keys outside of the token's own window weigh nothing
+//! weights             = softmax down each column; keys outside the token's window are masked
 //! o (16 x head_dim)   = weights^T V      a tile of tokens times column groups of V
 //! ```
-//! Three query heads that share their keys are scored together where there are registers for it: a key is then read
-//! once for three.
+//! Three query heads that share their keys are scored together if there are enough registers: each key is then read
+//! once for all three.
 //!
-//! 1. Keys and values are used as they lie, row by row: only sixteen queries are transposed.
-//! 2. No sum crosses lanes, and every sum runs over the keys in their order. Masked keys add exactly zero, so a
-//!    token's bits do not depend on which others share its part.
-//! 3. Only the keys that some token of the part sees are scored; at the edges of that range, each token masks those outside of its own window.
+//! 1. Keys and values are read in place, row by row; only the sixteen queries are transposed.
+//! 2. No sum crosses lanes, and every sum runs over the keys in their order. Masked keys add exactly zero, so a token's
+//!    bits do not depend on which other tokens share its part.
+//! 3. Only the keys that some token of the part sees are scored. At the edges of that range, the keys outside each
+//!    token's own window are masked.
 
 use super::softmax::softmax_columns;
 use super::tile::{float_tile, float_tile_transposed};
@@ -21,7 +22,7 @@ use monomorph_quant::{BLOCK, FloatPanel};
 use monomorph_simd::{Isa, LANES};
 use std::ops::Range;
 
-/// Tokens that are handled together.
+/// Number of tokens in a full part.
 pub const QUERIES: usize = LANES;
 
 /// The sizes of the attention heads.
@@ -31,7 +32,7 @@ pub struct Heads<H: Dim, G: Dim, D: Dim> {
     pub n_head: H,
     /// Key/value heads; divides `n_head`.
     pub n_head_kv: G,
-    /// Floats a head; a multiple of 32.
+    /// Floats per head; a multiple of 32.
     pub head_dim: D,
 }
 
@@ -46,7 +47,7 @@ pub struct KeysValues<'a> {
     pub values: &'a [f32],
 }
 
-/// Room for one part; grows to the longest text and stays.
+/// Buffers for one part. They grow to fit the longest text and are then reused.
 #[derive(Default)]
 pub struct AttentionScratch {
     /// q^T: head_dim x 16 for each head.
@@ -55,12 +56,12 @@ pub struct AttentionScratch {
     scores: Vec<[f32; LANES]>,
 }
 
-/// How far a token sees: this many keys before its own and behind it.
+/// The window of keys that a token sees: this many before its own key and this many after it.
 #[derive(Clone, Copy)]
 pub struct Window {
-    /// Keys before its own.
+    /// Number of keys before its own.
     pub before: usize,
-    /// Keys behind its own.
+    /// Number of keys after its own.
     pub after: usize,
 }
 
@@ -68,18 +69,18 @@ impl Window {
     /// The whole text.
     pub const ALL: Window = Window { before: usize::MAX, after: usize::MAX };
 
-    /// The keys that a token of a text of `n` sees.
+    /// The keys that a token sees in a text of `n` tokens.
     #[inline(always)]
     fn of(self, token: usize, n: usize) -> Range<usize> {
         token.saturating_sub(self.before)..token.saturating_add(self.after).min(n - 1) + 1
     }
 }
 
-/// Attends from the tokens `tokens` of a text (1 to [`QUERIES`]).
+/// Computes the attention of the tokens `tokens` of a text, 1 to [`QUERIES`] of them.
 ///
-/// `queries` holds their rows, `stride` apart, each beginning with n_head * head_dim floats that are normalised,
+/// `queries` holds their rows, `stride` floats apart. Each begins with n_head * head_dim floats that are normalised,
 /// rotated and scaled. `out` gets `tokens.len()` x (n_head * head_dim).
-#[allow(clippy::too_many_arguments)] // Each is one noun of the formula above.
+#[allow(clippy::too_many_arguments)] // Each is one term of the formulas above.
 pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     isa: I,
     heads: Heads<H, G, D>,
@@ -117,14 +118,14 @@ struct Part<'a, H: Dim, G: Dim, D: Dim> {
 }
 
 impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
-    /// Query heads for each key/value head.
+    /// Number of query heads per key/value head.
     #[inline(always)]
     fn shared(&self) -> usize {
         self.heads.n_head.size() / self.heads.n_head_kv.size()
     }
 
-    /// `TOGETHER` heads at a time; tiles of `KEYS` keys by `TOGETHER` heads, then of `TOKENS` tokens by `GROUPS`
-    /// groups of sixteen columns.
+    /// Handles `TOGETHER` heads at a time, in tiles of `KEYS` keys by `TOGETHER` heads for the scores, then of `TOKENS`
+    /// tokens by `GROUPS` groups of sixteen columns for the output.
     #[inline(always)]
     fn attend<
         I: Isa,
@@ -168,7 +169,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
     }
 }
 
-/// Which keys the tokens of a part see.
+/// The keys that the tokens of a part see.
 struct Mask {
     tokens: Range<usize>,
     window: Window,
@@ -176,7 +177,7 @@ struct Mask {
 }
 
 impl Mask {
-    /// The keys that any of the tokens sees.
+    /// The keys that at least one of the tokens sees.
     #[inline(always)]
     fn keys(&self) -> Range<usize> {
         let [first, last] =
@@ -184,7 +185,8 @@ impl Mask {
         first.start..last.end
     }
 
-    /// Gives minus infinity to the keys that a token does not see. Rows of `scores` are the keys of [`Self::keys`].
+    /// Sets the scores of keys that a token does not see to minus infinity. The rows of `scores` are the keys of
+    /// [`Self::keys`].
     #[inline(always)]
     fn apply(&self, scores: &mut [[f32; LANES]]) {
         let first = self.keys().start;
@@ -196,7 +198,7 @@ impl Mask {
     }
 }
 
-/// `panel = q^T`, with zeros in the lanes that have no token.
+/// `panel = q^T`, with zeros in the lanes without a token.
 #[inline(always)]
 fn transpose_queries<I: Isa>(
     isa: I,
@@ -233,7 +235,7 @@ fn score<I: Isa, const R: usize, const C: usize>(
     for key in (0..n).step_by(R) {
         let mut rows = [&keys.as_chunks().0[..0]; R];
         for r in 0..R {
-            // The last tile repeats the last key.
+            // The last tile is filled up with copies of the last key.
             rows[r] = keys[(key + r).min(n - 1) * stride..][..d].as_chunks().0;
         }
         let sums = float_tile::<I, R, C>(isa, rows, panels, blocks);
@@ -247,7 +249,7 @@ fn score<I: Isa, const R: usize, const C: usize>(
 
 /// `weights^T V / sums`
 struct Weighted<'a> {
-    /// V, its rows `stride` apart.
+    /// V, with its rows `stride` floats apart.
     values: &'a [f32],
     stride: usize,
     /// Keys x 16 tokens.
@@ -256,8 +258,8 @@ struct Weighted<'a> {
 }
 
 impl Weighted<'_> {
-    /// Writes the first `tokens` rows of `d` columns, R rows by C groups of columns at a time; rows of `out` lie
-    /// `out_stride` apart.
+    /// Writes the first `tokens` rows of `d` columns, R rows by C groups of columns at a time. The rows of `out` are
+    /// `out_stride` floats apart.
     #[inline(always)]
     fn write<I: Isa, const R: usize, const C: usize>(
         &self,

@@ -1,4 +1,4 @@
-//! Attention against its definition in float64.
+//! Compares attention with its definition in float64.
 
 use super::*;
 use crate::dim::{Const, Dyn};

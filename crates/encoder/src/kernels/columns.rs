@@ -1,31 +1,34 @@
-//! A row-major matrix cut into column blocks that several threads may write at once.
+//! A row-major matrix that is split into blocks of columns, which several threads may write at once.
 
 #![allow(unsafe_code)]
 
 use monomorph_simd::PANEL;
 use std::marker::PhantomData;
 
-/// Exclusive access to some neighbouring columns of all rows of a matrix.
+/// Exclusive access to some neighbouring columns, in all rows of a matrix.
 ///
-/// Two blocks that came from one matrix never share an element, so they may be written on different threads.
+/// Two blocks of the same matrix never share an element, so different threads may write them.
 pub struct ColumnsMut<'a> {
     /// The element in row 0 and this block's first column.
     start: *mut f32,
     rows: usize,
-    /// Elements from one row to the next.
+    /// Number of elements from one row to the next.
     stride: usize,
     width: usize,
     matrix: PhantomData<&'a mut [f32]>,
 }
 
 // SAFETY: a block is an exclusive borrow of its elements, and `f32` may be sent; `split_at` takes the block by value
-// and gives out disjoint ranges of its columns.
+// and returns blocks of disjoint columns.
 unsafe impl Send for ColumnsMut<'_> {}
 
 impl<'a> ColumnsMut<'a> {
-    /// All columns of a matrix of rows of `stride` elements. The matrix must hold whole rows.
+    /// All columns of a matrix whose rows have `stride` elements. The matrix must consist of whole rows.
     pub fn new(matrix: &'a mut [f32], stride: usize) -> Self {
-        assert!(stride > 0 && matrix.len().is_multiple_of(stride), "a matrix of whole rows");
+        assert!(
+            stride > 0 && matrix.len().is_multiple_of(stride),
+            "the matrix must consist of whole rows"
+        );
         ColumnsMut {
             start: matrix.as_mut_ptr(),
             rows: matrix.len() / stride,
@@ -35,16 +38,16 @@ impl<'a> ColumnsMut<'a> {
         }
     }
 
-    /// Columns of the block.
+    /// Number of columns in the block.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The first `columns` columns, and the rest.
+    /// Splits the block into its first `columns` columns and the rest.
     pub fn split_at(self, columns: usize) -> (ColumnsMut<'a>, ColumnsMut<'a>) {
-        assert!(columns <= self.width, "column {columns} of a block of {}", self.width);
+        assert!(columns <= self.width, "cannot split {} columns at {columns}", self.width);
         let rest = ColumnsMut {
-            // In bounds or one past the end of a row that exists; never used where there are no rows.
+            // In bounds or one past the end of an existing row; never dereferenced if there are no rows.
             start: self.start.wrapping_add(columns),
             width: self.width - columns,
             ..self
@@ -52,8 +55,8 @@ impl<'a> ColumnsMut<'a> {
         (ColumnsMut { width: columns, ..self }, rest)
     }
 
-    /// The block in parts of as many panels as `sizes` says, which must be enough for all; each with its first panel's
-    /// number. The last part is what is left, if that is less than its size.
+    /// Splits the block into parts and yields each with the number of its first panel. `sizes` gives the panels of each
+    /// part and must be enough for the whole block; the last part may be smaller than its size.
     pub fn parts<S>(self, mut sizes: S) -> impl Iterator<Item = (usize, ColumnsMut<'a>)> + Send
     where
         S: Iterator<Item = usize> + Send,
@@ -62,7 +65,8 @@ impl<'a> ColumnsMut<'a> {
         let mut first = 0;
         std::iter::from_fn(move || {
             let all = rest.take().filter(|all| all.width > 0)?;
-            let size = sizes.next().filter(|size| *size > 0).expect("sizes for all panels");
+            let size =
+                sizes.next().filter(|size| *size > 0).expect("the sizes must cover all panels");
             let width = (size * PANEL).min(all.width);
             let (part, others) = all.split_at(width);
             rest = Some(others);

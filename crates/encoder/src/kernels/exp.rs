@@ -1,8 +1,8 @@
 //! The exponential function of a vector, to about 1 ulp.
 //!
-//! Cody-Waite: `x = n ln 2 + r` with `|r| <= ln 2 / 2`, so `e^x = 2^n e^r`. `ln 2` is split in two so that `n ln 2`
-//! is exact in its upper part; `e^r` is `1 + r + r^2 P(r)` with the minimax polynomial P of Moshier's Cephes library
-//! (expf).
+//! Cody-Waite range reduction: `x = n ln 2 + r` with `|r| <= ln 2 / 2`, so `e^x = 2^n e^r`. `ln 2` is split in two so
+//! that the product of `n` and its upper part is exact; `e^r` is `1 + r + r^2 P(r)` with the minimax polynomial P of
+//! Moshier's Cephes library (expf).
 
 use monomorph_simd::Isa;
 
@@ -11,9 +11,9 @@ const LOG2_E: f32 = std::f32::consts::LOG2_E;
 const LN2_HIGH: f32 = 0.693_359_4;
 /// ln 2 minus its upper bits.
 const LN2_LOW: f32 = -2.121_944_4e-4;
-/// Below this the result is zero: `n` is -127, and `2^-127` is written as zero.
+/// Smaller inputs are raised to this. There `n` is -127, for which [`Isa::exp2`] gives zero, and so the result is zero.
 const LOWEST: f32 = -88.0;
-/// Above this the result stays at `e^88`, so that `n` is at most 127.
+/// Larger inputs are lowered to this, so that `n` is at most 127; the result stays at `e^88`.
 const HIGHEST: f32 = 88.0;
 /// P, highest power first.
 const POLYNOMIAL: [f32; 6] =

@@ -1,20 +1,20 @@
-//! Neighbouring panels that are swept together, and what to prefetch meanwhile.
+//! Neighbouring panels that are multiplied together, and what to prefetch meanwhile.
 //!
-//! The first tile that reads a group has to wait for memory, which gives a core one panel in about the time that two
-//! tiles take for it; those after it find the group in the cache. So all tiles of a group share in asking for the next
-//! one. The first group of a part, which nobody has asked for, and one that a single tile takes all rows through, are
-//! asked for block by block, a little ahead.
+//! The first tile that reads a group has to wait for memory, which delivers a panel to a core in about the time that
+//! two tiles take to multiply it; later tiles find the group in the cache. All tiles of a group therefore share in
+//! prefetching the next group. Two kinds of group are prefetched block by block instead, a little ahead of their use:
+//! the first group of a part, which no tile has prefetched, and groups whose rows all fit into one tile.
 
 /// A group of panels, within the part of a matrix that a thread works on.
 #[derive(Clone, Copy)]
 pub struct Group<'a, P> {
-    /// The group's panels, and as many as follow it in memory and in the part.
+    /// The group's panels, followed by the rest of the part where that comes next in memory.
     pub panels: &'a [P],
-    /// Blocks of a panel.
+    /// Number of blocks in a panel.
     pub blocks: usize,
-    /// Panels in the group.
+    /// Number of panels in the group.
     pub count: usize,
-    /// Whether it is the first of its part.
+    /// Whether this is the first group of its part.
     pub first: bool,
 }
 
@@ -42,7 +42,7 @@ impl<'a, P> Group<'a, P> {
     }
 }
 
-/// Blocks between the one in use and the one prefetched: 9 KB of the smallest panels, 12 of the largest. A tile reads a
-/// dozen rows besides the panel, more streams than the CPU's own prefetcher follows: without this, 12 rows over weights
-/// in memory ran at 8 GB/s, not 19 (Zen 5).
+/// Number of blocks between the one in use and the one prefetched: 9 KB of the smallest integer panels, 12 KB of the
+/// largest. A tile reads a dozen rows besides the panel, which are more streams than the CPU's own prefetcher follows:
+/// without this, 12 rows times weights in memory ran at 8 GB/s instead of 19 (Zen 5).
 const AHEAD: usize = 16;

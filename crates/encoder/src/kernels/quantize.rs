@@ -1,4 +1,4 @@
-//! Activations as int16 with one scale a row: `x[i] = scale * q[i]`, `|q[i]| <= 32767`.
+//! Activations as int16 with one scale per row: `x[i] = scale * q[i]`, `|q[i]| <= 32767`.
 
 use super::lanes;
 use super::tile::BlockSums;
@@ -8,10 +8,10 @@ use monomorph_simd::Isa;
 
 /// The largest quantised magnitude.
 const MAX: f32 = 32767.0;
-/// Rows smaller than this become zero, so that `MAX / largest` is finite.
+/// Rows whose largest magnitude is below this become zero, so that `MAX / largest` is finite.
 const SMALLEST: f32 = 1e-30;
 
-/// Quantises a row of `n` floats and returns its scale; NaN or infinity in the row makes the scale so.
+/// Quantises a row of `n` floats and returns its scale, which is NaN or infinite if the row contains such a value.
 #[inline(always)]
 pub fn quantize<I: Isa, N: Dim>(isa: I, n: N, x: &[f32], q: &mut [i16]) -> f32 {
     let x = &x[..n.size()];
@@ -27,7 +27,7 @@ pub fn quantize<I: Isa, N: Dim>(isa: I, n: N, x: &[f32], q: &mut [i16]) -> f32 {
     scale
 }
 
-/// Sums of each block of a quantised row.
+/// Sums the inputs of each block of a quantised row.
 #[inline(always)]
 pub fn block_sums(q: &[i16], to: &mut [BlockSums]) {
     for (q, to) in q.as_chunks::<{ BLOCK / 2 }>().0.as_chunks::<2>().0.iter().zip(to) {
@@ -37,7 +37,7 @@ pub fn block_sums(q: &[i16], to: &mut [BlockSums]) {
     }
 }
 
-/// `(scale, 1 / scale)` of a row whose largest magnitude is given.
+/// `(scale, 1 / scale)` of a row with this largest magnitude.
 #[inline(always)]
 pub(super) fn scale_of(largest: f32) -> (f32, f32) {
     if (SMALLEST..f32::INFINITY).contains(&largest) {

@@ -1,15 +1,15 @@
-//! Softmax down columns, without its division: `x[i] = e^(x[i] - max x)`.
+//! Softmax down columns, without the division: `x[i] = e^(x[i] - max x)`.
 //!
-//! The sum is returned instead: dividing the head's 256 outputs is cheaper than dividing every weight.
+//! The sums are returned instead: dividing the 256 outputs of a head is cheaper than dividing every weight.
 
 use super::exp::exp;
 use monomorph_simd::{Isa, LANES};
 
-/// Replaces each column of scores by weights and returns the weights' sums. Entries of minus infinity get weight zero,
-/// so rows of them change no bit. Every column that matters needs a finite score.
+/// Replaces the scores in each column by weights and returns the sums of the weights. A score of minus infinity gets
+/// weight zero, so rows of them do not change any other bit. Every column whose result matters needs a finite score.
 #[inline(always)]
 pub fn softmax_columns<I: Isa>(isa: I, x: &mut [[f32; LANES]]) -> [f32; LANES] {
-    // Four running maxima hide the latency of one; a maximum is the same in any order.
+    // Four running maxima hide the latency of one; the order of the comparisons does not matter.
     let mut max = [isa.splat(f32::NEG_INFINITY); 4];
     let (fours, rest) = x.as_chunks::<4>();
     for four in fours {

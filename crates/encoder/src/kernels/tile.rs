@@ -1,25 +1,26 @@
 //! The innermost loops: a tile of `R` rows by `C` panels of sixteen columns, both known at compile time.
 //!
-//! Each lane of an accumulator is one output, so no sum crosses lanes, and every output is accumulated in the order
-//! of `k`: the bits do not depend on how rows and columns were cut into tiles.
+//! Each lane of an accumulator is one output, so no sum crosses lanes, and every output is accumulated in the order of
+//! `k`. The bits therefore do not depend on how rows and columns are cut into tiles.
 
 use monomorph_quant::{
     BLOCK, FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, MinPanel, PanelBlock,
 };
 use monomorph_simd::{Isa, PANEL, each};
 
-/// [`BLOCK`] inputs of a row, quantised, in pairs along `k`.
+/// [`BLOCK`] quantised inputs of a row, in pairs along `k`.
 pub type IntBlock = [[i16; 2]; BLOCK / 2];
-/// [`BLOCK`] inputs of a row as they are.
+/// [`BLOCK`] inputs of a row as float32.
 pub type FloatBlock = [f32; BLOCK];
 
-/// Sums of an [`IntBlock`]'s inputs, which minima multiply. They are integers below 2^24: exact.
+/// Sums of an [`IntBlock`]'s inputs, which are multiplied by minima. They are integers below 2^24 and therefore exact
+/// in float32.
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub struct BlockSums {
-    /// Of all inputs.
+    /// The sum of all inputs.
     pub whole: f32,
-    /// Of the first sixteen, and of the last.
+    /// The sums of the first sixteen inputs and of the last sixteen.
     pub halves: [f32; 2],
 }
 
@@ -32,13 +33,13 @@ pub struct TileRows<'a, B, const R: usize> {
     pub sums: [&'a [BlockSums]; R],
 }
 
-/// A kind of panel, with the row blocks that it multiplies.
+/// A kind of panel, with the row blocks that it is multiplied by.
 pub trait Panel: PanelBlock {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
-    /// `rows` (R x k) times C panels (k x 16 each) of `blocks` blocks, before the rows' scales. The blocks `ahead`, no
-    /// more than `blocks` for each panel, are prefetched meanwhile.
+    /// Multiplies `rows` (R x k) by C panels (k x 16 each) of `blocks` blocks, without the rows' scales. Meanwhile it
+    /// prefetches the blocks `ahead`, at most `blocks` for each panel.
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: TileRows<'_, Self::RowBlock, R>,
@@ -48,7 +49,8 @@ pub trait Panel: PanelBlock {
     ) -> [[I::F32; C]; R];
 }
 
-/// The panels of integers. A trait of this crate, so that the compiler knows that [`FloatPanel`] is none of them.
+/// The integer panels. This is a trait of this crate so that the compiler knows that [`FloatPanel`] does not implement
+/// it.
 pub trait Integers: Ints {}
 impl Integers for IntPanel {}
 impl Integers for MinPanel {}
@@ -58,9 +60,9 @@ impl Integers for HalvesMinPanel {}
 impl<P: Integers> Panel for P {
     type RowBlock = IntBlock;
 
-    /// Within a group the products are summed in int32, exactly: at most 32 * 128 * 32768 = 2^27. The sum is rounded to
-    /// float32, alike everywhere; one fused multiply-add with the column's scale adds it to the float sum, and another
-    /// one adds the minimum times the sum of the row's inputs.
+    /// Within a group the products are summed exactly in int32: the sum is at most 32 * 128 * 32768 = 2^27. It is
+    /// rounded to float32, in the same way on every CPU. One fused multiply-add with the column's scale adds it to the
+    /// float sum, and another adds the minimum times the sum of the row's inputs.
     #[inline(always)]
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
@@ -128,7 +130,7 @@ impl Panel for FloatPanel {
     }
 }
 
-/// R rows times C panels of floats.
+/// Multiplies R rows by C float panels.
 #[inline(always)]
 pub fn float_tile<I: Isa, const R: usize, const C: usize>(
     isa: I,
@@ -153,7 +155,7 @@ pub fn float_tile<I: Isa, const R: usize, const C: usize>(
     sums
 }
 
-/// Sums of sixteen lanes that stay in registers: the rows of a tile times its panels.
+/// The most sums of sixteen lanes that stay in registers. A tile has one for each pair of a row and a panel.
 pub const fn most_sums<I: Isa, P: Panel>() -> usize {
     if P::KIND.is_ints() { I::INT_SUMS } else { I::FLOAT_SUMS }
 }
@@ -164,8 +166,8 @@ fn prefetch_block<I: Isa, P: PanelBlock>(isa: I, block: &P) {
     lines.iter().for_each(|line| isa.prefetch(line));
 }
 
-/// R rows times C groups of sixteen columns, both of matrices that lie k-major: the transpose of columns
-/// `first..first + R` of `rows` (k x 16) times the first 16 C columns of `matrix`, whose rows lie `stride` apart.
+/// Multiplies R rows by C groups of sixteen columns, of two matrices that are stored k-major: the transpose of columns
+/// `first..first + R` of `rows` (k x 16) by the first 16 C columns of `matrix`, whose rows are `stride` floats apart.
 #[inline(always)]
 pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     isa: I,
@@ -192,14 +194,14 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     sums
 }
 
-/// Whether tiles of `rows` rows are compiled, where the tallest have `most`: all heights of integer tiles, which few
-/// rows of a short text make the most of; of float tiles, whose weights come from memory anyway, few.
+/// Whether tiles of `rows` rows are compiled, if the tallest have `most`. Integer tiles come in all heights, to make
+/// the most of the few rows of a short text. Float tiles come in few, since they wait for weights from memory anyway.
 pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
     rows == most || rows < most && (P::KIND.is_ints() || rows.is_power_of_two())
 }
 
-/// The height of the next tile, with `left` rows to go and `most` the tallest. Integer tiles are made alike, since a
-/// low one has too few sums to keep the multipliers busy.
+/// The height of the next tile, with `left` rows to go and `most` rows in the tallest tile. Integer tiles are made
+/// equally tall, as far as possible, since a low one has too few sums to keep the multipliers busy.
 #[inline(always)]
 pub fn next_height<P: Panel>(left: usize, most: usize) -> usize {
     if P::KIND.is_ints() {
@@ -218,12 +220,12 @@ macro_rules! with_rows {
     };
     (@ $P:ty, $rows:expr, $most:expr, $R:ident, $body:expr, $($n:literal)*) => {
         match $rows {
-            // The guards are constants: nothing is compiled for a height that is never asked for.
+            // The guards are constants, so that nothing is compiled for a height that is never used.
             $($n if const { $crate::kernels::tile::has_height::<$P>($n, $most) } => {
                 const $R: usize = $n;
                 $body
             })*
-            rows => unreachable!("a tile of {rows} rows"),
+            rows => unreachable!("no tile of {rows} rows is compiled"),
         }
     };
 }

@@ -1,10 +1,10 @@
-//! How many threads a request runs on by default.
+//! How many threads a request uses by default.
 
 use std::collections::HashSet;
 use std::fs;
 
-/// As many threads as there are cores that this process may use, by its affinity and its control group's quota. Two
-/// hardware threads of a core share the units that the kernels keep busy, and count as one.
+/// One thread for each core that this process may use, according to its affinity and its control group's quota. The two
+/// hardware threads of a core count as one, since they share the units that the kernels keep busy.
 pub fn default_threads() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -15,13 +15,13 @@ pub fn default_threads() -> usize {
     }
 }
 
-/// The hardware threads of a CPU's core, as the system lists them.
+/// The hardware threads of the core that a CPU belongs to, as the system lists them.
 fn siblings(cpu: usize) -> Option<String> {
     fs::read_to_string(format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
         .ok()
 }
 
-/// Different cores among the CPUs of a list such as `0-3,8`.
+/// Number of distinct cores among the CPUs of a list such as `0-3,8`.
 fn physical_cores(list: &str, siblings: impl Fn(usize) -> Option<String>) -> Option<usize> {
     let mut cores = HashSet::new();
     for range in list.split(',') {
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn hardware_threads_of_a_core_count_once() {
-        // Eight CPUs, two a core: 0 and 4, 1 and 5, ...
+        // Eight CPUs, two per core: 0 and 4, 1 and 5, ...
         let siblings = |cpu: usize| (cpu < 8).then(|| format!("{},{}", cpu % 4, cpu % 4 + 4));
         for (list, cores) in [("0-7", 4), ("0-3", 4), ("0,4", 1), ("2", 1), ("0-1,5-6", 3)] {
             assert_eq!(physical_cores(list, siblings), Some(cores), "{list}");

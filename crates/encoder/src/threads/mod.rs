@@ -1,10 +1,10 @@
 //! Threads that stay with a request from its first operation to its last.
 //!
-//! A forward pass has over two hundred operations of a few microseconds each, or, where its rows are cut, a job for
-//! each layer: too short to wake threads for. So a request wakes the threads once; its [`Team`] then spins between jobs
-//! and shares each one's parts as they come: whoever is free takes the next. A thread that the system puts aside
-//! between jobs is not waited for, since the others take its parts; one that is put aside with a part in hand, or at
-//! the request's end, is.
+//! A forward pass has over two hundred operations of a few microseconds each or, where its rows are shared out among
+//! the threads, one job per layer. Both are too short to wake threads for. A request therefore wakes the threads once,
+//! and its [`Team`] then spins between jobs. The parts of a job are not assigned in advance: whichever thread is free
+//! takes the next one. If the system preempts a thread between jobs, no one waits for it, since the others take its
+//! parts. If it preempts a thread that is working on a part, or at the end of the request, the others wait.
 
 #![allow(unsafe_code)]
 
@@ -20,21 +20,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The threads of an embedder.
 pub struct Threads {
-    /// The helpers of the calling thread; none where it works alone.
+    /// The threads that help the calling one; `None` if it works alone.
     helpers: Option<rayon::ThreadPool>,
     count: usize,
 }
 
-/// A job, shared by everyone who joins it: called with the number of the thread.
+/// A job, shared by all threads that join it. It is called with the number of the thread.
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// The threads that work on one request.
 pub struct Team {
-    /// `epoch * EPOCH + joined * JOINED + OPEN`: one word, so that joining and closing cannot miss each other.
+    /// `epoch * EPOCH + joined * JOINED + OPEN`, in one word so that no thread can join a job while it is being closed.
     state: AtomicUsize,
-    /// The open job; valid while the state is open or has joined threads.
+    /// The open job; valid while the state is open or counts joined threads.
     job: UnsafeCell<Option<Job<'static>>>,
-    /// From before a job is written until all who joined it are done: there is one job at a time.
+    /// Set from before a job is written until all threads that joined it are done: there is only one job at a time.
     busy: AtomicBool,
     finished: AtomicBool,
     panicked: AtomicBool,
@@ -46,11 +46,11 @@ const JOINED: usize = 1 << 1;
 const JOINED_MASK: usize = 0xffff << 1;
 const EPOCH: usize = 1 << 17;
 
-/// Turns of the spin loop before a waiting thread lets others run: about 50 microseconds.
+/// Iterations of the spin loop before a waiting thread yields to others: about 50 microseconds.
 const SPINS: usize = 2_000;
 
 impl Threads {
-    /// So many threads, the caller among them.
+    /// Starts the helpers: `count` threads in all, including the calling one.
     pub fn new(count: usize) -> io::Result<Threads> {
         let count = count.clamp(1, 1024);
         let helpers = (count > 1)
@@ -70,8 +70,8 @@ impl Threads {
         self.count
     }
 
-    /// Runs `f` on this thread with the helpers at hand. A panic anywhere reaches the caller. Must not be called
-    /// within itself: the helpers would be waited for by both.
+    /// Runs `f` on this thread, with the helpers ready to join its jobs. A panic on any thread reaches the caller.
+    /// Calls must not be nested, because both would wait for the same helpers.
     pub fn enter<R>(&self, f: impl FnOnce(&Team) -> R) -> R {
         let team = Team::new(self.count);
         let Some(helpers) = &self.helpers else {
@@ -90,7 +90,7 @@ impl Threads {
     }
 }
 
-/// Sends the helpers home, also when the leader panics.
+/// Dismisses the helpers, even if the calling thread panics.
 struct Finish<'a>(&'a Team);
 
 impl Drop for Finish<'_> {
@@ -99,8 +99,8 @@ impl Drop for Finish<'_> {
     }
 }
 
-// SAFETY: `job` is written by whoever has set `busy`, while no job is open and nobody has joined; helpers read it only
-// after joining an open job, which the acquire and release operations on `state` order after the write.
+// SAFETY: only the thread that set `busy` writes `job`, while no job is open and no thread has joined; helpers read it
+// only after joining an open job, which the acquire and release operations on `state` order after the write.
 unsafe impl Sync for Team {}
 
 impl Team {
@@ -115,7 +115,7 @@ impl Team {
         }
     }
 
-    /// A team of the calling thread alone.
+    /// A team of only the calling thread.
     pub fn solo() -> Team {
         Team::new(1)
     }
@@ -125,9 +125,10 @@ impl Team {
         self.threads
     }
 
-    /// Calls `f` with every part, on whichever threads are free; `f` also gets the thread's number, below `threads`.
+    /// Calls `f` with every part, on whichever threads are free. `f` also gets the thread's number, which is below
+    /// `threads`.
     ///
-    /// Panics if it is called within itself.
+    /// Panics if it is called from within a job of the same team.
     pub fn for_each<P: Send>(
         &self,
         parts: impl Iterator<Item = P> + Send,
@@ -147,14 +148,14 @@ impl Team {
         });
     }
 
-    /// Opens the job, works on it, and returns when all who joined are done.
+    /// Opens the job, works on it, and returns when all threads that joined it are done.
     fn run(&self, job: Job<'_>) {
-        assert!(!self.busy.swap(true, Ordering::Acquire), "an operation within an operation");
-        // SAFETY: only the lifetime changes. The job is read by threads that joined it; `Close` waits for all of
-        // them before this function is left, by return or by panic, and nobody joins a closed job.
+        assert!(!self.busy.swap(true, Ordering::Acquire), "a job within a job");
+        // SAFETY: only the lifetime changes. Only threads that joined the job read it; `Close` waits for all of them
+        // before this function returns or unwinds, and no thread can join a closed job.
         let job = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
-        // SAFETY: `busy` was clear, so the last `Close` has waited: no job is open, nobody has joined, and no helper
-        // reads the cell.
+        // SAFETY: `busy` was clear, so the last `Close` has finished waiting: no job is open, no thread has joined, and
+        // no helper reads the cell.
         unsafe { *self.job.get() = Some(job) };
         let epoch = (self.state.load(Ordering::Relaxed) / EPOCH).wrapping_add(1);
         self.state.store(epoch.wrapping_mul(EPOCH) | OPEN, Ordering::Release);
@@ -166,7 +167,7 @@ impl Team {
         }
     }
 
-    /// A helper's life within one request.
+    /// What a helper does during one request: it joins jobs until the request ends.
     fn help(&self, thread: usize) {
         let mut last_epoch = 0;
         let mut spins = 0;
@@ -179,8 +180,8 @@ impl Team {
             }
             spins = 0;
             last_epoch = state / EPOCH;
-            // SAFETY: having joined an open job, this thread keeps the leader from closing it until `JOINED` is
-            // taken back below.
+            // SAFETY: this thread has joined an open job, so `Close` waits for it, and the job stays valid until
+            // `JOINED` is subtracted below.
             let job = unsafe { *self.job.get() };
             let result = catch_unwind(AssertUnwindSafe(|| job.map(|job| job(thread))));
             if result.is_err() {
@@ -200,7 +201,7 @@ impl Team {
     }
 }
 
-/// Closes the open job and waits for those who joined it.
+/// Closes the open job and waits for the threads that joined it.
 struct Close<'a>(&'a Team);
 
 impl Drop for Close<'_> {
@@ -215,7 +216,7 @@ impl Drop for Close<'_> {
     }
 }
 
-/// One turn of waiting: spins at first, later lets other threads run.
+/// One iteration of a wait: spins at first, and yields to other threads later.
 fn wait(spins: &mut usize) {
     *spins += 1;
     if *spins < SPINS {
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "an operation within an operation")]
+    #[should_panic(expected = "a job within a job")]
     fn an_operation_within_an_operation_is_refused() {
         Threads::new(2).unwrap().enter(|team| team.run(&|_| team.for_each(0..2, |_, _| ())));
     }

@@ -1,4 +1,4 @@
-//! What files hold is read; what is refused is tested with the judge, in `crates/spec`.
+//! Tests that valid files are read. Tests of what is refused are in `crates/spec`, where the whole header is judged.
 
 mod valid;
 mod vocabulary;

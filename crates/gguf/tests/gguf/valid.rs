@@ -1,4 +1,4 @@
-//! Files that must be read, and what must be found in them.
+//! Valid files, and what a reader must find in them.
 
 use monomorph_gguf::{Error, Header, TensorType, Value, ValueType, read_prefix};
 use monomorph_testing::files::{parse, refused, small};
@@ -31,7 +31,7 @@ fn every_kind_of_value_is_read() {
     assert!(metadata.array("test.f32s").unwrap().f32s().eq([0.0, -1.0]));
     assert!(metadata.array("test.i32s").unwrap().i32s().eq([1, -6]));
     assert_eq!(metadata.array("test.nested").unwrap().element_type(), ValueType::Array);
-    // An array asked for as another type yields nothing rather than nonsense.
+    // An array that is read as another type yields nothing rather than garbage.
     assert_eq!(metadata.array("test.i32s").unwrap().f32s().count(), 0);
     refused(
         metadata.array_of("test.i32s", ValueType::F32),
@@ -72,7 +72,7 @@ fn every_truncation_is_an_error() {
     parse(&bytes).unwrap();
 }
 
-/// A reader that has only the file's beginning must be asked for more, and never for more than the header.
+/// A reader that has only the beginning of a file must be asked for more, but never for more than the header.
 #[test]
 fn every_prefix_asks_for_more_until_the_header_is_whole() {
     let bytes = small().to_bytes();

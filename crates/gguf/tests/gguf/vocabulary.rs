@@ -1,4 +1,4 @@
-//! Vocabularies: what is written is read. What is refused is among the cases of malformed.rs.
+//! A vocabulary is read as it was written. Malformed ones are among the cases of `crates/spec/tests/spec/malformed.rs`.
 
 use monomorph_gguf::{PieceKind, Vocabulary};
 use monomorph_testing::files::parse;

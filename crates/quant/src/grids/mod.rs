@@ -1,8 +1,8 @@
-//! The grids of the IQ formats: the combinations of neighbouring weights that they can express.
+//! The grids of the IQ formats: the combinations of neighbouring weights that they can represent.
 //!
-//! A combination that ggml's quantiser may use is one `u16` of a table: eight codes of 2 bits or four of 4, the first
-//! weight's the lowest. The tables are ggml's, by Iwan Kawrakow, as gguf-py packs them. The weights' signs are kept
-//! apart from the grid, except in IQ1.
+//! Each combination that ggml's quantiser may use is one `u16` of a table: eight codes of 2 bits or four of 4, the
+//! first weight's code in the lowest bits. The tables are ggml's, by Iwan Kawrakow, as gguf-py packs them. The signs of
+//! the weights are stored apart from the grid, except in IQ1.
 
 mod tables;
 
@@ -12,7 +12,7 @@ use super::BLOCK;
 use super::bits::bit;
 use monomorph_simd::each;
 
-/// [`BLOCK`] weights, eight at a time.
+/// Makes [`BLOCK`] weights, eight at a time.
 #[inline(always)]
 pub(super) fn eights(of: impl Fn(usize) -> [i8; 8]) -> [i8; BLOCK] {
     let mut weights = [0; BLOCK];
@@ -25,7 +25,7 @@ pub(super) fn eights(of: impl Fn(usize) -> [i8; 8]) -> [i8; BLOCK] {
 /// Eight weights of an IQ2 grid. A sign bit makes its weight negative.
 #[inline(always)]
 pub(super) fn two_bit(entry: u16, signs: u8) -> [i8; 8] {
-    // No entry has the fourth code.
+    // No entry contains the fourth code.
     const LEVELS: [i8; 4] = [8, 25, 43, 0];
     eight(|i| signed(LEVELS[code(entry, 2, i)], bit(signs, i)))
 }
@@ -36,16 +36,16 @@ pub(super) fn three_bit(levels: &[i8; 8], entries: [u16; 2], signs: u8) -> [i8; 
     eight(|i| signed(levels[code(entries[i / 4], 4, i % 4) & 7], bit(signs, i)))
 }
 
-/// Eight weights of the IQ1 grid, shifted by an eighth, in eighths.
+/// Eight weights of the IQ1 grid, shifted up or down by an eighth, in units of an eighth.
 #[inline(always)]
 pub(super) fn ternary(entry: u16, down: bool) -> [i8; 8] {
     let shift = if down { -1 } else { 1 };
     eight(|i| 8 * (code(entry, 2, i) as i8 - 1) + shift)
 }
 
-/// The eight signs that the lowest 7 bits stand for: an eighth makes the number of negative ones even.
+/// The eight signs that the lowest 7 bits of a word stand for: the eighth makes the number of negative signs even.
 ///
-/// The quantiser flips a weight where it is odd. ggml has a table of these, `ksigns_iq2xs`.
+/// Where that number is odd, the quantiser flips the sign of a weight. ggml has a table of these, `ksigns_iq2xs`.
 #[inline(always)]
 pub(super) fn seven_signs(word: u32) -> u8 {
     let signs = (word & 127) as u8;
@@ -57,7 +57,7 @@ fn eight(of: impl Fn(usize) -> i8) -> [i8; 8] {
     each([0, 1, 2, 3, 4, 5, 6, 7], of)
 }
 
-/// The code `i` of an entry.
+/// Code `i` of an entry.
 #[inline(always)]
 fn code(entry: u16, bits: usize, i: usize) -> usize {
     usize::from(entry >> (bits * i)) & ((1 << bits) - 1)

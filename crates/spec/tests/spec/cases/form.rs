@@ -149,7 +149,7 @@ fn alignments(cases: &mut Cases) {
 fn tensors(cases: &mut Cases) {
     for dims in [vec![0, 16], vec![64, 0], vec![0], vec![1, 1, 1, 0]] {
         let file = with_tensor(|tensor| (tensor.type_id, tensor.dims) = (0, dims.clone()));
-        let words = ["tensor second", &format!("{dims:?}"), "none of them 0"];
+        let words = ["tensor second", &format!("{dims:?}"), "dimensions of at least 1"];
         cases.add(Class::Dimensions, format!("dimensions {dims:?}"), file, &words);
     }
     for n_dims in [0, 5, 8] {
