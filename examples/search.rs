@@ -1,4 +1,4 @@
-//! The best documents for a question. `cargo run --release --example search`
+//! Finds the best documents for a question. `cargo run --release --example search`
 
 use monomorph::{EmbedOptions, Embedder, Error, cosine};
 

@@ -1,4 +1,4 @@
-//! How alike texts are: each with each. `cargo run --release --example similarity`
+//! Compares every text with every other. `cargo run --release --example similarity`
 
 use monomorph::{EmbedOptions, Embedder, Error, cosine};
 

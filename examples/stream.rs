@@ -1,4 +1,4 @@
-//! Any number of texts with bounded memory: one thread reads, the threads of the embedder compute, the caller writes.
+//! Embeds any number of texts in bounded memory: one thread reads, the embedder's threads compute, the caller writes.
 //! `cargo run --release --example stream`
 
 use monomorph::{EmbedOptions, Embedder, Error};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-/// A text and what belongs to it.
+/// A text and where it comes from.
 struct Note {
     page: usize,
     text: String,
@@ -23,11 +23,11 @@ impl AsRef<str> for Note {
 pub fn main() -> Result<(), Error> {
     let embedder = Embedder::open_built()?;
 
-    // Stands for a file or a database that is read while earlier texts are embedded.
+    // This thread stands for a file or a database that is read while earlier texts are embedded.
     let (sender, notes) = sync_channel(256);
     let reader = thread::spawn(move || {
         let pages = (0..).map(|page| Note { page, text: format!("Page {page} of a long book.") });
-        // Sending fails once nobody listens.
+        // Sending fails once the receiver is gone.
         pages.into_iter().try_for_each(|note| sender.send(note)).is_err()
     });
 
@@ -37,11 +37,11 @@ pub fn main() -> Result<(), Error> {
     for (note, embedding) in stream.with_texts() {
         match embedding {
             Ok(embedding) => println!("page {}: {} tokens", note.page, embedding.tokens),
-            // What had been read ahead when the flag was set has no vector.
+            // Texts that had been read ahead when the flag was set have no vector.
             Err(Error::Cancelled) => println!("stopped before page {}", note.page),
             Err(error) => return Err(error),
         }
-        // A person's Ctrl-C would set the flag, from another thread.
+        // In a real program another thread would set the flag, for example on Ctrl-C.
         cancel.store(note.page >= 999, Ordering::Relaxed);
     }
     assert!(reader.join().is_ok_and(|nobody_listened| nobody_listened));

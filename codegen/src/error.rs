@@ -1,28 +1,28 @@
-//! Why nothing could be generated.
+//! The error type of this crate.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// One line that says what and where.
+/// Why nothing could be generated. `Display` writes one line that says what is wrong and where.
 #[derive(Debug)]
 pub enum Error {
     /// The file is not a GGUF file, or not a model that this version runs.
     Gguf(monomorph_gguf::Error),
-    /// A variable of the environment states no choice that a build has.
+    /// An environment variable has a value that a build does not accept.
     Choice {
-        /// Its name.
+        /// The name of the variable.
         variable: &'static str,
         /// Its value.
         found: String,
-        /// What it may be.
+        /// The values that are accepted.
         expected: &'static str,
     },
     /// The weights are too large to go inside a binary.
     TooLarge {
         /// Length of their image in bytes.
         n_bytes: u64,
-        /// The most that go inside.
+        /// The most that a binary can hold, in bytes.
         most: u64,
     },
     /// The file could not be read.
@@ -40,8 +40,8 @@ impl fmt::Display for Error {
             }
             Error::TooLarge { n_bytes, most } => write!(
                 f,
-                "its weights take {n_bytes} bytes inside a binary, which holds {most} at most; leave them in the file: \
-                 build without MONOMORPH_EMBED"
+                "its weights take {n_bytes} bytes inside a binary, which can hold at most {most}; build without \
+                 MONOMORPH_EMBED to leave them in the file"
             ),
             Error::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Error::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),

@@ -1,4 +1,4 @@
-//! The image of a model's weights that goes inside a binary; its layout is that of [`monomorph_quant::image`].
+//! Writes the image of a model's weights that goes inside a binary; [`monomorph_quant::image`] describes its layout.
 
 use crate::error::Error;
 use monomorph_quant::image::{ALIGNMENT, Stored, layout, length, panels};
@@ -8,24 +8,26 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
-/// The most that goes inside a binary: code reaches its data over 2 GiB at most, and some is left for the rest of it.
+/// Largest image that goes inside a binary, in bytes. Code can reach data at a distance of up to 2 GiB, and the rest of
+/// the binary needs some of that.
 pub const MAX_BYTES: u64 = 0x7000_0000;
 
-/// Bytes that are copied at a time.
+/// Number of bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
 
-/// An image that was written.
+/// An image that has been written.
 #[derive(Debug)]
 pub struct Image {
     /// The file: `model.bin`.
     pub path: PathBuf,
-    /// Its length.
+    /// Its length in bytes.
     pub n_bytes: u64,
     /// XXH3 (128 bits) of its content.
     pub hash: u128,
 }
 
-/// Writes the image of a model file, whose header was judged to be `spec`, to `folder`, a tensor at a time.
+/// Writes the image of a model file to `folder`, one tensor at a time. `spec` is what the header of that file was
+/// judged to be.
 pub fn write(model: &Path, spec: &Spec, folder: &Path) -> Result<Image, Error> {
     let tensors = layout(spec);
     let n_bytes = length(&tensors);
@@ -56,21 +58,22 @@ pub fn write(model: &Path, spec: &Spec, folder: &Path) -> Result<Image, Error> {
 }
 
 impl Image {
-    /// The path as an assembler's string literal.
+    /// The path as a string literal for the assembler.
     pub fn quoted_path(&self) -> String {
         let path = self.path.to_string_lossy();
         format!("\"{}\"", path.replace('\\', r"\\").replace('"', r#"\""#))
     }
 }
 
-/// A file, and the hash of what was written to it.
+/// A file, and the hash of what has been written to it.
 struct Hashed {
     file: BufWriter<File>,
     hash: Xxh3,
 }
 
 impl Hashed {
-    /// Writes blocks of a tensor: all of them as panels, or some as they are.
+    /// Writes blocks of a tensor. A tensor that is stored as panels needs all its blocks in one call; others are
+    /// written unchanged and may be split into several calls.
     fn put(&mut self, stored: &Stored, blocks: &[u8]) -> io::Result<()> {
         if stored.is_panels {
             self.write(bytemuck::cast_slice(&panels(stored.tensor, blocks)))
@@ -79,7 +82,7 @@ impl Hashed {
         }
     }
 
-    /// Fills up to where the next tensor begins.
+    /// Pads with zeros to where the next tensor begins.
     fn pad(&mut self, stored: &Stored) -> io::Result<()> {
         let rest = stored.end().next_multiple_of(ALIGNMENT) - stored.end();
         self.write(&[0; ALIGNMENT as usize][..rest as usize])

@@ -1,14 +1,14 @@
-//! RoPE's tables: for each position the cosines, then the sines, of its angles.
+//! RoPE's tables: for each position, the cosines and then the sines of its angles.
 //!
-//! They are made here, with the `libm` crate's functions in float64, so that every build on every platform writes the
-//! same bits and no start of the program computes any of them.
+//! They are computed during the build, in float64 with the functions of the `libm` crate. Builds on every platform
+//! therefore write the same bits, and the program need not compute them at each start.
 
 use monomorph_spec::Spec;
 
-/// A table of n_ctx x 2 x head_dim / 2 floats for one frequency base; positions count `divisor` times less.
+/// A table of n_ctx x 2 x (head_dim / 2) floats for one frequency base, with positions divided by `divisor`.
 ///
-/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim) / divisor`. As the original model does,
-/// the frequency and the angle are rounded to float32 before their sine and cosine are taken.
+/// The angle of pair `j` at a position is `position * base^(-2 j / head_dim) / divisor`. As in the original model, the
+/// frequency and the angle are rounded to float32 before their sine and cosine are taken.
 pub fn table(n_ctx: usize, head_dim: usize, base: f32, divisor: f32) -> Vec<f32> {
     let half = head_dim / 2;
     let frequencies: Vec<f32> = (0..half)
@@ -26,7 +26,7 @@ pub fn table(n_ctx: usize, head_dim: usize, base: f32, divisor: f32) -> Vec<f32>
     table
 }
 
-/// The tables of a model: of its sliding layers, and of its full ones.
+/// The tables of a model: for its sliding-window layers, and for its full-attention ones.
 pub fn of_model(spec: &Spec) -> [Vec<f32>; 2] {
     let table = |base, divisor| table(spec.n_ctx, spec.head_dim, base, divisor);
     [table(spec.rope_base_sliding, 1.0), table(spec.rope_base_full, spec.rope_divisor_full)]

@@ -1,5 +1,5 @@
-//! The vocabulary as a table that the tokenizer uses in place; its layout is that of
-//! [`monomorph_spec::vocab_layout`].
+//! Builds the vocabulary's table, which the tokenizer uses in place; [`monomorph_spec::vocab_layout`] describes its
+//! layout.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use monomorph_spec::vocab_layout::{
     SPECIAL, VERSION, hash, pair_bit,
 };
 
-/// The blob for a file's vocabulary and its tokenizer. The same header gives the same bytes.
+/// The blob for the vocabulary and the tokenizer of a file. The same header gives the same bytes.
 pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
     let pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
     build_from(&pieces, special)
@@ -28,7 +28,7 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
     let every_byte = !byte_ids.contains(&NONE);
     if !every_byte && special.unknown.is_none() {
         return Err(refuse(
-            "no piece for some byte and no unknown piece".into(),
+            "a byte without a piece and no unknown piece".into(),
             "all of <0x00> to <0xFF>",
         ));
     }
@@ -65,7 +65,7 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
     Ok(blob)
 }
 
-/// A piece that text can become.
+/// A piece that tokenizing can produce.
 struct Ranked<'a> {
     id: u32,
     flags: u32,
@@ -74,9 +74,9 @@ struct Ranked<'a> {
 }
 
 impl Ranked<'_> {
-    /// Sorts pieces by the order of merging. Runs of spaces go first, the longest before all: the reference's list of
-    /// merges puts them there, whatever their score in the file. Pieces that are only cut out never merge and go last.
-    /// Scores tie in no known file; there the lower id goes first.
+    /// Compares pieces by the order of merging. Runs of spaces come first, the longest before all others: the
+    /// reference's list of merges puts them there, whatever their score in the file. Pieces that are only cut out never
+    /// merge and come last. Scores tie in no known file; if they do, the lower id comes first.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let class = |flags: u32| [CUT | MERGED, MERGED, CUT].iter().position(|&c| c == flags);
         let run_length = |piece: &Self| {
@@ -85,7 +85,7 @@ impl Ranked<'_> {
         class(self.flags)
             .cmp(&class(other.flags))
             .then_with(|| Reverse(run_length(self)).cmp(&Reverse(run_length(other))))
-            // Adding zero makes both zeros the positive one.
+            // Adding zero turns a negative zero into a positive one.
             .then_with(|| (other.score + 0.0).total_cmp(&(self.score + 0.0)))
             .then_with(|| self.id.cmp(&other.id))
     }
@@ -110,13 +110,13 @@ fn rank<'a>(pieces: &[Piece<'_>], texts: &'a [String]) -> Result<Vec<Ranked<'a>>
     Ok(ranked)
 }
 
-/// How text can become this piece; 0 where it cannot.
+/// How tokenizing can produce this piece; 0 if it cannot.
 fn flags(piece: &Piece<'_>, text: &str) -> u32 {
     if text.is_empty() {
         return 0;
     }
     match piece.kind {
-        // Merging sees no spaces: they were replaced.
+        // Merging never sees a space, because spaces have been replaced by then.
         PieceKind::Normal if text.contains(' ') => 0,
         PieceKind::Normal => MERGED,
         PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined if is_run(text, SPACE) => {
@@ -127,8 +127,8 @@ fn flags(piece: &Piece<'_>, text: &str) -> u32 {
     }
 }
 
-/// The piece as text meets it, empty for one that is not UTF-8. Runs of spaces are runs of U+2581 in the original
-/// vocabulary, cut out of the raw text only in that form; GGUF writes them with spaces.
+/// The piece in the form that text is compared with; empty if it is not UTF-8. The original vocabulary writes runs of
+/// spaces as runs of U+2581, and only in that form are they cut out of the raw text; GGUF writes them with spaces.
 fn text_of(piece: &Piece<'_>) -> String {
     let text = std::str::from_utf8(piece.bytes).unwrap_or_default();
     let cut_out =
@@ -162,9 +162,10 @@ fn ends(pieces: &[Piece<'_>], texts: &[String]) -> Result<Vec<u32>, Error> {
     ends.ok_or_else(|| refuse("more than 2 GiB of pieces".into(), "less"))
 }
 
-/// The seed and the slots: at most half full, so that most searches for what is no piece look at one slot only.
+/// The seed and the slots. At most half of the slots are full, so that most lookups of strings that are not pieces read
+/// only one.
 fn hash_table(ranked: &[Ranked<'_>]) -> Result<(u32, Vec<u32>), Error> {
-    /// A seed fails about once in a thousand vocabularies.
+    /// One seed fails for about one in a thousand vocabularies.
     const SEEDS: u32 = 64;
     let hashes: Vec<u64> = ranked.iter().map(|piece| hash(piece.text)).collect();
     for seed in 0..SEEDS {
@@ -174,7 +175,7 @@ fn hash_table(ranked: &[Ranked<'_>]) -> Result<(u32, Vec<u32>), Error> {
     }
     Err(refuse(
         format!("pieces that collide under {SEEDS} hash seeds"),
-        "a vocabulary not made to collide",
+        "a vocabulary without such collisions",
     ))
 }
 
@@ -195,7 +196,7 @@ fn try_seed(seed: u32, ranked: &[Ranked<'_>], hashes: &[u64]) -> Result<Option<V
                     "\"{}\" as piece {first} and piece {second}",
                     piece.text.escape_debug()
                 );
-                return Err(refuse(found, "every piece once"));
+                return Err(refuse(found, "each piece once"));
             }
             slot = (slot + 1) % n_slots;
         }
@@ -207,7 +208,7 @@ fn try_seed(seed: u32, ranked: &[Ranked<'_>], hashes: &[u64]) -> Result<Option<V
 
 fn byte_ids(pieces: &[Piece<'_>]) -> [u32; 256] {
     let mut ids = [NONE; 256];
-    // The first of several pieces for a byte stays.
+    // If several pieces stand for a byte, the first one is used.
     for (id, piece) in (0..pieces.len() as u32).zip(pieces).rev() {
         if let Some(byte) = piece.byte() {
             ids[byte as usize] = id;
@@ -225,7 +226,8 @@ fn cut_lengths(ranked: &[Ranked<'_>]) -> ([u32; 257], Vec<u32>) {
     (std::array::from_fn(before), lengths.iter().map(|&(_, length)| length).collect())
 }
 
-/// The bitmap of pairs, sixteen bits or more for each: one in twenty other pairs seems to occur and costs some speed.
+/// The bitmap of pairs, with sixteen bits or more per pair. About one in twenty other pairs also seems to occur, which
+/// costs some speed.
 fn pair_map(ranked: &[Ranked<'_>]) -> Vec<u32> {
     let neighbours = |piece: &Ranked<'_>| -> Vec<(char, char)> {
         piece.text.chars().zip(piece.text.chars().skip(1)).collect()

@@ -80,20 +80,20 @@ fn bad_vocabularies_are_refused_in_words() {
     let key = "metadata key tokenizer.ggml.tokens: found";
     assert_eq!(
         message(piece("ab", 7.0, PieceKind::UserDefined), &SPECIAL),
-        format!("{key} \"ab\" as piece 5 and piece 10, expected every piece once"),
+        format!("{key} \"ab\" as piece 5 and piece 10, expected each piece once"),
     );
     assert_eq!(
         message(piece("▁▁", 7.0, PieceKind::Normal), &SPECIAL),
-        format!("{key} \"▁▁\" as piece 3 and piece 10, expected every piece once"),
+        format!("{key} \"▁▁\" as piece 3 and piece 10, expected each piece once"),
     );
-    // Two strings made to have the same hash, which no seed changes.
+    // These two strings were made to have the same hash, whatever the seed.
     let collision = [small(), vec![piece("崀崀崀崀崀崀", 0.0, PieceKind::Normal)]].concat();
     assert!(build_from(&collision, &SPECIAL).is_ok());
     let collision = [collision, vec![piece("娎怨媷嵼弆廍", 0.0, PieceKind::Normal)]].concat();
     assert_eq!(
         build_from(&collision, &SPECIAL).unwrap_err().to_string(),
         format!(
-            "{key} pieces that collide under 64 hash seeds, expected a vocabulary not made to collide"
+            "{key} pieces that collide under 64 hash seeds, expected a vocabulary without such collisions"
         ),
     );
     assert_eq!(
@@ -103,12 +103,12 @@ fn bad_vocabularies_are_refused_in_words() {
     assert_eq!(
         message(piece("x", 7.0, PieceKind::Normal), &TokenizerSpec { unknown: None, ..SPECIAL }),
         format!(
-            "{key} no piece for some byte and no unknown piece, expected all of <0x00> to <0xFF>"
+            "{key} a byte without a piece and no unknown piece, expected all of <0x00> to <0xFF>"
         ),
     );
 }
 
-/// Vocabularies without the usual parts still give a table.
+/// A vocabulary without the usual parts still gives a table.
 #[test]
 fn nothing_is_needed() {
     for pieces in [

@@ -4,8 +4,8 @@ use monomorph_gguf::{Error, Header, Vocabulary};
 use monomorph_spec::Spec;
 use monomorph_testing::counting_allocator::watch;
 
-/// Judges a file's beginning as a build does, and asserts what holds for any file: errors of one line, tensors inside
-/// the file, and no more memory than crates/spec/tests/spec/allocations.rs allows.
+/// Judges the beginning of a file as a build does, and asserts what must hold for any file: error messages have one
+/// line, tensors lie inside the file, and no more memory is used than crates/spec/tests/spec/allocations.rs allows.
 pub fn judge(bytes: &[u8], file_len: u64) {
     let mut outcome: Result<(), Error> = Ok(());
     let counts = watch(|| outcome = judge_unwatched(bytes, file_len));

@@ -1,6 +1,6 @@
-//! Any bytes as blocks of any format: decoded without a panic, alike wherever the blocks are split, and to what the
-//! format's formula says where that is short enough to be written down again; and a product with them has the same bits
-//! on every instruction set.
+//! Takes any bytes as blocks of any format. They must decode without a panic, to the same weights wherever the blocks
+//! are split, and to what the format's formula gives where that is short enough to be repeated here. A product with
+//! them must have the same bits on every instruction set.
 
 #![no_main]
 
@@ -17,10 +17,10 @@ use monomorph_quant::{AnyType, BLOCK, FORMATS, decode_blocks};
 use monomorph_simd::{Avx2, Avx512};
 use monomorph_simd::{Isa, PANEL, Scalar};
 
-/// Blocks that are decoded at most.
+/// The most blocks that are decoded.
 const MAX_BLOCKS: usize = 8;
 
-/// The formats of blocks, which follow the three of floats.
+/// The block formats, which follow the three float formats.
 const BLOCK_FORMATS: &[TensorType] = FORMATS.split_at(3).1;
 
 // The first byte chooses the format.
@@ -31,24 +31,31 @@ fuzz_target!(|bytes: &[u8]| {
     let blocks = (bytes.len() / block_bytes).min(MAX_BLOCKS);
     let bytes = &bytes[..blocks * block_bytes];
 
-    // What is not written stays NaN with a payload of its own.
+    // Weights that are not written stay NaN with this payload.
     let unwritten = f32::from_bits(0x7fc0_1234);
     let mut together = vec![unwritten; blocks * block_len + 1];
     decode_blocks(kind, bytes, &mut together[..blocks * block_len]);
-    assert_eq!(together.pop().map(f32::to_bits), Some(unwritten.to_bits()), "{kind}: too far");
+    assert_eq!(
+        together.pop().map(f32::to_bits),
+        Some(unwritten.to_bits()),
+        "{kind}: written past the end"
+    );
 
     for (block, together) in bytes.chunks_exact(block_bytes).zip(together.chunks_exact(block_len)) {
         let mut alone = vec![unwritten; block_len];
         decode_blocks(kind, block, &mut alone);
         assert_same(kind, &alone, together);
-        assert!(alone.iter().all(|x| x.to_bits() != unwritten.to_bits()), "{kind}: unwritten");
+        assert!(
+            alone.iter().all(|x| x.to_bits() != unwritten.to_bits()),
+            "{kind}: a weight is unwritten"
+        );
         if let Some(formula) = formula(kind, block) {
             assert_same(kind, &formula, together);
         }
     }
 
     if blocks > 0 {
-        let want = product::<Scalar>(kind, bytes).expect("every CPU has it");
+        let want = product::<Scalar>(kind, bytes).expect("scalar code runs everywhere");
         #[cfg(target_arch = "x86_64")]
         for got in [product::<Avx2>(kind, bytes), product::<Avx512>(kind, bytes)] {
             got.inspect(|got| assert_same(kind, got, &want));
@@ -56,7 +63,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Some rows, which the bytes choose too, times sixteen columns that repeat the blocks.
+/// Multiplies some rows, which are also made from the bytes, by sixteen columns that repeat the blocks.
 fn product<I: Isa>(kind: TensorType, bytes: &[u8]) -> Option<Vec<f32>> {
     const M: usize = 3;
     let isa = I::detect()?;
@@ -79,7 +86,7 @@ fn product<I: Isa>(kind: TensorType, bytes: &[u8]) -> Option<Vec<f32>> {
     Some(out)
 }
 
-/// Equal bits, but for the payload of NaN.
+/// Asserts that the bits are equal, except for the payload of NaN.
 #[track_caller]
 fn assert_same(kind: TensorType, a: &[f32], b: &[f32]) {
     assert_eq!(a.len(), b.len());
@@ -89,7 +96,7 @@ fn assert_same(kind: TensorType, a: &[f32], b: &[f32]) {
     }
 }
 
-/// The weights of a block of 32 by ggml's definition of the format.
+/// The weights of a block of 32, by ggml's definition of the format.
 fn formula(kind: TensorType, block: &[u8]) -> Option<Vec<f32>> {
     let half = |at: usize| f16::from_le_bytes([block[at], block[at + 1]]).to_f32();
     let d = half(0);

@@ -1,4 +1,4 @@
-//! Raw bytes as the beginning of a file: the parser, the specification, the vocabulary.
+//! Gives raw bytes, as the beginning of a file, to the parser, the specification and the vocabulary.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ static ALLOCATOR: Counting = Counting;
 
 fuzz_target!(|bytes: &[u8]| {
     judge(bytes, bytes.len() as u64);
-    // The beginning of a file that goes on: counts are not refused for what the file holds.
+    // Here the file is longer than the bytes given, so no count is refused for exceeding the file.
     judge(bytes, 1 << 40);
     judge(bytes, u64::MAX);
 });

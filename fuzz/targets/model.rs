@@ -1,4 +1,4 @@
-//! A model's header with some changes, through everything that a build does with it.
+//! Changes a model's header and does everything with it that a build does.
 
 #![no_main]
 
@@ -17,10 +17,11 @@ use monomorph_testing::tiny::{self, Options};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Pieces that stay of the tiny model's vocabulary: the marks, the cut-out pieces, the bytes and some that merge.
+/// Number of pieces that are kept of the tiny model's vocabulary: the special tokens, the cut-out pieces, the bytes and
+/// some that merge.
 const PIECES: usize = 400;
 
-/// Longer windows are judged, but no tables are made for them.
+/// Longest context for which tables are made; longer ones are only judged.
 const MAX_CONTEXT: usize = 1 << 13;
 
 #[derive(Debug, Arbitrary)]
@@ -57,7 +58,7 @@ enum Change {
     Version { version: u32 },
 }
 
-/// Files without data in the three shapes, and the length of what their data would be.
+/// Files without data, one for each of the four variants, and the length that their data would have.
 static MODELS: LazyLock<[(Writer, u64); 4]> = LazyLock::new(|| {
     use FileShape::{LanguageModel, Ollama, WithDense, WithoutDense};
     [WithDense, WithoutDense, Ollama, LanguageModel].map(|shape| {
@@ -81,7 +82,7 @@ fuzz_target!(|input: Input| {
     let file_len = (data_offset + data_len).saturating_add_signed(input.more.into());
     judge(&bytes, file_len);
     let Ok(header) = Header::parse(&bytes, file_len) else { return };
-    // RoPE's tables are as long as the window that the file asks for, up to 64 MiB: right, but slow.
+    // RoPE's tables are as long as the context that the file asks for, up to 64 MiB: correct, but slow.
     let spec = match Spec::from_header(&header) {
         Ok(spec) if spec.n_ctx > MAX_CONTEXT => return,
         Ok(spec) => spec,
@@ -188,7 +189,7 @@ fn at(file: &mut Writer, number: u8, change: impl FnOnce(&mut Tensor)) {
     }
 }
 
-/// Changes the lists of pieces, scores and kinds, where they still are lists.
+/// Changes the lists of pieces, scores and kinds, if they still are lists.
 fn vocabulary(
     file: &mut Writer,
     change: impl FnOnce(&mut Vec<Vec<u8>>, &mut Vec<f32>, &mut Vec<i32>),
@@ -207,7 +208,7 @@ fn vocabulary(
     }
 }
 
-/// Cuts the vocabulary, and the embeddings with it.
+/// Truncates the vocabulary, and the embeddings with it.
 fn resize_vocabulary(file: &mut Writer, n: usize) {
     vocabulary(file, |texts, scores, kinds| {
         texts.truncate(n);

@@ -1,4 +1,4 @@
-//! Text, against the tokenizer as its definition says it; with the tiny model's vocabulary and with random ones.
+//! Compares the tokenizer with its definition on any text, for the tiny model's vocabulary and for random ones.
 
 #![no_main]
 
@@ -17,10 +17,10 @@ mod naive;
 
 const ALL: usize = usize::MAX;
 
-/// Longer texts make the definition slow.
+/// Longest text: the definition is slow on longer ones.
 const MAX_BYTES: usize = 512;
 
-/// Both tokenizers of a vocabulary.
+/// Both tokenizers for a vocabulary.
 struct Sample {
     tokenizer: Tokenizer,
     naive: Naive,
@@ -38,8 +38,8 @@ fuzz_target!(|input: (u8, u8, &str)| {
     let end = text.floor_char_boundary(MAX_BYTES);
     let text = &text[..end];
     let whole = sample.tokenizer.encode(text, ALL);
-    let (first, rest) = whole.ids.split_first().expect("<bos>");
-    let (last, ids) = rest.split_last().expect("<eos>");
+    let (first, rest) = whole.ids.split_first().expect("the text begins with <bos>");
+    let (last, ids) = rest.split_last().expect("the text ends with <eos>");
     assert_eq!((*first, *last, whole.dropped), (0, 1, 0));
     assert_eq!(ids, sample.naive.encode(text), "{text:?}");
 
@@ -67,7 +67,7 @@ impl Sample {
         entries.retain(|(text, ..)| text != "<bos>" && text != "<eos>");
         let marks = ["<bos>", "<eos>"].map(|text| (text.to_owned(), 0.0, PieceKind::Control));
         let entries = marks.into_iter().chain(entries);
-        // Lives as long as the process, as the vocabulary of a build does.
+        // The pieces live as long as the process, as the vocabulary of a build does.
         let pieces: Vec<Piece<'static>> = entries
             .map(|(text, score, kind)| Piece { bytes: text.leak().as_bytes(), score, kind })
             .collect();
@@ -84,7 +84,8 @@ impl Sample {
         Sample { tokenizer: Tokenizer::new(blob), naive: Naive::new(&pieces, special.unknown) }
     }
 
-    /// Marks, some byte pieces, runs of spaces, cut-out pieces and pieces of a few letters.
+    /// A random vocabulary: special tokens, some byte pieces, runs of spaces, cut-out pieces and pieces of a few
+    /// letters.
     fn random(seed: u64) -> Sample {
         let mut random = Random(seed);
         let mut entries: Vec<(String, f32, PieceKind)> =
@@ -106,7 +107,7 @@ impl Sample {
                 add(cut.to_owned(), 1000, PieceKind::UserDefined);
             }
         }
-        // Scores differ: equal ones are ordered by id in the table, and not at all in the definition.
+        // All scores differ, because equal ones are ordered by id in the table and not at all in the definition.
         let n = 4 + random.below(80);
         let mut scores: Vec<usize> = (0..n).collect();
         (1..n).rev().for_each(|i| scores.swap(i, random.below(i + 1)));

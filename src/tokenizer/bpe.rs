@@ -1,13 +1,14 @@
 //! Merges the characters of a segment into pieces.
 //!
-//! Of all neighbouring pairs that make a piece together, the one whose piece ranks first is merged, the leftmost of
-//! several, until no pair makes one. (The reference ranks pairs, not pieces: of two that make the same piece, the one
-//! with the longer left part goes first. No text or vocabulary was found in which that differs from the leftmost.)
+//! Of all neighbouring pairs that form a piece together, the pair whose piece has the lowest rank is merged first, and
+//! the leftmost of several, until no pair forms a piece. (The reference ranks pairs, not pieces: of two pairs that form
+//! the same piece, the one with the longer left part goes first. No text or vocabulary was found in which that differs
+//! from taking the leftmost.)
 //!
-//! 1. A pair is two positions in the segment; its hash comes from the hashes of the segment's beginnings in two
-//!    multiplications, however long it is.
-//! 2. The table is asked once for a pair. Its answer rests on the hash; the bytes are compared when the pair is merged.
-//! 3. Short segments, which are nearly all, keep their pairs in an array and scan it. Long ones keep them in a heap.
+//! 1. A pair is two positions in the segment. Its hash is computed from the hashes of two prefixes of the segment with
+//!    one multiplication, however long the pair is.
+//! 2. A pair is looked up in the table once, by its hash alone; the bytes are compared when the pair is merged.
+//! 3. Short segments, which nearly all are, keep their pairs in an array and scan it. Long ones keep them in a heap.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,8 +17,9 @@ use monomorph_spec::vocab_layout::{Field, NONE, extend};
 
 use super::table::{POWERS, Table};
 
-/// Segments up to this many characters are scanned. On an AMD EPYC (Zen 5) random letters take 40 ns a character
-/// by scan and 71 by heap in words of 8, 72 and 89 in words of 128, and the same in words of 200.
+/// Segments of up to this many characters are scanned. On an AMD EPYC (Zen 5), random letters in words of 8 take 40 ns
+/// per character by scan and 71 ns by heap; in words of 128 they take 72 and 89 ns, and in words of 200 both take the
+/// same.
 const SCAN_CHARS: usize = 128;
 
 /// Characters to be merged; reused from segment to segment.
@@ -28,21 +30,21 @@ pub struct Segment {
     tokens: Vec<Token>,
 }
 
-/// A character's end in the segment's bytes, and the hash of the segment up to there.
+/// The end of a character in the segment's bytes, and the hash of the segment up to there.
 #[derive(Clone, Copy)]
 struct Char {
     end: u32,
     hash: u64,
 }
 
-/// A piece in the making.
+/// A piece that merging may still extend.
 #[derive(Clone, Copy)]
 struct Token {
-    /// Its first character's number.
+    /// The index of its first character.
     start: u32,
-    /// Its piece's rank; [`NONE`] for a character not looked up yet.
+    /// The rank of its piece; [`NONE`] for a single character, which has not been looked up yet.
     rank: u32,
-    /// The rank of what joining it with the next one would give; [`NONE`] where that is no piece.
+    /// The rank of the piece that it forms with the next token; [`NONE`] if they form no piece.
     pair: u32,
 }
 
@@ -90,7 +92,8 @@ impl Segment {
             let pair = self.pair(table, start, start + 2);
             tokens.push(Token { start: start as u32, rank: NONE, pair });
         }
-        // The end of the last token is the start of one behind it; what would follow that one lies outside.
+        // The last token ends at `n`, where the next one would start. A position after that lies outside the segment,
+        // and `pair` refuses it.
         let start_of = |tokens: &[Token], i: usize| match tokens.get(i) {
             Some(token) => token.start as usize,
             None => n + (i - tokens.len()),
@@ -113,7 +116,8 @@ impl Segment {
 
     fn merge_by_heap(&mut self, table: &Table) {
         let n = self.chars.len();
-        // Of each token: its end, its predecessor's start and its rank, where it starts; an end of 0 where none does.
+        // For the token that starts at each position: its end, the start of its predecessor, and its rank. An end of 0
+        // means that no token starts there.
         let mut ends: Vec<usize> = (1..=n).collect();
         let mut befores: Vec<usize> = (0..n).map(|start| start.wrapping_sub(1)).collect();
         let mut ranks = vec![NONE; n];
@@ -148,7 +152,7 @@ impl Segment {
         }));
     }
 
-    /// The rank of what joining two tokens gives that together reach from `start` to `end`, or [`NONE`].
+    /// The rank of the piece that two tokens form which together reach from `start` to `end`, or [`NONE`].
     #[inline]
     fn pair(&self, table: &Table, start: usize, end: usize) -> u32 {
         if end > self.chars.len() || end - start > table.field(Field::LongestMerged) as usize {
@@ -157,7 +161,8 @@ impl Segment {
         table.merged_rank(self.hash(start, end)).unwrap_or(NONE)
     }
 
-    /// Appends the id of a token; a single character that is no piece becomes its bytes' pieces, or else unknown.
+    /// Appends the id of a token. A single character that is not a piece becomes the pieces of its bytes or, if some
+    /// byte has none, the unknown piece.
     fn emit(&self, table: &Table, start: usize, rank: u32, ids: &mut Vec<u32>) {
         if rank != NONE {
             return ids.push(table.id(rank));
@@ -194,7 +199,7 @@ impl Segment {
     }
 }
 
-/// The first of the best pairs.
+/// The leftmost of the pairs with the lowest rank.
 #[inline]
 fn first_best(tokens: &[Token]) -> Option<(usize, u32)> {
     let mut best = (0, NONE);

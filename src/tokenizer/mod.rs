@@ -1,15 +1,15 @@
-//! Text to token ids, over the table that the build made of the model's vocabulary.
+//! Turns text into token ids, with the table that the build made from the model's vocabulary.
 //!
-//! Pieces such as `<bos>` or runs of newlines are cut out of the raw text first. In the rest every space becomes
-//! U+2581, and neighbouring pieces are merged, the pair with the best result first, until no pair makes a piece. The
-//! text is read once from its beginning and cut wherever no merge can cross (`split`), so what is merged at a time
-//! (`bpe`) is usually a word, and reading can stop early.
+//! Pieces such as `<bos>` or runs of newlines are cut out of the raw text first. In the rest, every space becomes
+//! U+2581, and neighbouring pieces are merged, the pair with the best result first, until no pair forms a piece. The
+//! text is read once from its beginning and split wherever no merge can cross (`split`). What is merged at a time
+//! (`bpe`) is therefore usually a word, and reading can stop early.
 //!
 //! What this module must never do: parse the vocabulary or allocate for it at start, panic on a text, take more than
-//! `n log n` time for one.
+//! `O(n log n)` time for one.
 //!
-//! The ids are those of the model's original tokenizer (Hugging Face `tokenizers`) but for pieces that the GGUF file
-//! does not hold: of EmbeddingGemma's the file lacks `<image_soft_token>`, id 262,144.
+//! The ids are those of the model's original tokenizer (Hugging Face `tokenizers`), except for pieces that the GGUF
+//! file does not contain: EmbeddingGemma's file lacks `<image_soft_token>`, id 262,144.
 
 mod bpe;
 mod decode;
@@ -19,27 +19,27 @@ mod table;
 use monomorph_spec::vocab_layout::{Field, NONE};
 use table::Table;
 
-/// The tokenizer of one vocabulary; a view of constants, cheap to copy.
+/// The tokenizer of one vocabulary: a view of constant data, cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Tokenizer {
     table: Table,
 }
 
-/// A text's tokens.
+/// The tokens of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoding {
-    /// At most as many ids as the limit allows, with the marks for begin and end that the model wants.
+    /// At most as many ids as the limit allows, including the begin and end tokens that the model wants.
     pub ids: Vec<u32>,
-    /// Number of tokens left out to keep to the limit.
+    /// Number of tokens that were dropped to stay within the limit.
     pub dropped: usize,
-    /// False where the text was so long that counting stopped: then at least `dropped` tokens were left out.
+    /// False if the text was so long that counting stopped. In that case at least `dropped` tokens were dropped.
     pub dropped_is_exact: bool,
 }
 
-/// Counting of tokens goes on to this many times the limit.
+/// Tokens are counted up to this many times the limit.
 const COUNT_TO: usize = 4;
 
-/// Keeps positions in a segment's bytes within 32 bits, whatever the limit.
+/// Keeps byte positions in a segment within 32 bits, whatever the limit.
 const MAX_SEGMENT_CHARS: usize = 1 << 28;
 
 /// Where the end of a text is kept, so many characters of a stretch without any place to cut are merged as a whole:
@@ -47,20 +47,21 @@ const MAX_SEGMENT_CHARS: usize = 1 << 28;
 const MAX_WHOLE_CHARS: usize = 1 << 20;
 
 impl Tokenizer {
-    /// The tokenizer over a blob made by the build.
+    /// The tokenizer for a blob made by the build.
     ///
-    /// # Panics
-    /// If the blob was not made by this version; for a constant the compiler says so.
+    /// If the blob was not made by this version. For a constant this is a compile-time error.
     pub const fn new(blob: &'static [u8]) -> Self {
         Tokenizer { table: Table::new(blob) }
     }
 
-    /// The text's ids, `limit` of them at most: over it, the first `limit - 1` and the end mark in the last place.
+    /// The ids of the text, at most `limit` of them. A longer text keeps its first ids; if the model wants an end
+    /// token, that takes the last place.
     ///
-    /// Time and memory are bounded by the limit, not by the text: reading stops once `4 * limit` tokens are counted,
-    /// or when a stretch without any place to cut is `2 * limit` times as long as the longest piece. Such a stretch
-    /// alone makes at least `2 * limit` tokens. It is merged without its continuation, which could change ids before
-    /// the limit only through a chain of merges that each hinge on the next one and run back over half the stretch.
+    /// Time and memory are bounded by the limit, not by the text: reading stops once `4 * limit` tokens are counted, or
+    /// when a stretch without any place to split is `2 * limit` times as long as the longest piece. Such a stretch
+    /// alone makes at least `2 * limit` tokens. It is merged without the text that follows it. That text could change
+    /// ids before the limit only through a chain of merges, each dependent on the next, that reaches back over half the
+    /// stretch.
     pub fn encode(&self, text: &str, limit: usize) -> Encoding {
         let [begin, end] = self.marks();
         let mut ids = Vec::from_iter(begin);

@@ -1,16 +1,16 @@
-//! The tokenizer as its definition says it, over the pieces as a GGUF file lists them: slow, and free of tables,
-//! hashes, segments and heaps. Tests compare with it.
+//! The tokenizer written directly after its definition, over the pieces as a GGUF file lists them: slow, and without
+//! tables, hashes, segments or heaps. Tests compare the real tokenizer with it.
 
 use std::collections::HashMap;
 
 use monomorph_gguf::{Piece, PieceKind};
 
 pub struct Naive {
-    /// Normal pieces with id and score.
+    /// Normal pieces with their id and score.
     normal: HashMap<String, (u32, f32)>,
     /// Pieces cut out of the raw text.
     cut: HashMap<String, u32>,
-    /// Runs of U+2581 by length in characters.
+    /// Ids of runs of U+2581, by length in characters.
     runs: HashMap<usize, u32>,
     bytes: HashMap<u8, u32>,
     unknown: Option<u32>,
@@ -39,7 +39,7 @@ impl Naive {
         naive
     }
 
-    /// The text's ids without marks for begin and end.
+    /// The ids of the text, without begin and end tokens.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
         let (mut from, mut at) = (0, 0);
@@ -63,7 +63,8 @@ impl Naive {
         ids
     }
 
-    /// Text without cut-out pieces: its runs of spaces are pieces, the longest possible from the left.
+    /// Encodes text without cut-out pieces. Its runs of spaces become pieces first, from the left, each as long as
+    /// possible.
     fn encode_rest(&self, text: &str, ids: &mut Vec<u32>) {
         let text: Vec<char> = text.replace(' ', "\u{2581}").chars().collect();
         let mut tokens: Vec<String> = Vec::new();

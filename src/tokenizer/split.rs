@@ -1,20 +1,20 @@
-//! Cuts a text into what can be tokenized apart.
+//! Splits a text into segments that can be tokenized independently.
 //!
-//! Pseudo code:
+//! In pseudocode:
 //!
 //! ```text
 //! at every character of the text:
-//!     if a cut-out piece begins here (the longest one):  close the segment; emit the piece; go on behind it
+//!     if a cut-out piece begins here (the longest one):  close the segment; emit the piece; continue after it
 //!     replace a space by U+2581
-//!     if no piece holds the last character and this one side by side:  close the segment
+//!     if no piece contains the last character and this one side by side:  close the segment
 //!     append the character to the segment
 //! ```
 //!
-//! Closing a segment merges it. Between two segments no merge is possible, so the result is that of the whole text.
-//! In EmbeddingGemma's vocabulary hardly a piece has U+2581 behind another character: segments are words.
+//! Closing a segment merges it. No merge can cross from one segment to the next, so the result is that of the whole
+//! text. In EmbeddingGemma's vocabulary hardly any piece has U+2581 after another character, so segments are words.
 //!
-//! Runs of two spaces and more need no rule here. Their pieces come first in the order of merging, and as runs of
-//! literal U+2581 they are also among the cut-out pieces.
+//! Runs of two or more spaces need no rule here: their pieces come first in the order of merging and, as runs of
+//! literal U+2581, they are also among the cut-out pieces.
 
 use monomorph_spec::vocab_layout::{Field, SPACE};
 

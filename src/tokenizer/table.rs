@@ -1,7 +1,7 @@
-//! The vocabulary's table, read in place; [`monomorph_spec::vocab_layout`] describes it.
+//! The vocabulary's table, read in place; [`monomorph_spec::vocab_layout`] describes its layout.
 //!
-//! The blob is part of the binary and was written by the build, so its content is trusted: nothing is checked but
-//! that it is a blob of this layout.
+//! The blob is part of the binary and was written by the build, so its content is trusted. The only check is that it is
+//! a blob of this layout.
 
 use monomorph_spec::vocab_layout::{
     BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK,
@@ -24,7 +24,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Takes the blob apart into its sections. Panics, at compile time for a constant, if it is none.
+    /// Splits the blob into its sections. Panics if it is not a vocabulary blob; for a constant that is a compile-time
+    /// error.
     pub const fn new(blob: &'static [u8]) -> Self {
         let (header_words, rest) = words(blob, HEADER_BYTES);
         let mut header = [0; HEADER_BYTES / 4];
@@ -34,7 +35,10 @@ impl Table {
             i += 1;
         }
         assert!(header[Field::Magic as usize] == MAGIC, "not a vocabulary blob");
-        assert!(header[Field::Version as usize] == VERSION, "a vocabulary blob of another version");
+        assert!(
+            header[Field::Version as usize] == VERSION,
+            "the vocabulary blob has another version"
+        );
         let sections = Sections::of(&header);
         let (slots, rest) = rest.split_at(sections.slots);
         let (ids, rest) = words(rest, sections.ids);
@@ -43,7 +47,7 @@ impl Table {
         let (cut_starts, rest) = words(rest, sections.cut_starts);
         let (cut_lengths, rest) = words(rest, sections.cut_lengths);
         let (pairs, bytes) = words(rest, sections.pairs);
-        assert!(bytes.len() == sections.bytes, "a vocabulary blob that was cut");
+        assert!(bytes.len() == sections.bytes, "the vocabulary blob has the wrong length");
         Table {
             header,
             slots: slots.as_chunks().0,
@@ -61,8 +65,8 @@ impl Table {
         self.header[field as usize]
     }
 
-    /// The rank that merging gives to a string with this hash, if it is a piece. The hash alone decides: what is done
-    /// with the answer must be confirmed by [`Table::is_piece`].
+    /// The rank of the piece with this hash that merging can produce, if there is one. Only the hash is compared, so
+    /// the answer must be confirmed with [`Table::is_piece`] before it is acted on.
     #[inline]
     pub fn merged_rank(&self, hash: u64) -> Option<u32> {
         self.find(hash, MERGED)
@@ -79,7 +83,7 @@ impl Table {
         word(self.ids, rank as usize)
     }
 
-    /// The piece's bytes; none for an id beyond the vocabulary.
+    /// The bytes of the piece; `None` if the vocabulary has no such id.
     #[inline]
     pub fn piece(&self, id: u32) -> Option<&'static [u8]> {
         let end = u32::from_le_bytes(*self.ends.get(id as usize)?) & !SPECIAL;
@@ -97,7 +101,7 @@ impl Table {
         Some(word(self.byte_ids, byte as usize)).filter(|&id| id != NONE)
     }
 
-    /// Whether the two characters may stand side by side in a piece. "No" is certain, "yes" is not.
+    /// Whether the two characters may stand side by side in some piece. A "no" is certain, a "yes" is not.
     #[inline]
     pub fn may_join(&self, left: char, right: char) -> bool {
         let bit = pair_bit(left, right, self.field(Field::PairBits));
@@ -159,7 +163,7 @@ impl Table {
     }
 }
 
-/// `POWERS[n]` is `BASE^n`, for the hash of a part of a string.
+/// `POWERS[n]` is `BASE^n`, for the hash of a substring.
 pub static POWERS: [u64; MAX_MERGED_CHARS + 1] = {
     let mut powers = [1u64; MAX_MERGED_CHARS + 1];
     let mut n = 1;

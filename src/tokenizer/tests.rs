@@ -11,7 +11,7 @@ mod last;
 
 const ALL: usize = usize::MAX;
 
-/// A vocabulary under test, as a list and as both tokenizers.
+/// A vocabulary under test: its pieces, and both tokenizers for it.
 struct Sample {
     pieces: Vec<Piece<'static>>,
     tokenizer: Tokenizer,
@@ -29,7 +29,7 @@ impl Sample {
         Sample { tokenizer: Tokenizer::new(blob), naive, pieces }
     }
 
-    /// Special pieces, bytes, runs of two to five spaces, a few of everything else.
+    /// A random vocabulary: special pieces, bytes, runs of two to five spaces, and a few pieces of every other kind.
     fn random(rng: &mut Rng) -> Self {
         let mut entries: Vec<(String, f32, PieceKind)> = Vec::new();
         let mut add = |text: String, score: usize, kind: PieceKind| {
@@ -65,7 +65,7 @@ impl Sample {
             }
         }
         add("bab".into(), 5, PieceKind::Unused);
-        // Scores differ: equal ones are ordered by id here and not at all in the definition.
+        // All scores differ, because equal ones are ordered by id in the table and not at all in the definition.
         let n_normal = 4 + rng.below(60);
         let mut scores: Vec<usize> = (0..n_normal).collect();
         for i in (1..n_normal).rev() {
@@ -100,7 +100,7 @@ fn special() -> TokenizerSpec {
     }
 }
 
-/// A vocabulary of words, made by hand.
+/// A vocabulary of words, written by hand.
 fn words(special: TokenizerSpec) -> Sample {
     let marks = ["<bos>", "<eos>", "<unk>"].map(|text| (text, PieceKind::Control));
     let cut = ["\n", "  ", "   "].map(|text| (text, PieceKind::UserDefined));
@@ -133,7 +133,7 @@ fn agrees_with_the_definition() {
     }
 }
 
-/// The default model's file, read and built as a build does.
+/// The file of the default model, read and turned into a table as in a build.
 #[test]
 fn agrees_with_the_definition_on_the_default_model() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/tiny.gguf");
@@ -153,7 +153,7 @@ fn agrees_with_the_definition_on_the_default_model() {
     }
 }
 
-/// Beyond the length up to which segments are scanned.
+/// These segments are too long to be scanned.
 #[test]
 fn agrees_with_the_definition_on_long_segments() {
     let mut rng = Rng(2);
@@ -179,7 +179,7 @@ fn every_character_is_accepted() {
     }
 }
 
-/// The table finds pieces by their hash alone. These two strings have the same one, and the same first byte.
+/// The table finds pieces by their hash alone. These two strings have the same hash and the same first byte.
 const PIECE: &str = "崀崀崀崀崀崀";
 const NO_PIECE: &str = "娎怨媷嵼弆廍";
 
@@ -190,7 +190,8 @@ fn a_string_with_the_hash_of_a_piece_is_none() {
         let marks =
             ["<bos>", "<eos>", "<unk>"].map(|mark| (mark.to_owned(), 0.0, PieceKind::Control));
         let mut entries = [&marks[..], &[(PIECE.to_owned(), 0.0, kind)]].concat();
-        // Merging reaches all but the last character, and a segment never ends between two of these strings.
+        // With these pieces, merging reaches all but the last character, and a segment never ends between two of these
+        // strings.
         let starts = NO_PIECE.char_indices().skip(2).map(|(end, _)| NO_PIECE[..end].to_owned());
         entries.extend(starts.zip(1..).map(|(text, i)| (text, i as f32, PieceKind::Normal)));
         entries.push((NO_PIECE.repeat(2), 0.0, kind));
@@ -274,7 +275,7 @@ fn a_limit_keeps_the_first_tokens_and_the_end() {
     }
 }
 
-/// A megabyte without a place to cut is not read to its end, and what is kept does not show it.
+/// A megabyte without a place to split is not read to its end, and the ids that are kept do not depend on that.
 #[test]
 fn long_texts_are_read_as_far_as_needed() {
     let sample = words(special());
