@@ -40,10 +40,10 @@ fn main() {
             println!("cargo::rustc-env=MONOMORPH_WEIGHTS_BYTES={}", image.n_bytes);
             println!("cargo::rustc-env=MONOMORPH_WEIGHTS_HASH={:032x}", image.hash);
         }
-        Ok(generated.warnings)
+        Ok(generated.spec.notes)
     });
     match result {
-        Ok(warnings) => warnings.iter().for_each(|warning| println!("cargo::warning={warning}")),
+        Ok(notes) => notes.iter().for_each(|note| println!("cargo::warning={note}")),
         Err(error) => println!("cargo::error=MODEL_GGUF={}: {error}", model.display()),
     }
 }

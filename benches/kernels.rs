@@ -6,13 +6,13 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use monomorph_encoder::dim::{Const, Dim, Dyn};
+use monomorph_encoder::kernels::activation::{Activate, GeluTanh};
 use monomorph_encoder::kernels::attention::{
     AttentionScratch, Heads, KeysValues, Window, attention,
 };
 use monomorph_encoder::kernels::columns::ColumnsMut;
 use monomorph_encoder::kernels::exp::exp;
-use monomorph_encoder::kernels::geglu::geglu;
-use monomorph_encoder::kernels::matmul::{Rows, matmul, matmul_geglu};
+use monomorph_encoder::kernels::matmul::{Rows, matmul, matmul_gated};
 use monomorph_encoder::kernels::matrix::{Matrix, PanelScratch};
 use monomorph_encoder::kernels::quantize::{block_sums, quantize};
 use monomorph_encoder::kernels::rms_norm::{add_rms_norm, rms_norm_in_place, rms_norm_quantize};
@@ -189,14 +189,30 @@ fn gated<I: Isa>(c: &mut Criterion, isa: I) {
             let k = Const::<N_EMBD>;
             b.iter(|| {
                 let out = &mut ColumnsMut::new(&mut out, N_FF);
-                matmul_geglu::<_, _, AnyType>(isa, k, rows, gate, up, 0, &mut scratch, out)
+                matmul_gated::<_, _, AnyType, GeluTanh>(
+                    isa,
+                    k,
+                    rows,
+                    [gate, up],
+                    0,
+                    &mut scratch,
+                    out,
+                )
             })
         });
         group.bench_function(format!("m={m} on use generic"), |b| {
             let k = Dyn(black_box(N_EMBD));
             b.iter(|| {
                 let out = &mut ColumnsMut::new(&mut out, N_FF);
-                matmul_geglu::<_, _, AnyType>(isa, k, rows, gate, up, 0, &mut scratch, out)
+                matmul_gated::<_, _, AnyType, GeluTanh>(
+                    isa,
+                    k,
+                    rows,
+                    [gate, up],
+                    0,
+                    &mut scratch,
+                    out,
+                )
             })
         });
     }
@@ -262,8 +278,8 @@ fn lanes<I: Isa>(c: &mut Criterion, isa: I) {
     element_wise(&mut group, isa, "exp 1152", N_FF, || {
         x.iter().zip(&mut y).for_each(|(x, y)| isa.store(exp(isa, isa.load(x)), y));
     });
-    element_wise(&mut group, isa, "geglu 1152", N_FF, || {
-        let gate = |x| geglu(isa, isa.load(x), isa.load(x));
+    element_wise(&mut group, isa, "gelu 1152", N_FF, || {
+        let gate = |x| GeluTanh::activate(isa, isa.load(x));
         x.iter().zip(&mut y).for_each(|(x, y)| isa.store(gate(x), y));
     });
     let mut scores: Vec<[f32; LANES]> = bytemuck::cast_slice(&noise(222 * LANES)).to_vec();

@@ -34,6 +34,5 @@ pub fn tokenizer() -> Tokenizer {
 /// The model's RoPE tables.
 pub fn rope_tables() -> RopeTables {
     let tables: &'static [f32] = bytemuck::cast_slice(&ROPE.0);
-    let (sliding, full) = tables.split_at(tables.len() / 2);
-    RopeTables::new(sliding, full, SPEC.head_dim / 2)
+    RopeTables::new(tables, SPEC.n_ctx, SPEC.head_dim / 2)
 }

@@ -263,9 +263,9 @@ impl OpenOptions {
         let best = || monomorph_simd::available()[0].to_owned();
         let name = self.isa.clone().or_else(from_environment).unwrap_or_else(best);
         let rope = built::rope_tables();
-        let (path, encoder) = match self.kernels {
-            Kernels::Specialized => ("specialized", select(&name, Built, weights, rope)),
-            Kernels::Generic => ("generic", select_generic(&name, spec.clone(), weights, rope)),
+        let encoder = match self.kernels {
+            Kernels::Specialized => select(&name, Built, weights, rope),
+            Kernels::Generic => select_generic(&name, spec.clone(), weights, rope),
         };
         let mut encoder = encoder.ok_or(Error::Isa { name })?;
         if self.keep_panels {
@@ -273,7 +273,7 @@ impl OpenOptions {
         }
         let info = Info {
             isa: encoder.isa(),
-            path,
+            path: if encoder.is_specialized() { "specialized" } else { "generic" },
             threads: threads.count(),
             dimensions: spec.n_embd,
             n_ctx: spec.n_ctx,

@@ -73,7 +73,7 @@ fn compare(path: &Path, bytes: &[u8], spec: &Spec, fingerprint: &Fingerprint) ->
     let failed = |error| Error::Gguf { path: path.into(), error };
     let header = Header::parse(bytes, bytes.len() as u64).map_err(failed)?;
     let mut differences =
-        Spec::from_header_with(&header, spec.choices).map_err(failed)?.differences(spec);
+        Spec::from_header_with(&header, spec.options).map_err(failed)?.differences(spec);
     if differences.is_empty() && vocabulary_hash(&header).map_err(failed)? != fingerprint.vocabulary
     {
         differences.push("another vocabulary".to_owned());

@@ -31,7 +31,7 @@ pub use error::Error;
 pub use monomorph_spec::{Prompt, Spec};
 pub use options::{EmbedOptions, Kernels, OpenOptions, Truncate};
 pub use precision::{BitOrder, Precision, Quantizer, Ranges, RangesMissing, Values};
-pub use prompt::{prompt_by_name, prompts};
+pub use prompt::prompt_by_name;
 pub use request::Embedding;
 pub use stream::{Stream, WithTexts};
 pub use unicode::Unicode;
@@ -42,11 +42,12 @@ pub use vector::cosine;
 pub mod generated_prelude {
     pub use monomorph_encoder::dim::Const;
     pub use monomorph_encoder::model::Model;
-    pub use monomorph_gguf::TensorType;
+    pub use monomorph_gguf::TensorType::{self, *};
     pub use monomorph_quant::Types;
     pub use monomorph_spec::{
-        Attention, BuildOptions, FileShape, Fingerprint, Layer, Pooling, Spec, Tensor,
-        TokenizerSpec,
+        Activation, Block, BuildOptions, Embedding, Fingerprint, Join, Layer, License, Linear,
+        Norm, NormKind, Ops, Pooling, Prompt, Qkv, Rope, Spec, Tensor, TokenizerSpec, Window,
+        layer, lookup, matrix, vector,
     };
     pub use std::borrow::Cow;
 }

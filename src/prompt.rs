@@ -4,13 +4,7 @@
 //! with the prompt `query` on the question and `document` on what is searched.
 
 use crate::error::Error;
-use monomorph_spec::prompts::EMBEDDING_GEMMA;
 use monomorph_spec::{Prompt, Spec};
-
-/// The model's prompts; none of a model that was trained without.
-pub fn prompts(spec: &Spec) -> &[Prompt] {
-    if spec.shape.has_prompts() { EMBEDDING_GEMMA } else { &[] }
-}
 
 /// The model's prompt of that name. Case does not matter, and `_` or a space may stand for `-`.
 ///
@@ -26,7 +20,7 @@ pub fn prompts(spec: &Spec) -> &[Prompt] {
 /// # Errors
 /// [`Error::Prompt`] for a name that is none of the model's, [`Error::NoPrompts`] where it was trained without.
 pub fn prompt_by_name(spec: &Spec, name: &str) -> Result<Prompt, Error> {
-    let prompts = prompts(spec);
+    let prompts = &spec.prompts;
     if prompts.is_empty() {
         return Err(Error::NoPrompts { model: spec.name.to_string() });
     }

@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::options::{EmbedOptions, Truncate};
-use crate::prompt::prompts;
 use crate::tokenizer::{Encoding, Tokenizer};
 use crate::vector;
 use monomorph_spec::Spec;
@@ -44,7 +43,7 @@ impl Request {
         if dimensions == 0 || dimensions > spec.n_embd {
             return Err(Error::Dimensions { asked: dimensions, largest: spec.n_embd });
         }
-        if options.prompt.is_some() && prompts(spec).is_empty() {
+        if options.prompt.is_some() && spec.prompts.is_empty() {
             return Err(Error::NoPrompts { model: spec.name.to_string() });
         }
         let mut prefix = options.prompt.map_or_else(String::new, |p| p.prefix(None).into_owned());

@@ -5,7 +5,8 @@
 
 use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
 use monomorph_codegen::{Generated, options};
-use monomorph_spec::{BuildOptions, FileShape, Pooling};
+use monomorph_spec::{BuildOptions, Pooling};
+use monomorph_testing::tiny::Variant;
 use monomorph_testing::{mutate, tiny as tiny_model};
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
@@ -24,7 +25,7 @@ fn a_model_becomes_three_files() {
     assert_eq!(read("vocabulary.bin"), generated.vocabulary);
     assert_eq!(read("rope.bin"), generated.rope);
     assert_eq!(fs::read_dir(&out).expect("the folder").count(), 3);
-    assert!(generated.warnings.is_empty(), "{:?}", generated.warnings);
+    assert!(generated.spec.notes.is_empty(), "{:?}", generated.spec.notes);
 }
 
 /// What the variables of a build choose reaches the code.
@@ -51,14 +52,14 @@ fn choices_reach_the_code() {
 /// Of a language model, the build says what it takes for a vector and how much of the window it leaves out.
 #[test]
 fn a_language_model_warns() {
-    let options = tiny_model::Options { shape: FileShape::LanguageModel, ..Default::default() };
+    let options = tiny_model::Options { variant: Variant::LanguageModel, ..Default::default() };
     let mut model = tiny_model::writer(options);
     model.set("gemma3.context_length", 32_768);
     let path = folder("language model").join("model.gguf");
     fs::write(&path, model.to_bytes()).expect("a file for the test");
     let warnings = |pooling, context| {
         let choices = options::parse(pooling, context).expect("choices");
-        Generated::from_file(&path, choices).expect("a model").warnings
+        Generated::from_file(&path, choices).expect("a model").spec.notes.to_vec()
     };
     let found = warnings(None, None);
     assert!(
@@ -73,7 +74,7 @@ fn a_language_model_warns() {
 /// Whatever the file says about pooling, what the build chooses holds, for the vocabulary as for the code.
 #[test]
 fn a_chosen_pooling_builds_whatever_the_file_says() {
-    let options = tiny_model::Options { shape: FileShape::LanguageModel, ..Default::default() };
+    let options = tiny_model::Options { variant: Variant::LanguageModel, ..Default::default() };
     let path = folder("chosen pooling").join("model.gguf");
     let last = options::parse(Some("last"), None).expect("a choice");
     for stated in [None, Some(0), Some(1), Some(2), Some(3)] {
@@ -269,7 +270,8 @@ fn one_file_is_all_there_is() {
     assert!(code == Some(0) && messages.contains("inside this binary"), "{messages}");
     // One byte of the token table is another one.
     let mut bytes = fs::read(&binary).expect("the binary");
-    let table = &fs::read(tiny()).expect("the model")[SPEC.token_embd.offset as usize..][..64];
+    let table =
+        &fs::read(tiny()).expect("the model")[SPEC.embedding.tokens.offset as usize..][..64];
     let at = bytes.windows(table.len()).position(|part| part == table).expect("the table inside");
     bytes[at] ^= 1;
     let damaged = crate::folder("damaged binary").join("one");

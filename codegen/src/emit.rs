@@ -1,8 +1,9 @@
 //! The generated Rust: constants, types and tables. What has to be done with them is written by hand in the runtime.
 
 use monomorph_gguf::TensorType;
-use monomorph_spec::{Attention, BuildOptions, Fingerprint, Layer, Spec, Tensor};
-use proc_macro2::{Ident, Literal, TokenStream};
+use monomorph_spec::fields::{Describe, Node};
+use monomorph_spec::{Block, Fingerprint, Layer, Ops, Role, Spec, Tensor};
+use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use std::fmt::{Debug, LowerHex};
 
@@ -38,20 +39,12 @@ fn model(spec: &Spec) -> TokenStream {
         let (name, size) = (format_ident!("{name}"), integer(*size));
         quote!(type #name = Const<#size>;)
     });
-    let getters = ["n_embd", "n_ff", "n_head", "n_head_kv", "head_dim", "n_attn"];
-    let functions = getters.iter().zip(&dimensions).map(|(getter, (_, size))| {
-        let (getter, size) = (format_ident!("{getter}"), integer(*size));
-        quote! {
-            fn #getter(&self) -> Const<#size> {
-                Const
-            }
-        }
-    });
-    let matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
+    let matrices = spec.layers.iter().flat_map(Layer::matrices);
     let mut kinds: Vec<TensorType> = matrices.map(|tensor| tensor.kind).collect();
     kinds.sort_by_key(|kind| *kind as u32);
     kinds.dedup();
-    let kinds = kinds.iter().map(variant);
+    let kinds = kinds.iter().map(|kind| format_ident!("{}", kind.name()));
+    let ops = literal(&Ops::of(spec).node());
     let name = format!(" {}, with its dimensions as types.", spec.name);
     quote! {
         #[doc = #name]
@@ -59,159 +52,143 @@ fn model(spec: &Spec) -> TokenStream {
         impl Model for Built {
             #(#types)*
             type Types = Built;
-            #(#functions)*
+            const OPS: Ops = #ops;
             fn spec(&self) -> &Spec {
                 &SPEC
             }
         }
         impl Types for Built {
-            const TYPES: &'static [TensorType] = &[#(TensorType::#kinds),*];
+            const TYPES: &'static [TensorType] = &[#(#kinds),*];
         }
     }
 }
 
 fn spec_constant(spec: &Spec) -> TokenStream {
-    let Spec { name, architecture, rms_eps, causal, attention_scale, .. } = spec;
-    let Spec { rope_base_full, rope_base_sliding, rope_divisor_full, .. } = spec;
-    let [n_embd, n_ff, n_vocab, n_ctx] =
-        [spec.n_embd, spec.n_ff, spec.n_vocab, spec.n_ctx].map(integer);
-    let [n_head, n_head_kv, head_dim, attention_radius] =
-        [spec.n_head, spec.n_head_kv, spec.head_dim, spec.attention_radius].map(integer);
-    let [license, license_name, license_link] =
-        [&spec.license, &spec.license_name, &spec.license_link]
-            .map(|text| option(text.as_deref().map(|text| quote!(Cow::Borrowed(#text)))));
-    let shape = variant(spec.shape);
-    let choices = choices(spec.choices);
-    let pooling = variant(spec.pooling);
-    let token_embd = tensor(&spec.token_embd);
-    let output_norm = tensor(&spec.output_norm);
-    let dense = spec.dense.iter().map(tensor);
-    let tokenizer = tokenizer(spec);
-    let layers = layers(&spec.layers);
+    let Node::Struct(_, fields) = spec.node() else { unreachable!("a spec is a struct") };
+    let fields = fields.iter().map(|(field, value)| {
+        let name = format_ident!("{field}");
+        let value = match *field {
+            "name" => quote!(Cow::Borrowed(NAME)),
+            "layers" => quote!(Cow::Borrowed(&LAYERS)),
+            _ => literal(value),
+        };
+        quote!(#name: #value)
+    });
+    let (name, layers) = (&spec.name, layers(&spec.layers));
     quote! {
         /// The model's name.
         pub const NAME: &str = #name;
         /// What the file's header said.
-        pub static SPEC: Spec = Spec {
-            name: Cow::Borrowed(NAME),
-            architecture: Cow::Borrowed(#architecture),
-            license: #license,
-            license_name: #license_name,
-            license_link: #license_link,
-            shape: FileShape::#shape,
-            choices: #choices,
-            n_embd: #n_embd,
-            n_ff: #n_ff,
-            n_head: #n_head,
-            n_head_kv: #n_head_kv,
-            head_dim: #head_dim,
-            n_vocab: #n_vocab,
-            n_ctx: #n_ctx,
-            rms_eps: #rms_eps,
-            causal: #causal,
-            attention_radius: #attention_radius,
-            attention_scale: #attention_scale,
-            pooling: Pooling::#pooling,
-            rope_base_full: #rope_base_full,
-            rope_base_sliding: #rope_base_sliding,
-            rope_divisor_full: #rope_divisor_full,
-            token_embd: #token_embd,
-            output_norm: #output_norm,
-            layers: Cow::Borrowed(&LAYERS),
-            dense: Cow::Borrowed(&[#(#dense),*]),
-            tokenizer: #tokenizer,
-        };
+        pub static SPEC: Spec = Spec { #(#fields),* };
         #layers
     }
 }
 
-fn choices(choices: BuildOptions) -> TokenStream {
-    let pooling = option(choices.pooling.map(|pooling| {
-        let pooling = variant(pooling);
-        quote!(Pooling::#pooling)
-    }));
-    let n_ctx = option(choices.n_ctx.map(integer));
-    quote!(BuildOptions { pooling: #pooling, n_ctx: #n_ctx })
-}
-
-fn tokenizer(spec: &Spec) -> TokenStream {
-    let tokenizer = &spec.tokenizer;
-    let [bos, eos] = [tokenizer.bos, tokenizer.eos].map(integer);
-    let (add_bos, add_eos) = (tokenizer.add_bos, tokenizer.add_eos);
-    let add_space_prefix = tokenizer.add_space_prefix;
-    let unknown = option(tokenizer.unknown.map(integer));
-    quote! {
-        TokenizerSpec {
-            bos: #bos,
-            eos: #eos,
-            unknown: #unknown,
-            add_bos: #add_bos,
-            add_eos: #add_eos,
-            add_space_prefix: #add_space_prefix,
+/// A value of a description as Rust.
+fn literal(node: &Node) -> TokenStream {
+    let all = |nodes: &[Node]| nodes.iter().map(literal).collect::<Vec<_>>();
+    match node {
+        Node::Struct(name, fields) => match (*name, &fields[..]) {
+            // What may be without a part is shorter as a call.
+            ("Linear" | "Norm", [(_, first), (_, bias)]) => {
+                let (name, first) = (format_ident!("{name}"), literal(first));
+                match bias {
+                    Node::Option(Some(bias)) => {
+                        let bias = literal(bias);
+                        quote!(#name::biased(#first, #bias))
+                    }
+                    _ => quote!(#name::plain(#first)),
+                }
+            }
+            ("Prompt", [(_, names), (_, prefix), (_, titled)]) => {
+                let (names, prefix) = (literal(names), literal(prefix));
+                match titled {
+                    Node::Option(Some(titled)) => {
+                        let titled = literal(titled);
+                        quote!(Prompt::titled(#names, #prefix, #titled))
+                    }
+                    _ => quote!(Prompt::new(#names, #prefix)),
+                }
+            }
+            (name, fields) => {
+                let name = format_ident!("{name}");
+                let fields = fields.iter().map(|(field, value)| {
+                    let (field, value) = (format_ident!("{field}"), literal(value));
+                    quote!(#field: #value)
+                });
+                quote!(#name { #(#fields),* })
+            }
+        },
+        Node::Variant(of, name, inner) => {
+            let (of, name, inner) = (format_ident!("{of}"), format_ident!("{name}"), all(inner));
+            if inner.is_empty() { quote!(#of::#name) } else { quote!(#of::#name(#(#inner),*)) }
         }
+        Node::Array(nodes) => {
+            let nodes = all(nodes);
+            quote!([#(#nodes),*])
+        }
+        Node::List(nodes) => {
+            let nodes = all(nodes);
+            quote!(Cow::Borrowed(&[#(#nodes),*]))
+        }
+        Node::Slice(nodes) => {
+            let nodes = all(nodes);
+            quote!(&[#(#nodes),*])
+        }
+        Node::Option(None) => quote!(None),
+        Node::Option(Some(inner)) => {
+            let inner = literal(inner);
+            quote!(Some(#inner))
+        }
+        Node::Text(text) => quote!(Cow::Borrowed(#text)),
+        Node::Str(text) => quote!(#text),
+        Node::Integer(n) => integer(*n).into_token_stream(),
+        Node::Float(x) => quote!(#x),
+        Node::Bool(flag) => quote!(#flag),
+        Node::Tensor(tensor) => tensor_call(tensor),
     }
 }
 
-/// The table of layers. Layers that differ in nothing but where they begin share one constant.
+fn tensor_call(tensor: &Tensor) -> TokenStream {
+    let Tensor { name, kind, .. } = tensor;
+    let [rows, cols] = [tensor.rows, tensor.cols].map(integer);
+    let (kind, offset) = (format_ident!("{}", kind.name()), integer(tensor.offset));
+    match tensor.role {
+        Role::Matrix => quote!(matrix(#name, #kind, #rows, #cols, #offset)),
+        Role::Lookup => quote!(lookup(#name, #kind, #rows, #cols, #offset)),
+        Role::Vector => quote!(vector(#name, #cols, #offset)),
+    }
+}
+
+/// The table of layers. Layers whose tensors are laid out alike share a block.
 fn layers(layers: &[Layer]) -> TokenStream {
-    let mut layouts: Vec<Layer> = Vec::new();
+    let mut blocks: Vec<&Block<Tensor>> = Vec::new();
     let rows: Vec<TokenStream> = layers
         .iter()
         .map(|layer| {
-            let base = first_offset(layer);
-            let layout = relative(layer, base);
-            let known = layouts.iter().position(|other| *other == layout);
+            let known = blocks.iter().position(|other| **other == *layer.block);
             let number = known.unwrap_or_else(|| {
-                layouts.push(layout);
-                layouts.len() - 1
+                blocks.push(&layer.block);
+                blocks.len() - 1
             });
-            let layout = format_ident!("LAYOUT_{number}");
-            let (base, attention) = (integer(base), variant(layer.attention));
-            quote!(#layout.at(#base, Attention::#attention))
+            let block = format_ident!("BLOCK_{number}");
+            let [base, window, rope] =
+                [layer.base.node(), layer.window.node(), layer.rope.node()].map(|n| literal(&n));
+            quote!(layer(#base, #window, #rope, &#block))
         })
         .collect();
-    let constants = layouts.iter().enumerate().map(|(number, layout)| {
-        let name = format_ident!("LAYOUT_{number}");
-        let fields = layout.named().map(|(field, value)| {
-            let field = format_ident!("{field}");
-            let value = tensor(&value);
-            quote!(#field: #value)
-        });
+    let constants = blocks.iter().enumerate().map(|(number, block)| {
+        let (name, block) = (format_ident!("BLOCK_{number}"), literal(&block.node()));
         quote! {
-            /// Tensors of a layer, their offsets counted from its first byte.
-            const #name: Layer = Layer { attention: Attention::Sliding, #(#fields),* };
+            /// Tensors of a layer, their offsets counted from its base.
+            static #name: Block<Tensor> = #block;
         }
     });
     let n_layer = integer(layers.len());
     quote! {
         #(#constants)*
-        /// Each layer's first byte and kind of attention.
+        /// Each layer's base, window and RoPE table.
         static LAYERS: [Layer; #n_layer] = [#(#rows),*];
-    }
-}
-
-fn first_offset(layer: &Layer) -> u64 {
-    layer.named().iter().map(|(_, tensor)| tensor.offset).min().unwrap_or(0)
-}
-
-/// The layer with offsets counted from `base`, as a sliding one.
-fn relative(layer: &Layer, base: u64) -> Layer {
-    let mut layer = *layer;
-    layer.attention = Attention::Sliding;
-    layer.tensors_mut().into_iter().for_each(|tensor| tensor.offset -= base);
-    layer
-}
-
-fn tensor(tensor: &Tensor) -> TokenStream {
-    let [rows, cols] = [tensor.rows, tensor.cols].map(integer);
-    let (kind, offset) = (variant(tensor.kind), integer(tensor.offset));
-    quote!(Tensor::new(TensorType::#kind, #rows, #cols, #offset))
-}
-
-fn option(value: Option<impl ToTokens>) -> TokenStream {
-    match value {
-        Some(value) => quote!(Some(#value)),
-        None => quote!(None),
     }
 }
 
@@ -223,11 +200,6 @@ fn integer(value: impl TryInto<u64, Error: Debug>) -> Literal {
 
 fn hexadecimal(value: impl LowerHex) -> TokenStream {
     format!("{value:#x}").parse().unwrap_or_default()
-}
-
-/// The name of an enum's variant, as its `Debug` writes it.
-fn variant(value: impl Debug) -> Ident {
-    format_ident!("{}", format!("{value:?}"))
 }
 
 fn fingerprint_constant(fingerprint: &Fingerprint) -> TokenStream {

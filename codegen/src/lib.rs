@@ -16,7 +16,7 @@ pub mod vocab;
 pub use error::Error;
 
 use monomorph_gguf::{Header, read_prefix};
-use monomorph_spec::{BuildOptions, FileShape, Fingerprint, Pooling, Spec};
+use monomorph_spec::{BuildOptions, Fingerprint, Spec};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -32,8 +32,6 @@ pub struct Generated {
     pub vocabulary: Vec<u8>,
     /// RoPE's tables: `rope.bin`.
     pub rope: Vec<u8>,
-    /// What the user should know about this file.
-    pub warnings: Vec<String>,
 }
 
 impl Generated {
@@ -62,7 +60,6 @@ impl Generated {
             source: emit::source(&spec, &fingerprint, file_name),
             vocabulary: vocab::build(header, &spec.tokenizer)?,
             rope: rope::bytes(&spec),
-            warnings: warnings(header, &spec),
             spec,
         })
     }
@@ -80,48 +77,6 @@ impl Generated {
         }
         Ok(())
     }
-}
-
-fn warnings(header: &Header<'_>, spec: &Spec) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if spec.shape == FileShape::WithoutDense {
-        warnings.push(
-            "this file lacks the model's dense heads (dense_2, dense_3): its vectors lie in another space than the \
-             original model's and cannot be compared with them; use a file with 316 tensors to get the right ones"
-                .to_owned(),
-        );
-    }
-    if spec.shape == FileShape::LanguageModel {
-        warnings.push(format!(
-            "this is a language model, which was not trained to embed; its vectors are the {} of its last layer's \
-             states. {}=mean or last chooses",
-            match spec.pooling {
-                Pooling::Mean => "mean",
-                Pooling::Cls => "first",
-                Pooling::Last => "last",
-            },
-            options::POOLING
-        ));
-    }
-    let key = format!("{}.pooling_type", spec.architecture);
-    let is_stated = header.metadata.optional::<u32>(&key).is_ok_and(|stated| stated.is_some());
-    if spec.shape != FileShape::LanguageModel && spec.choices.pooling.is_none() && !is_stated {
-        warnings.push(format!(
-            "the file does not say how its vectors are pooled ({key}): the mean is taken, as EmbeddingGemma was \
-             trained; {} chooses another",
-            options::POOLING
-        ));
-    }
-    let key = format!("{}.context_length", spec.architecture);
-    let trained = header.metadata.optional::<usize>(&key).ok().flatten();
-    if let (None, Some(trained)) = (spec.choices.n_ctx, trained.filter(|&n| n > spec.n_ctx)) {
-        warnings.push(format!(
-            "texts are cut to {} tokens, of the {trained} that the model was trained for; {}={trained} builds for all",
-            spec.n_ctx,
-            options::CONTEXT
-        ));
-    }
-    warnings
 }
 
 /// XXH3 (128 bits) of a file, read in pieces.

@@ -3,7 +3,7 @@
 //! They are computed during the build, in float64 with the functions of the `libm` crate. Builds on every platform
 //! therefore write the same bits, and the program need not compute them at each start.
 
-use monomorph_spec::Spec;
+use monomorph_spec::{Rope, Spec};
 
 /// A table of n_ctx x 2 x (head_dim / 2) floats for one frequency base, with positions divided by `divisor`.
 ///
@@ -26,10 +26,10 @@ pub fn table(n_ctx: usize, head_dim: usize, base: f32, divisor: f32) -> Vec<f32>
     table
 }
 
-/// The tables of a model: for its sliding-window layers, and for its full-attention ones.
-pub fn of_model(spec: &Spec) -> [Vec<f32>; 2] {
-    let table = |base, divisor| table(spec.n_ctx, spec.head_dim, base, divisor);
-    [table(spec.rope_base_sliding, 1.0), table(spec.rope_base_full, spec.rope_divisor_full)]
+/// The tables of a model, one for each of [`Spec::ropes`].
+pub fn of_model(spec: &Spec) -> Vec<Vec<f32>> {
+    let table = |rope: &Rope| table(spec.n_ctx, spec.head_dim, rope.base, rope.divisor);
+    spec.ropes.iter().map(table).collect()
 }
 
 /// [`of_model`] as little-endian bytes.

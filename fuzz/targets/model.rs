@@ -10,9 +10,9 @@ use monomorph_codegen::Generated;
 use monomorph_fuzz::judge;
 use monomorph_gguf::Header;
 use monomorph_gguf::writer::{Tensor, Value, Writer};
-use monomorph_spec::{FileShape, Spec};
+use monomorph_spec::{Spec};
 use monomorph_testing::counting_allocator::Counting;
-use monomorph_testing::tiny::{self, Options};
+use monomorph_testing::tiny::{self, Options, Variant};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -60,9 +60,9 @@ enum Change {
 
 /// Files without data, one for each of the four variants, and the length that their data would have.
 static MODELS: LazyLock<[(Writer, u64); 4]> = LazyLock::new(|| {
-    use FileShape::{LanguageModel, Ollama, WithDense, WithoutDense};
+    use Variant::{LanguageModel, Ollama, WithDense, WithoutDense};
     [WithDense, WithoutDense, Ollama, LanguageModel].map(|shape| {
-        let mut file = tiny::writer(Options { shape, ..Options::default() });
+        let mut file = tiny::writer(Options { variant, ..Options::default() });
         resize_vocabulary(&mut file, PIECES);
         let mut end = 0;
         for tensor in &mut file.tensors {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use clap::Args;
 use monomorph::built::SPEC;
 use monomorph::{
-    EmbedOptions, Embedder, Embedding, Error, Prompt, Truncate, Unicode, prompt_by_name, prompts,
+    EmbedOptions, Embedder, Embedding, Error, Prompt, Truncate, Unicode, prompt_by_name,
 };
 
 use super::choice::choice;
@@ -29,7 +29,7 @@ pub struct PromptArgs {
     title: Option<String>,
 }
 
-static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| match prompts(&SPEC) {
+static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| match &SPEC.prompts[..] {
     [] => "This model was trained without prompts: use --prefix".to_owned(),
     prompts => format!(
         "Prepend the model's prompt for this task to each text: {}, or one of their other names",
@@ -49,7 +49,7 @@ fn prompt(name: &str) -> Result<Prompt, Error> {
 
 /// The prompt for one side of a search, `query` or `document`; none where the model has none of that name.
 pub fn role(name: &str) -> Option<Prompt> {
-    Prompt::by_name(prompts(&SPEC), name)
+    Prompt::by_name(&SPEC.prompts, name)
 }
 
 /// Preparation other than the prefix.
@@ -87,7 +87,7 @@ impl PromptArgs {
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {
             (Some(prompt), Some(_)) if prompt.titled.is_none() => {
-                let others = prompts(&SPEC).iter().filter(|prompt| prompt.titled.is_some());
+                let others = SPEC.prompts.iter().filter(|prompt| prompt.titled.is_some());
                 Err(Failure::Usage(format!(
                     "--title: the prompt {prompt} takes no title; {} does",
                     names(others)

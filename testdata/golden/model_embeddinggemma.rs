@@ -10,30 +10,27 @@ impl Model for Built {
     type HeadDim = Const<256>;
     type NAttn = Const<768>;
     type Types = Built;
-    fn n_embd(&self) -> Const<768> {
-        Const
-    }
-    fn n_ff(&self) -> Const<1152> {
-        Const
-    }
-    fn n_head(&self) -> Const<3> {
-        Const
-    }
-    fn n_head_kv(&self) -> Const<1> {
-        Const
-    }
-    fn head_dim(&self) -> Const<256> {
-        Const
-    }
-    fn n_attn(&self) -> Const<768> {
-        Const
-    }
+    const OPS: Ops = Ops {
+        rms_norm: true,
+        layer_norm: false,
+        fused_qkv: false,
+        qk_norm: true,
+        rope: true,
+        gated: true,
+        plain: false,
+        gelu_tanh: true,
+        gelu_erf: false,
+        silu: false,
+        add: false,
+        add_normed: true,
+        norm_of_sum: false,
+    };
     fn spec(&self) -> &Spec {
         &SPEC
     }
 }
 impl Types for Built {
-    const TYPES: &'static [TensorType] = &[TensorType::Q8_0];
+    const TYPES: &'static [TensorType] = &[Q8_0];
 }
 /// The model's name.
 pub const NAME: &str = "EmbeddingGemma 300M";
@@ -41,14 +38,22 @@ pub const NAME: &str = "EmbeddingGemma 300M";
 pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("gemma-embedding"),
-    license: Some(Cow::Borrowed("gemma")),
-    license_name: None,
-    license_link: None,
-    shape: FileShape::WithDense,
-    choices: BuildOptions {
+    variant: Cow::Borrowed("with dense heads"),
+    license: License {
+        id: Some(Cow::Borrowed("gemma")),
+        name: None,
+        link: None,
+        notice: Some(
+            Cow::Borrowed(
+                "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n\nEveryone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
+            ),
+        ),
+    },
+    options: BuildOptions {
         pooling: None,
         n_ctx: None,
     },
+    notes: Cow::Borrowed(&[]),
     n_embd: 768,
     n_ff: 1152,
     n_head: 3,
@@ -56,21 +61,35 @@ pub static SPEC: Spec = Spec {
     head_dim: 256,
     n_vocab: 512,
     n_ctx: 2048,
-    rms_eps: 0.000001f32,
+    norm: NormKind::Rms(0.000001f32),
     causal: false,
-    attention_radius: 256,
-    attention_scale: 0.0625f32,
-    pooling: Pooling::Mean,
-    rope_base_full: 1000000f32,
-    rope_base_sliding: 10000f32,
-    rope_divisor_full: 1f32,
-    token_embd: Tensor::new(TensorType::Q8_0, 512, 768, 32608),
-    output_norm: Tensor::new(TensorType::F32, 1, 768, 322076512),
-    layers: Cow::Borrowed(&LAYERS),
-    dense: Cow::Borrowed(
+    score_scale: 0.0625f32,
+    embedding_scale: 27.712812f32,
+    embedding: Embedding {
+        tokens: lookup("token_embd.weight", Q8_0, 512, 768, 32608),
+        token_types: None,
+        positions: None,
+        norm: None,
+    },
+    ropes: Cow::Borrowed(
         &[
-            Tensor::new(TensorType::Q8_0, 3072, 768, 322079584),
-            Tensor::new(TensorType::Q8_0, 768, 3072, 324586336),
+            Rope {
+                base: 10000f32,
+                divisor: 1f32,
+            },
+            Rope {
+                base: 1000000f32,
+                divisor: 1f32,
+            },
+        ],
+    ),
+    layers: Cow::Borrowed(&LAYERS),
+    output_norm: Some(Norm::plain(vector("output_norm.weight", 768, 322076512))),
+    pooling: Pooling::Mean,
+    heads: Cow::Borrowed(
+        &[
+            Linear::plain(matrix("dense_2.weight", Q8_0, 3072, 768, 322079584)),
+            Linear::plain(matrix("dense_3.weight", Q8_0, 768, 3072, 324586336)),
         ],
     ),
     tokenizer: TokenizerSpec {
@@ -81,50 +100,85 @@ pub static SPEC: Spec = Spec {
         add_eos: true,
         add_space_prefix: false,
     },
+    prompts: Cow::Borrowed(
+        &[
+            Prompt::new(
+                &["query", "retrieval-query", "bitext-mining", "reranking"],
+                "task: search result | query: ",
+            ),
+            Prompt::titled(
+                &["document", "retrieval-document"],
+                "title: none | text: ",
+                ["title: ", " | text: "],
+            ),
+            Prompt::new(&["clustering"], "task: clustering | query: "),
+            Prompt::new(
+                &["classification", "multilabel-classification"],
+                "task: classification | query: ",
+            ),
+            Prompt::new(
+                &["code-retrieval", "instruction-retrieval"],
+                "task: code retrieval | query: ",
+            ),
+            Prompt::new(
+                &["sts", "pair-classification"],
+                "task: sentence similarity | query: ",
+            ),
+            Prompt::new(&["summarization"], "task: summarization | query: "),
+            Prompt::new(&["question-answering"], "task: question answering | query: "),
+            Prompt::new(&["fact-checking"], "task: fact checking | query: "),
+        ],
+    ),
 };
-/// Tensors of a layer, their offsets counted from its first byte.
-const LAYOUT_0: Layer = Layer {
-    attention: Attention::Sliding,
-    attn_norm: Tensor::new(TensorType::F32, 1, 768, 0),
-    attn_q: Tensor::new(TensorType::Q8_0, 768, 768, 3670016),
-    attn_k: Tensor::new(TensorType::Q8_0, 256, 768, 2833408),
-    attn_v: Tensor::new(TensorType::Q8_0, 256, 768, 4296704),
-    attn_output: Tensor::new(TensorType::Q8_0, 768, 768, 3042304),
-    attn_q_norm: Tensor::new(TensorType::F32, 1, 256, 3668992),
-    attn_k_norm: Tensor::new(TensorType::F32, 1, 256, 2832384),
-    post_attention_norm: Tensor::new(TensorType::F32, 1, 768, 2823168),
-    ffn_norm: Tensor::new(TensorType::F32, 1, 768, 2829312),
-    ffn_gate: Tensor::new(TensorType::Q8_0, 1152, 768, 943104),
-    ffn_up: Tensor::new(TensorType::Q8_0, 1152, 768, 1883136),
-    ffn_down: Tensor::new(TensorType::Q8_0, 768, 1152, 3072),
-    post_ffw_norm: Tensor::new(TensorType::F32, 1, 768, 2826240),
+/// Tensors of a layer, their offsets counted from its base.
+static BLOCK_0: Block<Tensor> = Block {
+    attn_norm: Some(Norm::plain(vector("attn_norm.weight", 768, 0))),
+    qkv: Qkv::Split([
+        Linear::plain(matrix("attn_q.weight", Q8_0, 768, 768, 3670016)),
+        Linear::plain(matrix("attn_k.weight", Q8_0, 256, 768, 2833408)),
+        Linear::plain(matrix("attn_v.weight", Q8_0, 256, 768, 4296704)),
+    ]),
+    qk_norm: Some([
+        Norm::plain(vector("attn_q_norm.weight", 256, 3668992)),
+        Norm::plain(vector("attn_k_norm.weight", 256, 2832384)),
+    ]),
+    attn_output: Linear::plain(matrix("attn_output.weight", Q8_0, 768, 768, 3042304)),
+    attn_join: Join::AddNormed(
+        Norm::plain(vector("post_attention_norm.weight", 768, 2823168)),
+    ),
+    ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 768, 2829312))),
+    gate: Some(Linear::plain(matrix("ffn_gate.weight", Q8_0, 1152, 768, 943104))),
+    up: Linear::plain(matrix("ffn_up.weight", Q8_0, 1152, 768, 1883136)),
+    down: Linear::plain(matrix("ffn_down.weight", Q8_0, 768, 1152, 3072)),
+    activation: Activation::GeluTanh,
+    ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 768, 2826240))),
 };
-/// Each layer's first byte and kind of attention.
+/// Each layer's base, window and RoPE table.
 static LAYERS: [Layer; 24] = [
-    LAYOUT_0.at(213942112, Attention::Sliding),
-    LAYOUT_0.at(218447712, Attention::Sliding),
-    LAYOUT_0.at(268009312, Attention::Sliding),
-    LAYOUT_0.at(290537312, Attention::Sliding),
-    LAYOUT_0.at(295042912, Attention::Sliding),
-    LAYOUT_0.at(299548512, Attention::Full),
-    LAYOUT_0.at(304054112, Attention::Sliding),
-    LAYOUT_0.at(308559712, Attention::Sliding),
-    LAYOUT_0.at(313065312, Attention::Sliding),
-    LAYOUT_0.at(317570912, Attention::Sliding),
-    LAYOUT_0.at(222953312, Attention::Sliding),
-    LAYOUT_0.at(227458912, Attention::Full),
-    LAYOUT_0.at(231964512, Attention::Sliding),
-    LAYOUT_0.at(236470112, Attention::Sliding),
-    LAYOUT_0.at(240975712, Attention::Sliding),
-    LAYOUT_0.at(245481312, Attention::Sliding),
-    LAYOUT_0.at(249986912, Attention::Sliding),
-    LAYOUT_0.at(254492512, Attention::Full),
-    LAYOUT_0.at(258998112, Attention::Sliding),
-    LAYOUT_0.at(263503712, Attention::Sliding),
-    LAYOUT_0.at(272514912, Attention::Sliding),
-    LAYOUT_0.at(277020512, Attention::Sliding),
-    LAYOUT_0.at(281526112, Attention::Sliding),
-    LAYOUT_0.at(286031712, Attention::Full),
+    layer(213942112, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(218447712, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(268009312, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(290537312, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(295042912, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(299548512, Window::Full, Some(1), &BLOCK_0),
+    layer(304054112, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(308559712, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(313065312, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(317570912, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(222953312, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(227458912, Window::Full, Some(1), &BLOCK_0),
+    layer(231964512, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(236470112, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(240975712, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(245481312, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(249986912, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(254492512, Window::Full, Some(1), &BLOCK_0),
+    layer(258998112, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(263503712, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(272514912, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(277020512, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(281526112, Window::Sliding(256), Some(0), &BLOCK_0),
+    layer(286031712, Window::Full, Some(1), &BLOCK_0),
 ];
 /// What a file must match to be the one this was built for.
 pub static FINGERPRINT: Fingerprint = Fingerprint {

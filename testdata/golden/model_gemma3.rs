@@ -10,35 +10,27 @@ impl Model for Built {
     type HeadDim = Const<256>;
     type NAttn = Const<1024>;
     type Types = Built;
-    fn n_embd(&self) -> Const<640> {
-        Const
-    }
-    fn n_ff(&self) -> Const<2048> {
-        Const
-    }
-    fn n_head(&self) -> Const<4> {
-        Const
-    }
-    fn n_head_kv(&self) -> Const<1> {
-        Const
-    }
-    fn head_dim(&self) -> Const<256> {
-        Const
-    }
-    fn n_attn(&self) -> Const<1024> {
-        Const
-    }
+    const OPS: Ops = Ops {
+        rms_norm: true,
+        layer_norm: false,
+        fused_qkv: false,
+        qk_norm: true,
+        rope: true,
+        gated: true,
+        plain: false,
+        gelu_tanh: true,
+        gelu_erf: false,
+        silu: false,
+        add: false,
+        add_normed: true,
+        norm_of_sum: false,
+    };
     fn spec(&self) -> &Spec {
         &SPEC
     }
 }
 impl Types for Built {
-    const TYPES: &'static [TensorType] = &[
-        TensorType::Q5_0,
-        TensorType::Q8_0,
-        TensorType::Q4_K,
-        TensorType::Q6_K,
-    ];
+    const TYPES: &'static [TensorType] = &[Q5_0, Q8_0, Q4_K, Q6_K];
 }
 /// The model's name.
 pub const NAME: &str = "Gemma 3 270m";
@@ -46,14 +38,31 @@ pub const NAME: &str = "Gemma 3 270m";
 pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("gemma3"),
-    license: Some(Cow::Borrowed("gemma")),
-    license_name: None,
-    license_link: None,
-    shape: FileShape::LanguageModel,
-    choices: BuildOptions {
+    variant: Cow::Borrowed("a causal language model"),
+    license: License {
+        id: Some(Cow::Borrowed("gemma")),
+        name: None,
+        link: None,
+        notice: Some(
+            Cow::Borrowed(
+                "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n\nEveryone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
+            ),
+        ),
+    },
+    options: BuildOptions {
         pooling: None,
         n_ctx: None,
     },
+    notes: Cow::Borrowed(
+        &[
+            Cow::Borrowed(
+                "this is a language model, which was not trained to embed; its vectors are the mean of its last layer's states. MONOMORPH_POOLING=mean or last chooses",
+            ),
+            Cow::Borrowed(
+                "texts are cut to 8192 tokens, of the 32768 that the model was trained for; MONOMORPH_CONTEXT=32768 builds for all",
+            ),
+        ],
+    ),
     n_embd: 640,
     n_ff: 2048,
     n_head: 4,
@@ -61,18 +70,32 @@ pub static SPEC: Spec = Spec {
     head_dim: 256,
     n_vocab: 512,
     n_ctx: 8192,
-    rms_eps: 0.000001f32,
+    norm: NormKind::Rms(0.000001f32),
     causal: true,
-    attention_radius: 511,
-    attention_scale: 0.0625f32,
-    pooling: Pooling::Mean,
-    rope_base_full: 1000000f32,
-    rope_base_sliding: 10000f32,
-    rope_divisor_full: 1f32,
-    token_embd: Tensor::new(TensorType::Q8_0, 512, 640, 30240),
-    output_norm: Tensor::new(TensorType::F32, 1, 640, 27680),
+    score_scale: 0.0625f32,
+    embedding_scale: 25.298222f32,
+    embedding: Embedding {
+        tokens: lookup("token_embd.weight", Q8_0, 512, 640, 30240),
+        token_types: None,
+        positions: None,
+        norm: None,
+    },
+    ropes: Cow::Borrowed(
+        &[
+            Rope {
+                base: 10000f32,
+                divisor: 1f32,
+            },
+            Rope {
+                base: 1000000f32,
+                divisor: 1f32,
+            },
+        ],
+    ),
     layers: Cow::Borrowed(&LAYERS),
-    dense: Cow::Borrowed(&[]),
+    output_norm: Some(Norm::plain(vector("output_norm.weight", 640, 27680))),
+    pooling: Pooling::Mean,
+    heads: Cow::Borrowed(&[]),
     tokenizer: TokenizerSpec {
         bos: 2,
         eos: 1,
@@ -81,61 +104,74 @@ pub static SPEC: Spec = Spec {
         add_eos: false,
         add_space_prefix: false,
     },
+    prompts: Cow::Borrowed(&[]),
 };
-/// Tensors of a layer, their offsets counted from its first byte.
-const LAYOUT_0: Layer = Layer {
-    attention: Attention::Sliding,
-    attn_norm: Tensor::new(TensorType::F32, 1, 640, 113664),
-    attn_q: Tensor::new(TensorType::Q5_0, 1024, 640, 484864),
-    attn_k: Tensor::new(TensorType::Q5_0, 256, 640, 0),
-    attn_v: Tensor::new(TensorType::Q8_0, 256, 640, 936448),
-    attn_output: Tensor::new(TensorType::Q4_K, 640, 1024, 116224),
-    attn_q_norm: Tensor::new(TensorType::F32, 1, 256, 935424),
-    attn_k_norm: Tensor::new(TensorType::F32, 1, 256, 112640),
-    post_attention_norm: Tensor::new(TensorType::F32, 1, 640, 3990528),
-    ffn_norm: Tensor::new(TensorType::F32, 1, 640, 3086848),
-    ffn_gate: Tensor::new(TensorType::Q5_0, 2048, 640, 2185728),
-    ffn_up: Tensor::new(TensorType::Q5_0, 2048, 640, 3089408),
-    ffn_down: Tensor::new(TensorType::Q6_K, 640, 2048, 1110528),
-    post_ffw_norm: Tensor::new(TensorType::F32, 1, 640, 3993088),
+/// Tensors of a layer, their offsets counted from its base.
+static BLOCK_0: Block<Tensor> = Block {
+    attn_norm: Some(Norm::plain(vector("attn_norm.weight", 640, 113664))),
+    qkv: Qkv::Split([
+        Linear::plain(matrix("attn_q.weight", Q5_0, 1024, 640, 484864)),
+        Linear::plain(matrix("attn_k.weight", Q5_0, 256, 640, 0)),
+        Linear::plain(matrix("attn_v.weight", Q8_0, 256, 640, 936448)),
+    ]),
+    qk_norm: Some([
+        Norm::plain(vector("attn_q_norm.weight", 256, 935424)),
+        Norm::plain(vector("attn_k_norm.weight", 256, 112640)),
+    ]),
+    attn_output: Linear::plain(matrix("attn_output.weight", Q4_K, 640, 1024, 116224)),
+    attn_join: Join::AddNormed(
+        Norm::plain(vector("post_attention_norm.weight", 640, 3990528)),
+    ),
+    ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 640, 3086848))),
+    gate: Some(Linear::plain(matrix("ffn_gate.weight", Q5_0, 2048, 640, 2185728))),
+    up: Linear::plain(matrix("ffn_up.weight", Q5_0, 2048, 640, 3089408)),
+    down: Linear::plain(matrix("ffn_down.weight", Q6_K, 640, 2048, 1110528)),
+    activation: Activation::GeluTanh,
+    ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 640, 3993088))),
 };
-/// Tensors of a layer, their offsets counted from its first byte.
-const LAYOUT_1: Layer = Layer {
-    attention: Attention::Sliding,
-    attn_norm: Tensor::new(TensorType::F32, 1, 640, 113664),
-    attn_q: Tensor::new(TensorType::Q5_0, 1024, 640, 484864),
-    attn_k: Tensor::new(TensorType::Q5_0, 256, 640, 0),
-    attn_v: Tensor::new(TensorType::Q5_0, 256, 640, 936448),
-    attn_output: Tensor::new(TensorType::Q4_K, 640, 1024, 116224),
-    attn_q_norm: Tensor::new(TensorType::F32, 1, 256, 935424),
-    attn_k_norm: Tensor::new(TensorType::F32, 1, 256, 112640),
-    post_attention_norm: Tensor::new(TensorType::F32, 1, 640, 3591168),
-    ffn_norm: Tensor::new(TensorType::F32, 1, 640, 2687488),
-    ffn_gate: Tensor::new(TensorType::Q5_0, 2048, 640, 1786368),
-    ffn_up: Tensor::new(TensorType::Q5_0, 2048, 640, 2690048),
-    ffn_down: Tensor::new(TensorType::Q4_K, 640, 2048, 1049088),
-    post_ffw_norm: Tensor::new(TensorType::F32, 1, 640, 3593728),
+/// Tensors of a layer, their offsets counted from its base.
+static BLOCK_1: Block<Tensor> = Block {
+    attn_norm: Some(Norm::plain(vector("attn_norm.weight", 640, 113664))),
+    qkv: Qkv::Split([
+        Linear::plain(matrix("attn_q.weight", Q5_0, 1024, 640, 484864)),
+        Linear::plain(matrix("attn_k.weight", Q5_0, 256, 640, 0)),
+        Linear::plain(matrix("attn_v.weight", Q5_0, 256, 640, 936448)),
+    ]),
+    qk_norm: Some([
+        Norm::plain(vector("attn_q_norm.weight", 256, 935424)),
+        Norm::plain(vector("attn_k_norm.weight", 256, 112640)),
+    ]),
+    attn_output: Linear::plain(matrix("attn_output.weight", Q4_K, 640, 1024, 116224)),
+    attn_join: Join::AddNormed(
+        Norm::plain(vector("post_attention_norm.weight", 640, 3591168)),
+    ),
+    ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 640, 2687488))),
+    gate: Some(Linear::plain(matrix("ffn_gate.weight", Q5_0, 2048, 640, 1786368))),
+    up: Linear::plain(matrix("ffn_up.weight", Q5_0, 2048, 640, 2690048)),
+    down: Linear::plain(matrix("ffn_down.weight", Q4_K, 640, 2048, 1049088)),
+    activation: Activation::GeluTanh,
+    ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 640, 3593728))),
 };
-/// Each layer's first byte and kind of attention.
+/// Each layer's base, window and RoPE table.
 static LAYERS: [Layer; 18] = [
-    LAYOUT_0.at(178288160, Attention::Sliding),
-    LAYOUT_0.at(182283808, Attention::Sliding),
-    LAYOUT_1.at(186279456, Attention::Sliding),
-    LAYOUT_1.at(189875744, Attention::Sliding),
-    LAYOUT_0.at(193472032, Attention::Sliding),
-    LAYOUT_1.at(197467680, Attention::Full),
-    LAYOUT_1.at(201063968, Attention::Sliding),
-    LAYOUT_0.at(204660256, Attention::Sliding),
-    LAYOUT_1.at(208655904, Attention::Sliding),
-    LAYOUT_1.at(212252192, Attention::Sliding),
-    LAYOUT_0.at(215848480, Attention::Sliding),
-    LAYOUT_1.at(219844128, Attention::Full),
-    LAYOUT_1.at(223440416, Attention::Sliding),
-    LAYOUT_0.at(227036704, Attention::Sliding),
-    LAYOUT_1.at(231032352, Attention::Sliding),
-    LAYOUT_0.at(234628640, Attention::Sliding),
-    LAYOUT_0.at(238624288, Attention::Sliding),
-    LAYOUT_0.at(242619936, Attention::Full),
+    layer(178288160, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(182283808, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(186279456, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(189875744, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(193472032, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(197467680, Window::Full, Some(1), &BLOCK_1),
+    layer(201063968, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(204660256, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(208655904, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(212252192, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(215848480, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(219844128, Window::Full, Some(1), &BLOCK_1),
+    layer(223440416, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(227036704, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(231032352, Window::Sliding(511), Some(0), &BLOCK_1),
+    layer(234628640, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(238624288, Window::Sliding(511), Some(0), &BLOCK_0),
+    layer(242619936, Window::Full, Some(1), &BLOCK_0),
 ];
 /// What a file must match to be the one this was built for.
 pub static FINGERPRINT: Fingerprint = Fingerprint {

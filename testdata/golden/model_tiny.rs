@@ -10,30 +10,27 @@ impl Model for Built {
     type HeadDim = Const<32>;
     type NAttn = Const<96>;
     type Types = Built;
-    fn n_embd(&self) -> Const<128> {
-        Const
-    }
-    fn n_ff(&self) -> Const<160> {
-        Const
-    }
-    fn n_head(&self) -> Const<3> {
-        Const
-    }
-    fn n_head_kv(&self) -> Const<1> {
-        Const
-    }
-    fn head_dim(&self) -> Const<32> {
-        Const
-    }
-    fn n_attn(&self) -> Const<96> {
-        Const
-    }
+    const OPS: Ops = Ops {
+        rms_norm: true,
+        layer_norm: false,
+        fused_qkv: false,
+        qk_norm: true,
+        rope: true,
+        gated: true,
+        plain: false,
+        gelu_tanh: true,
+        gelu_erf: false,
+        silu: false,
+        add: false,
+        add_normed: true,
+        norm_of_sum: false,
+    };
     fn spec(&self) -> &Spec {
         &SPEC
     }
 }
 impl Types for Built {
-    const TYPES: &'static [TensorType] = &[TensorType::Q8_0];
+    const TYPES: &'static [TensorType] = &[Q8_0];
 }
 /// The model's name.
 pub const NAME: &str = "Monomorph Tiny";
@@ -41,14 +38,18 @@ pub const NAME: &str = "Monomorph Tiny";
 pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("gemma-embedding"),
-    license: Some(Cow::Borrowed("MIT OR Apache-2.0")),
-    license_name: None,
-    license_link: None,
-    shape: FileShape::WithDense,
-    choices: BuildOptions {
+    variant: Cow::Borrowed("with dense heads"),
+    license: License {
+        id: Some(Cow::Borrowed("MIT OR Apache-2.0")),
+        name: None,
+        link: None,
+        notice: None,
+    },
+    options: BuildOptions {
         pooling: None,
         n_ctx: None,
     },
+    notes: Cow::Borrowed(&[]),
     n_embd: 128,
     n_ff: 160,
     n_head: 3,
@@ -56,21 +57,35 @@ pub static SPEC: Spec = Spec {
     head_dim: 32,
     n_vocab: 721,
     n_ctx: 256,
-    rms_eps: 0.000001f32,
+    norm: NormKind::Rms(0.000001f32),
     causal: false,
-    attention_radius: 8,
-    attention_scale: 0.17677669f32,
-    pooling: Pooling::Mean,
-    rope_base_full: 1000000f32,
-    rope_base_sliding: 10000f32,
-    rope_divisor_full: 1f32,
-    token_embd: Tensor::new(TensorType::Q8_0, 721, 128, 21344),
-    output_norm: Tensor::new(TensorType::F32, 1, 128, 733824),
-    layers: Cow::Borrowed(&LAYERS),
-    dense: Cow::Borrowed(
+    score_scale: 0.17677669f32,
+    embedding_scale: 11.313708f32,
+    embedding: Embedding {
+        tokens: lookup("token_embd.weight", Q8_0, 721, 128, 21344),
+        token_types: None,
+        positions: None,
+        norm: None,
+    },
+    ropes: Cow::Borrowed(
         &[
-            Tensor::new(TensorType::Q8_0, 256, 128, 734336),
-            Tensor::new(TensorType::Q8_0, 128, 256, 769152),
+            Rope {
+                base: 10000f32,
+                divisor: 1f32,
+            },
+            Rope {
+                base: 1000000f32,
+                divisor: 1f32,
+            },
+        ],
+    ),
+    layers: Cow::Borrowed(&LAYERS),
+    output_norm: Some(Norm::plain(vector("output_norm.weight", 128, 733824))),
+    pooling: Pooling::Mean,
+    heads: Cow::Borrowed(
+        &[
+            Linear::plain(matrix("dense_2.weight", Q8_0, 256, 128, 734336)),
+            Linear::plain(matrix("dense_3.weight", Q8_0, 128, 256, 769152)),
         ],
     ),
     tokenizer: TokenizerSpec {
@@ -81,32 +96,67 @@ pub static SPEC: Spec = Spec {
         add_eos: true,
         add_space_prefix: false,
     },
+    prompts: Cow::Borrowed(
+        &[
+            Prompt::new(
+                &["query", "retrieval-query", "bitext-mining", "reranking"],
+                "task: search result | query: ",
+            ),
+            Prompt::titled(
+                &["document", "retrieval-document"],
+                "title: none | text: ",
+                ["title: ", " | text: "],
+            ),
+            Prompt::new(&["clustering"], "task: clustering | query: "),
+            Prompt::new(
+                &["classification", "multilabel-classification"],
+                "task: classification | query: ",
+            ),
+            Prompt::new(
+                &["code-retrieval", "instruction-retrieval"],
+                "task: code retrieval | query: ",
+            ),
+            Prompt::new(
+                &["sts", "pair-classification"],
+                "task: sentence similarity | query: ",
+            ),
+            Prompt::new(&["summarization"], "task: summarization | query: "),
+            Prompt::new(&["question-answering"], "task: question answering | query: "),
+            Prompt::new(&["fact-checking"], "task: fact checking | query: "),
+        ],
+    ),
 };
-/// Tensors of a layer, their offsets counted from its first byte.
-const LAYOUT_0: Layer = Layer {
-    attention: Attention::Sliding,
-    attn_norm: Tensor::new(TensorType::F32, 1, 128, 0),
-    attn_q: Tensor::new(TensorType::Q8_0, 96, 128, 84992),
-    attn_k: Tensor::new(TensorType::Q8_0, 32, 128, 67456),
-    attn_v: Tensor::new(TensorType::Q8_0, 32, 128, 98048),
-    attn_output: Tensor::new(TensorType::Q8_0, 128, 96, 71808),
-    attn_q_norm: Tensor::new(TensorType::F32, 1, 32, 84864),
-    attn_k_norm: Tensor::new(TensorType::F32, 1, 32, 67328),
-    post_attention_norm: Tensor::new(TensorType::F32, 1, 128, 65792),
-    ffn_norm: Tensor::new(TensorType::F32, 1, 128, 66816),
-    ffn_gate: Tensor::new(TensorType::Q8_0, 160, 128, 22272),
-    ffn_up: Tensor::new(TensorType::Q8_0, 160, 128, 44032),
-    ffn_down: Tensor::new(TensorType::Q8_0, 128, 160, 512),
-    post_ffw_norm: Tensor::new(TensorType::F32, 1, 128, 66304),
+/// Tensors of a layer, their offsets counted from its base.
+static BLOCK_0: Block<Tensor> = Block {
+    attn_norm: Some(Norm::plain(vector("attn_norm.weight", 128, 0))),
+    qkv: Qkv::Split([
+        Linear::plain(matrix("attn_q.weight", Q8_0, 96, 128, 84992)),
+        Linear::plain(matrix("attn_k.weight", Q8_0, 32, 128, 67456)),
+        Linear::plain(matrix("attn_v.weight", Q8_0, 32, 128, 98048)),
+    ]),
+    qk_norm: Some([
+        Norm::plain(vector("attn_q_norm.weight", 32, 84864)),
+        Norm::plain(vector("attn_k_norm.weight", 32, 67328)),
+    ]),
+    attn_output: Linear::plain(matrix("attn_output.weight", Q8_0, 128, 96, 71808)),
+    attn_join: Join::AddNormed(
+        Norm::plain(vector("post_attention_norm.weight", 128, 65792)),
+    ),
+    ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 128, 66816))),
+    gate: Some(Linear::plain(matrix("ffn_gate.weight", Q8_0, 160, 128, 22272))),
+    up: Linear::plain(matrix("ffn_up.weight", Q8_0, 160, 128, 44032)),
+    down: Linear::plain(matrix("ffn_down.weight", Q8_0, 128, 160, 512)),
+    activation: Activation::GeluTanh,
+    ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 128, 66304))),
 };
-/// Each layer's first byte and kind of attention.
+/// Each layer's base, window and RoPE table.
 static LAYERS: [Layer; 6] = [
-    LAYOUT_0.at(119424, Attention::Sliding),
-    LAYOUT_0.at(221824, Attention::Sliding),
-    LAYOUT_0.at(324224, Attention::Sliding),
-    LAYOUT_0.at(426624, Attention::Sliding),
-    LAYOUT_0.at(529024, Attention::Sliding),
-    LAYOUT_0.at(631424, Attention::Full),
+    layer(119424, Window::Sliding(8), Some(0), &BLOCK_0),
+    layer(221824, Window::Sliding(8), Some(0), &BLOCK_0),
+    layer(324224, Window::Sliding(8), Some(0), &BLOCK_0),
+    layer(426624, Window::Sliding(8), Some(0), &BLOCK_0),
+    layer(529024, Window::Sliding(8), Some(0), &BLOCK_0),
+    layer(631424, Window::Full, Some(1), &BLOCK_0),
 ];
 /// What a file must match to be the one this was built for.
 pub static FINGERPRINT: Fingerprint = Fingerprint {

@@ -97,7 +97,7 @@ fn usage_errors_have_their_own_exit_code() {
     }
     let outcome = run(&["embed", "--prompt", "serch", "one"]);
     assert_eq!(outcome.code, Some(2));
-    for name in monomorph::prompts(&monomorph::built::SPEC).iter().flat_map(|prompt| prompt.names) {
+    for name in monomorph::built::SPEC.prompts.iter().flat_map(|prompt| prompt.names) {
         assert!(outcome.stderr.contains(name), "{}", outcome.stderr);
     }
 }

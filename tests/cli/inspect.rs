@@ -2,12 +2,11 @@
 
 use monomorph_gguf::TensorType;
 use monomorph_gguf::writer::Writer;
-use monomorph_spec::FileShape;
 use serde_json::Value;
 
 use super::support::*;
 use super::transcripts;
-use monomorph_testing::tiny::{self, Options};
+use monomorph_testing::tiny::{self, Options, Variant};
 
 #[test]
 fn built_model_is_described_and_fits() {
@@ -23,7 +22,7 @@ fn built_model_is_described_and_fits() {
     let spec = &monomorph::built::SPEC;
     assert_eq!(report["binary"]["fits"], true);
     assert_eq!(report["model"]["n_embd"], spec.n_embd);
-    assert_eq!(report["model"]["variant"], spec.shape.to_string());
+    assert_eq!(report["model"]["variant"], spec.variant.as_ref());
     let counts = report["tensor_types"]
         .as_array()
         .unwrap()
@@ -101,7 +100,7 @@ fn samples(test: &str) -> Folder {
     let folder = Folder::new(&format!("inspect-{test}"));
     folder.write("plain.gguf", &tiny::tiny(TensorType::Q8_0));
     let mixed = Options {
-        shape: FileShape::WithoutDense,
+        variant: Variant::WithoutDense,
         odd: &[("ffn_up", TensorType::F16), ("2.attn_v", TensorType::BF16)],
         ..Options::default()
     };

@@ -12,7 +12,7 @@ fn the_program_and_the_model_have_their_terms() {
     }
     // What the Gemma Terms of Use ask for, word for word.
     let notice = "\nGemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n";
-    match spec.license.as_deref() {
+    match spec.license.id.as_deref() {
         Some("gemma") => assert!(text.contains(notice), "{text}"),
         Some(license) => assert!(text.contains(&format!("states the licence: {license}"))),
         None => (),

@@ -62,7 +62,7 @@ fn a_file_that_was_written_to_is_an_error() {
     drop(file);
     let error = embedder.embed(TEXT).expect_err("other weights");
     assert!(matches!(error, Error::Changed { .. }), "{error}");
-    assert!(error.to_string().contains("was written to after it was opened"), "{error}");
+    assert!(error.to_string().contains("was modified after it was opened"), "{error}");
 }
 
 /// What the manual tells users to do.

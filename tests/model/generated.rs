@@ -22,7 +22,7 @@ use monomorph_encoder::model::Model;
 use monomorph_encoder::select;
 use monomorph_encoder::threads::Team;
 use monomorph_gguf::Header;
-use monomorph_spec::{Attention, Fingerprint, Pooling, Spec};
+use monomorph_spec::{Fingerprint, Ops, Pooling, Spec, Window};
 use monomorph_testing::Random;
 use std::fs;
 use std::path::PathBuf;
@@ -53,6 +53,11 @@ fn assert_says_what_the_header_says(
         (model.n_attn().size(), spec.n_head * spec.head_dim),
     ];
     assert!(dimensions.iter().all(|(constant, field)| constant == field));
+    assert_eq!(ops_of(model), Ops::of(&spec));
+}
+
+fn ops_of<M: Model>(_: &M) -> Ops {
+    M::OPS
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn tiny_says_what_its_header_says() {
     assert_eq!(FINGERPRINT.file_len, bytes.len() as u64);
     assert_eq!(NAME, "Monomorph Tiny");
     let _: Const<128> = Built.n_embd();
-    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (8, 256));
+    assert_eq!((SPEC.layers[0].window, SPEC.n_ctx), (Window::Sliding(8), 256));
 }
 
 #[test]
@@ -76,12 +81,12 @@ fn embeddinggemma_says_what_its_header_says() {
     let _: Const<1152> = Built.n_ff();
     let _: Const<768> = Built.n_attn();
     let _: Const<256> = Built.head_dim();
-    let full: Vec<usize> =
-        (0..SPEC.layers.len()).filter(|i| SPEC.layers[*i].attention == Attention::Full).collect();
-    assert_eq!((SPEC.layers.len(), full), (24, vec![5, 11, 17, 23]));
-    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (256, 2048));
+    let full = SPEC.layers.iter().enumerate().filter(|(_, layer)| layer.window == Window::Full);
+    assert_eq!(full.map(|(i, _)| i).collect::<Vec<_>>(), [5, 11, 17, 23]);
+    assert_eq!((SPEC.layers.len(), SPEC.n_ctx), (24, 2048));
+    assert_eq!(SPEC.layers[0].window, Window::Sliding(256));
     assert_eq!(SPEC.pooling, Pooling::Mean);
-    assert_eq!(SPEC.dense.len(), 2);
+    assert_eq!(SPEC.heads.len(), 2);
     assert_eq!((SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown), (2, 1, Some(3)));
 }
 
@@ -93,9 +98,9 @@ fn gemma3_says_what_its_header_says() {
     assert_eq!(NAME, "Gemma 3 270m");
     let _: Const<640> = Built.n_embd();
     let _: Const<1024> = Built.n_attn();
-    assert!(SPEC.causal && SPEC.dense.is_empty() && !SPEC.tokenizer.add_eos);
-    assert_eq!((SPEC.attention_radius, SPEC.n_ctx), (511, 8192));
-    assert_eq!((SPEC.pooling, SPEC.attention_scale), (Pooling::Mean, 1.0 / 16.0));
+    assert!(SPEC.causal && SPEC.heads.is_empty() && !SPEC.tokenizer.add_eos);
+    assert_eq!((SPEC.layers[0].window, SPEC.n_ctx), (Window::Sliding(511), 8192));
+    assert_eq!((SPEC.pooling, SPEC.score_scale), (Pooling::Mean, 1.0 / 16.0));
 }
 
 /// Constants of a model and the same numbers read at run time give the same bits.

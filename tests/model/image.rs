@@ -5,22 +5,17 @@ use crate::support::{TinyModel, bits, forward, random_ids};
 use monomorph_encoder::select_generic;
 use monomorph_encoder::threads::{Team, Threads};
 use monomorph_gguf::TensorType;
-use monomorph_spec::FileShape;
+use monomorph_testing::tiny::Variant;
 use monomorph_testing::{Random, tiny};
 
 #[test]
 fn an_image_gives_the_bits_of_the_file() {
     // Panels alone, floats beside them, and every shape of file.
     let mixed: &[(&str, TensorType)] = &[("ffn_up", TensorType::F16), ("attn_q", TensorType::BF16)];
-    let shapes = [
-        FileShape::WithDense,
-        FileShape::WithoutDense,
-        FileShape::Ollama,
-        FileShape::LanguageModel,
-    ];
-    for (shape, odd) in shapes.into_iter().flat_map(|shape| [(shape, &[][..]), (shape, mixed)]) {
-        let name = format!("{shape:?} {}", odd.len());
-        let options = tiny::Options { shape, odd, ..Default::default() };
+    let variants = Variant::ALL.into_iter();
+    for (variant, odd) in variants.flat_map(|variant| [(variant, &[][..]), (variant, mixed)]) {
+        let name = format!("{variant:?} {}", odd.len());
+        let options = tiny::Options { variant, odd, ..Default::default() };
         let model = TinyModel::new(&format!("image {name}"), options);
         let mut random = Random(7);
         let texts: Vec<Vec<u32>> = [1, 17, 100]

@@ -2,6 +2,7 @@
 //! one through the library.
 
 mod allocations;
+mod architectures;
 mod changed_file;
 mod examples;
 mod generated;

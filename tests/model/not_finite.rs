@@ -52,7 +52,7 @@ fn the_error_names_the_text() {
 
     for how in [Broken::Nan, Broken::Infinity] {
         let mut bytes = fs::read(SOURCE).expect("the file of the build");
-        damage(&mut bytes, SPEC.token_embd, row, how);
+        damage(&mut bytes, SPEC.embedding.tokens, row, how);
         let path = scratch_file(&format!("one-piece-{how:?}.gguf"));
         fs::write(&path, &bytes).expect("the folder is writable");
         for isa in monomorph_simd::available() {
@@ -86,7 +86,7 @@ fn a_broken_value_in_any_tensor_reaches_the_vector() {
         let whole = TinyModel::new(&name, tiny::Options { weights: kind, ..Default::default() });
         let mut random = Random(11);
         let ids = random_ids(&mut random, whole.spec.n_vocab, 17);
-        let tensors: Vec<(String, Tensor)> = whole
+        let tensors: Vec<_> = whole
             .spec
             .tensors()
             .filter(|(name, _)| !name.starts_with("blk.") || name.starts_with("blk.2."))

@@ -6,14 +6,14 @@ use monomorph_codegen::{Generated, vocab};
 use monomorph_encoder::threads::Team;
 use monomorph_gguf::Header;
 use monomorph_gguf::writer::{Value, Writer};
-use monomorph_spec::{BuildOptions, FileShape, Pooling, Spec};
-use monomorph_testing::tiny::{self, Options};
+use monomorph_spec::{BuildOptions, Pooling, Spec};
+use monomorph_testing::tiny::{self, Options, Variant};
 
 /// A text of every part of the vocabulary.
 const IDS: [u32; 9] = [2, 700, 300, 41, 5, 640, 512, 240, 1];
 
-fn writer(shape: FileShape) -> Writer {
-    tiny::writer(Options { shape, ..Options::default() })
+fn writer(variant: Variant) -> Writer {
+    tiny::writer(Options { variant, ..Options::default() })
 }
 
 /// The vector's bits with every instruction set, which must agree; and a build for the file works.
@@ -43,7 +43,7 @@ fn refusal(name: &str, file: &Writer) -> String {
 
 #[test]
 fn version_2_and_other_alignments_give_the_same_vectors() {
-    let plain = writer(FileShape::WithDense);
+    let plain = writer(Variant::WithDense);
     let expected = embed("plain", &plain);
     assert!(expected.iter().all(|x| f32::from_bits(*x).is_finite()));
     let mut old = plain.clone();
@@ -62,14 +62,14 @@ fn version_2_and_other_alignments_give_the_same_vectors() {
 #[test]
 fn a_missing_rope_base_of_sliding_layers_is_ten_thousand() {
     let key = "gemma-embedding.rope.freq_base_swa";
-    let plain = writer(FileShape::WithDense);
+    let plain = writer(Variant::WithDense);
     let mut missing = plain.clone();
     missing.remove(key);
     assert_eq!(embed("no-base", &missing), embed("base", &plain));
     let mut other = plain;
     other.set(key, 20_000.0);
     assert_ne!(embed("other-base", &other), embed("no-base", &missing), "it does matter");
-    let ollama = writer(FileShape::Ollama);
+    let ollama = writer(Variant::Ollama);
     let mut stated = ollama.clone();
     stated.set("gemma3.rope.freq_base_swa", 10_000.0);
     assert_eq!(embed("ollama", &ollama), embed("ollama-base", &stated));
@@ -79,8 +79,8 @@ fn a_missing_rope_base_of_sliding_layers_is_ten_thousand() {
 #[test]
 fn a_missing_pooling_type_is_the_mean() {
     for (shape, key) in [
-        (FileShape::Ollama, "gemma3.pooling_type"),
-        (FileShape::WithDense, "gemma-embedding.pooling_type"),
+        (Variant::Ollama, "gemma3.pooling_type"),
+        (Variant::WithDense, "gemma-embedding.pooling_type"),
     ] {
         let plain = writer(shape);
         let mut missing = plain.clone();
@@ -90,10 +90,10 @@ fn a_missing_pooling_type_is_the_mean() {
         let path = scratch_file(&format!("odd-{name}.gguf"));
         std::fs::write(&path, missing.to_bytes()).expect("the folder is writable");
         let warnings =
-            Generated::from_file(&path, BuildOptions::default()).expect("a build").warnings;
+            Generated::from_file(&path, BuildOptions::default()).expect("a build").spec.notes;
         assert!(warnings.len() == 1 && warnings[0].contains(key), "{warnings:?}");
         let chosen = BuildOptions { pooling: Some(Pooling::Mean), ..BuildOptions::default() };
-        assert!(Generated::from_file(&path, chosen).expect("a build").warnings.is_empty());
+        assert!(Generated::from_file(&path, chosen).expect("a build").spec.notes.is_empty());
     }
 }
 
@@ -101,7 +101,7 @@ fn a_missing_pooling_type_is_the_mean() {
 #[test]
 fn missing_kinds_of_pieces_are_not_guessed() {
     let key = "tokenizer.ggml.token_type";
-    let mut file = writer(FileShape::WithDense);
+    let mut file = writer(Variant::WithDense);
     file.remove(key);
     assert_eq!(refusal("no-kinds", &file), format!("metadata key {key} is missing"));
 }
@@ -110,7 +110,7 @@ fn missing_kinds_of_pieces_are_not_guessed() {
 #[test]
 fn unused_pieces_at_the_end_change_nothing() {
     const PADDING: usize = 64;
-    let plain = writer(FileShape::WithDense);
+    let plain = writer(Variant::WithDense);
     let n = tiny::vocabulary().len();
     let mut padded = plain.clone();
     for (_, value) in &mut padded.metadata {

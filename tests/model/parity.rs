@@ -18,7 +18,8 @@ use monomorph_encoder::threads::{Team, Threads};
 use monomorph_encoder::{Forward, Workspace, select, select_generic};
 use monomorph_gguf::TensorType;
 use monomorph_quant::{AnyType, FORMATS, panel_kind};
-use monomorph_spec::{FileShape, Pooling, Spec};
+use monomorph_spec::{NormKind, Ops, Pooling, Spec, Window};
+use monomorph_testing::tiny::Variant;
 use monomorph_testing::{Random, tiny};
 use std::sync::atomic::AtomicBool;
 
@@ -65,16 +66,14 @@ impl Case {
         spec.layers = spec.layers[..layers].to_vec().into();
         spec.pooling = pooling;
         if !dense {
-            spec.dense = Vec::new().into();
+            spec.heads = Vec::new().into();
         }
         spec
     }
 
     /// Whether any product so far ran on int16 activations.
     fn ints(&self, spec: &Spec) -> bool {
-        let layers = spec.layers.iter().flat_map(|layer| layer.matrices());
-        let mut kinds = layers.chain(spec.dense.iter().copied());
-        kinds.any(|tensor| panel_kind(tensor.kind).is_ints())
+        spec.matrices().any(|tensor| panel_kind(tensor.kind).is_ints())
     }
 
     /// Largest difference of any value of any text to the reference.
@@ -102,7 +101,7 @@ impl Case {
             let mut line = format!("{name}, {layers} layers:");
             for pooling in poolings {
                 let heads: &[bool] =
-                    if self.model.spec.dense.is_empty() { &[false] } else { &[false, true] };
+                    if self.model.spec.heads.is_empty() { &[false] } else { &[false, true] };
                 for dense in heads.iter().copied() {
                     let spec = self.spec(layers, *pooling, dense);
                     let steps = layers + usize::from(dense);
@@ -154,7 +153,7 @@ fn options(weights: TensorType) -> tiny::Options {
 }
 
 fn causal() -> tiny::Options {
-    tiny::Options { shape: FileShape::LanguageModel, ..Default::default() }
+    tiny::Options { variant: Variant::LanguageModel, ..Default::default() }
 }
 
 #[test]
@@ -193,7 +192,7 @@ fn files_of_mixed_types_equal_the_reference() {
 
 #[test]
 fn other_shapes_equal_the_reference() {
-    let ollama = tiny::Options { shape: FileShape::Ollama, ..Default::default() };
+    let ollama = tiny::Options { variant: Variant::Ollama, ..Default::default() };
     Case::new("ollama", ollama).check("Ollama's names", 6..=6, &POOLINGS);
     let many_heads = tiny::Options { n_head_kv: 3, ..Default::default() };
     Case::new("kv-heads", many_heads).check("three key/value heads", 1..=6, &POOLINGS);
@@ -219,7 +218,7 @@ struct Wide(Spec);
 const WIDE: tiny::Options = tiny::Options {
     weights: TensorType::F32,
     odd: &[],
-    shape: FileShape::WithDense,
+    variant: Variant::WithDense,
     pooling: 1,
     n_embd: 256,
     n_ff: 256,
@@ -238,24 +237,8 @@ impl Model for Wide {
     type NAttn = Const<256>;
     type Types = AnyType;
 
-    fn n_embd(&self) -> Const<256> {
-        Const
-    }
-    fn n_ff(&self) -> Const<256> {
-        Const
-    }
-    fn n_head(&self) -> Const<4> {
-        Const
-    }
-    fn n_head_kv(&self) -> Const<1> {
-        Const
-    }
-    fn head_dim(&self) -> Const<64> {
-        Const
-    }
-    fn n_attn(&self) -> Const<256> {
-        Const
-    }
+    const OPS: Ops = Ops::ALL;
+
     fn spec(&self) -> &Spec {
         &self.0
     }
@@ -326,27 +309,38 @@ fn dimensions_and_an_image_change_no_bit(name: &str, case: &Case) {
     }
 }
 
+/// Widens the windows of sliding layers by some positions on each side.
+fn slide(spec: &mut Spec, by: isize) {
+    for layer in spec.layers.to_mut() {
+        if let Window::Sliding(radius) = &mut layer.window {
+            *radius = radius.saturating_add_signed(by);
+        }
+    }
+}
+
 /// A test of the tolerance: it must notice the mistakes that this code could make.
 #[test]
 fn the_tolerance_notices_mistakes() {
     type Change = (&'static str, fn(&mut Spec));
-    let changes: [Change; 9] = [
-        ("a wider window", |spec| spec.attention_radius += 1),
-        ("a narrower window", |spec| spec.attention_radius -= 1),
+    let changes: [Change; 10] = [
+        ("a wider window", |spec| slide(spec, 1)),
+        ("a narrower window", |spec| slide(spec, -1)),
         ("a full layer that slides", |spec| {
-            let sliding = spec.layers[0].attention;
-            spec.layers.to_mut()[5].attention = sliding;
+            let sliding = spec.layers[0].window;
+            spec.layers.to_mut()[5].window = sliding;
         }),
+        ("positions of the other table", |spec| spec.layers.to_mut()[5].rope = Some(0)),
         ("attention of the other direction", |spec| spec.causal = !spec.causal),
-        ("scores of another scale", |spec| spec.attention_scale *= 1.1),
-        ("another epsilon", |spec| spec.rms_eps = 1e-3),
+        ("scores of another scale", |spec| spec.score_scale *= 1.1),
+        ("another epsilon", |spec| spec.norm = NormKind::Rms(1e-3)),
         ("gate and up swapped", |spec| {
-            let layer = &mut spec.layers.to_mut()[3];
-            std::mem::swap(&mut layer.ffn_gate, &mut layer.ffn_up);
+            let block = spec.layers.to_mut()[3].block.to_mut();
+            let gate = block.gate.replace(block.up);
+            block.up = gate.expect("a gate");
         }),
         ("norms swapped", |spec| {
-            let layer = &mut spec.layers.to_mut()[3];
-            std::mem::swap(&mut layer.attn_q_norm, &mut layer.attn_k_norm);
+            let block = spec.layers.to_mut()[3].block.to_mut();
+            block.qk_norm.as_mut().expect("norms").reverse();
         }),
         ("a layer forgotten", |spec| {
             spec.layers.to_mut().remove(2);

@@ -75,7 +75,8 @@ fn every_path_gives_the_same_bits() {
                     let embedder = open(options.kernels(kernels).keep_panels(keep));
                     let info = embedder.info();
                     assert_eq!((info.isa, info.threads), (isa, threads));
-                    let has_none = IS_EMBEDDED || !panel_kind(SPEC.layers[0].attn_q.kind).is_ints();
+                    let has_none =
+                        IS_EMBEDDED || !panel_kind(SPEC.layers[0].block.up.weight.kind).is_ints();
                     assert_eq!(info.kept_bytes > 0, keep && !has_none);
                     let found = regrouped(&embedder, &texts, &mut random);
                     for (i, (found, want)) in found.iter().zip(&want).enumerate() {

@@ -10,7 +10,8 @@ use monomorph_encoder::{Forward, RopeTables, Workspace, select_generic};
 use monomorph_gguf::Header;
 use monomorph_quant::Line;
 use monomorph_simd::available;
-use monomorph_spec::Spec;
+use monomorph_spec::arch::{self, Arch};
+use monomorph_spec::{BuildOptions, Spec};
 use monomorph_testing::{Random, tiny};
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -34,8 +35,14 @@ impl TinyModel {
 
     /// A model file with this content.
     pub fn from_bytes(test: &str, bytes: Vec<u8>) -> TinyModel {
+        TinyModel::among(test, bytes, arch::ALL)
+    }
+
+    /// A model file with this content, of one of these architectures.
+    pub fn among(test: &str, bytes: Vec<u8>, architectures: &[Arch]) -> TinyModel {
         let header = Header::parse(&bytes, bytes.len() as u64).expect("a header");
-        let spec = Spec::from_header(&header).expect("a model");
+        let spec = Spec::from_header_among(&header, BuildOptions::default(), architectures);
+        let spec = spec.expect("a model");
         let path = scratch_file(&format!("{test}.gguf"));
         fs::write(&path, &bytes).expect("the folder is writable");
         TinyModel { bytes, path, spec }
@@ -69,8 +76,7 @@ impl TinyModel {
     /// The tables that a build for this model would hold.
     pub fn rope(&self) -> RopeTables {
         let spec = &self.spec;
-        let [sliding, full] = rope::of_model(spec);
-        RopeTables::new(sliding, full, spec.head_dim / 2)
+        RopeTables::new(rope::of_model(spec).concat(), spec.n_ctx, spec.head_dim / 2)
     }
 }
 

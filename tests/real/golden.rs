@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // Each test crate uses some of it.
 
-use monomorph_spec::{FileShape, Pooling, Spec};
+use monomorph_spec::{Pooling, Spec};
 use serde::Deserialize;
 use std::fs;
 use std::path::PathBuf;
@@ -24,16 +24,13 @@ impl Golden {
     /// The vectors that a model of this spec must have, where they are known: those of the original EmbeddingGemma,
     /// behind the dense heads or before them, or of Gemma 3 270M in float32.
     pub fn of(spec: &Spec) -> Option<Golden> {
-        match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.shape) {
-            (262_144, 768, 24, FileShape::WithoutDense) => {
+        let has_heads = !spec.heads.is_empty();
+        match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.causal, has_heads) {
+            (262_144, 768, 24, false, false) => {
                 Some(Golden::load("embeddings_without_dense.npy", 768))
             }
-            (262_144, 768, 24, FileShape::WithDense | FileShape::Ollama) => {
-                Some(Golden::load("embeddings.npy", 768))
-            }
-            (262_144, 640, 18, FileShape::LanguageModel) => {
-                Some(Golden::gemma3("gemma3.npy", spec.pooling))
-            }
+            (262_144, 768, 24, false, true) => Some(Golden::load("embeddings.npy", 768)),
+            (262_144, 640, 18, true, false) => Some(Golden::gemma3("gemma3.npy", spec.pooling)),
             _ => None,
         }
     }

@@ -64,8 +64,7 @@ fn embed(path: &Path) -> (Cosines, String) {
         golden.texts.iter().map(|text| tokenizer.encode(text, spec.n_ctx).ids).collect();
     let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
 
-    let [sliding, full] = rope::of_model(&spec);
-    let tables = RopeTables::new(sliding, full, spec.head_dim / 2);
+    let tables = RopeTables::new(rope::of_model(&spec).concat(), spec.n_ctx, spec.head_dim / 2);
     let weights = Weights::map(&File::open(path).expect("the file")).expect("a mapping");
     let encoder =
         select_generic(available()[0], spec.clone(), weights, tables).expect("an encoder");

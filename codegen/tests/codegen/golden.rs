@@ -16,21 +16,21 @@ use xxhash_rust::xxh3::xxh3_64;
 fn tiny_model() {
     let generated = Generated::from_file(&testdata("tiny.gguf"), BuildOptions::default()).unwrap();
     check(&generated, "tiny");
-    assert!(generated.warnings.is_empty());
+    assert!(generated.spec.notes.is_empty());
 }
 
 #[test]
 fn embeddinggemma() {
     let generated = from_header("embeddinggemma-300m-Q8_0.header.gguf");
     check(&generated, "embeddinggemma");
-    assert!(generated.warnings.is_empty());
+    assert!(generated.spec.notes.is_empty());
 }
 
 #[test]
 fn gemma3() {
     let generated = from_header("gemma3-270m-Q4_K_M.header.gguf");
     check(&generated, "gemma3");
-    assert_eq!(generated.warnings.len(), 2);
+    assert_eq!(generated.spec.notes.len(), 2);
 }
 
 /// From a model's own header, with its vocabulary cut short.
@@ -57,7 +57,7 @@ fn check(generated: &Generated, model: &str) {
         assert!(words.clone().all(|word| word != verb), "{verb} in {model}");
     }
     let lines = source.lines().count();
-    assert!(lines <= 150, "{lines} lines for {model}");
+    assert!(lines <= 200, "{lines} lines for {model}");
 
     // The tables are binary: their lengths and hashes say that every platform builds the same ones.
     let mut tables = String::new();

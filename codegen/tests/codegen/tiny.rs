@@ -4,11 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use monomorph_gguf::{Header, Piece, PieceKind, TensorType, Vocabulary};
-use monomorph_spec::{Attention, FileShape, Spec};
-use monomorph_testing::tiny::{self, Options, tiny, tiny_with};
-
-const SHAPES: [FileShape; 4] =
-    [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama, FileShape::LanguageModel];
+use monomorph_spec::{Spec, Window};
+use monomorph_testing::tiny::{self, Options, Variant, tiny, tiny_with};
 
 #[test]
 fn tiny_gguf_is_what_the_generator_writes() {
@@ -31,20 +28,20 @@ fn tiny_gguf_is_what_the_generator_writes() {
 #[test]
 fn every_variant_is_a_model() {
     for weights in [TensorType::Q8_0, TensorType::F32, TensorType::F16, TensorType::BF16] {
-        for shape in SHAPES {
-            let bytes = tiny_with(Options { weights, shape, ..Options::default() });
+        for variant in Variant::ALL {
+            let bytes = tiny_with(Options { weights, variant, ..Options::default() });
             let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
             let spec = Spec::from_header(&header).unwrap();
-            assert_eq!(spec.shape, shape);
-            assert_eq!(spec.layers[0].attn_q.kind, weights);
-            assert_eq!(spec.token_embd.kind, weights);
-            assert_eq!(spec.dense.len(), if shape.has_dense() { 2 } else { 0 });
-            assert_eq!(spec.causal, shape == FileShape::LanguageModel);
+            assert_eq!(spec.variant, variant.words());
+            assert!(spec.matrices().all(|matrix| matrix.kind == weights));
+            assert_eq!(spec.embedding.tokens.kind, weights);
+            assert_eq!(spec.heads.len(), variant.dense_names().len());
+            assert_eq!(spec.causal, variant == Variant::LanguageModel);
             assert_eq!(spec.tokenizer.add_eos, !spec.causal);
-            let full: Vec<usize> =
-                (0..6).filter(|&i| spec.layers[i].attention == Attention::Full).collect();
-            let radius = if spec.causal { 15 } else { 8 };
-            assert_eq!((full, spec.attention_radius), (vec![5], radius));
+            let sliding = Window::Sliding(if spec.causal { 15 } else { 8 });
+            for (i, layer) in spec.layers.iter().enumerate() {
+                assert_eq!(layer.window, if i == 5 { Window::Full } else { sliding });
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 
 /// The size of one axis of a matrix.
 pub trait Dim: Copy + Send + Sync + 'static {
+    /// The dimension of this size; a constant one is of no other.
+    fn of(size: usize) -> Self;
     /// The number of elements along the axis.
     fn size(self) -> usize;
 }
@@ -19,12 +21,21 @@ pub struct Dyn(pub usize);
 
 impl<const N: usize> Dim for Const<N> {
     #[inline(always)]
+    fn of(size: usize) -> Self {
+        debug_assert_eq!(size, N);
+        Const
+    }
+    #[inline(always)]
     fn size(self) -> usize {
         N
     }
 }
 
 impl Dim for Dyn {
+    #[inline(always)]
+    fn of(size: usize) -> Self {
+        Dyn(size)
+    }
     #[inline(always)]
     fn size(self) -> usize {
         self.0

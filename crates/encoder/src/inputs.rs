@@ -2,12 +2,14 @@
 
 use crate::dim::Dim;
 use crate::kernels::matmul::Rows;
-use crate::kernels::matrix::Matrix;
 use crate::kernels::quantize::{block_sums, quantize};
 use crate::kernels::rms_norm::{rms_norm, rms_norm_quantize};
 use crate::kernels::tile::BlockSums;
+use crate::model::Model;
+use crate::norm::NormView;
 use monomorph_quant::{BLOCK, PanelKind};
 use monomorph_simd::Isa;
+use monomorph_spec::NormKind;
 
 /// Room for input rows; it grows to the largest product and stays.
 #[derive(Default)]
@@ -44,11 +46,6 @@ pub struct InputPart<'a> {
 }
 
 impl Want {
-    /// What these weights multiply.
-    pub fn of(weights: &[Matrix<'_>]) -> Want {
-        Want::of_kinds(weights.iter().map(Matrix::panel_kind))
-    }
-
     /// What panels of these kinds multiply.
     pub fn of_kinds(kinds: impl Iterator<Item = PanelKind>) -> Want {
         kinds.fold(Want::default(), |want, kind| Want {
@@ -132,23 +129,33 @@ impl<'a> Inputs<'a> {
 }
 
 impl InputPart<'_> {
-    /// Writes row `r`: `RMSNorm(x) * gain`.
+    /// Writes row `r`: `norm(x)`. `scratch` is room for a row.
     #[inline(always)]
-    pub fn norm<I: Isa, N: Dim>(
+    pub fn norm<I: Isa, M: Model, N: Dim>(
         &mut self,
         isa: I,
         n: N,
         r: usize,
         x: &[f32],
-        gain: &[f32],
-        eps: f32,
+        norm: NormView<'_>,
+        scratch: &mut [f32],
     ) {
-        if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
-            self.scales[r] = rms_norm_quantize(isa, n, x, gain, eps, q);
-            self.sum(r);
-        }
-        if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
-            rms_norm(isa, n, x, gain, eps, y);
+        match norm.kind {
+            NormKind::Rms(eps) if const { M::OPS.rms_norm } => {
+                if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
+                    self.scales[r] = rms_norm_quantize(isa, n, x, norm.gain, eps, q);
+                    self.sum(r);
+                }
+                if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
+                    rms_norm(isa, n, x, norm.gain, eps, y);
+                }
+            }
+            _ => {
+                let row = &mut scratch[..n.size()];
+                row.copy_from_slice(&x[..n.size()]);
+                norm.in_place::<I, M, N>(isa, n, row);
+                self.set(isa, n, r, row);
+            }
         }
     }
 

@@ -3,61 +3,86 @@
 use crate::Pass;
 use crate::dim::Dim;
 use crate::inputs::{Want, take};
-use crate::kernels::attention::{Heads, KeysValues, QUERIES, Window, attention};
+use crate::kernels::activation::{GeluErf, GeluTanh, Silu, activate};
+use crate::kernels::attention::{Heads, KeysValues, QUERIES, Window as Visible, attention};
 use crate::kernels::columns::ColumnsMut;
-use crate::kernels::matmul::{GROUP, matmul, matmul_geglu};
-use crate::kernels::matrix::Matrix;
-use crate::kernels::rms_norm::{add_rms_norm, rms_norm_in_place};
-use crate::kernels::rope::rope;
+use crate::kernels::matmul::{GROUP, matmul, matmul_gated};
+use crate::kernels::residual::{add, scale};
+use crate::kernels::rope::rope as rotate;
 use crate::model::Model;
+use crate::norm::NormView;
 use crate::rows::{AllRows, TextRows};
+use crate::weights::Located;
 use monomorph_simd::{Isa, PANEL};
-use monomorph_spec::{Attention, Layer, Spec};
+use monomorph_spec::{Activation, Block, Join, Layer, Linear, Norm, Qkv, Window};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-impl<I: Isa, M: Model> Pass<'_, I, M> {
-    /// `q, k, v = RMSNorm(x) * [Wq Wk Wv]`, the part of a layer before its rows meet in attention.
-    pub(crate) fn project(&mut self, layer: &Layer) {
-        let weights = self.weights;
-        let [q, k, v] = [layer.attn_q, layer.attn_k, layer.attn_v].map(|t| weights.matrix(t));
+/// `with_activation!(Model, activation, |A| body)`: the body with `A` being the activation function, of which only those
+/// of the model are compiled.
+macro_rules! with_activation {
+    ($model:ty, $activation:expr, |$A:ident| $body:expr) => {
+        with_activation!(@ $model, $activation, $A, $body, GeluTanh, GeluErf, Silu)
+    };
+    (@ $model:ty, $activation:expr, $A:ident, $body:expr, $($name:ident),*) => {
+        match $activation {
+            $(Activation::$name if const { <$model>::OPS.has(Activation::$name) } => {
+                type $A = $name;
+                $body
+            })*
+            other => unreachable!("{other:?} in a model without it"),
+        }
+    };
+}
 
-        self.norm(weights.norm(layer.attn_norm), Want::of(&[q, k, v]));
-        self.project_qkv([q, k, v]);
-        self.norm_and_rotate(layer);
+impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
+    /// `q, k, v = norm(x) * [Wq Wk Wv]`, the part of a layer before its rows meet in attention.
+    pub(crate) fn project(&mut self, layer: &Layer, block: &Block<Located>) {
+        self.take_stream(&block.attn_norm, self.want(block.qkv.linears()));
+        self.project_qkv(&block.qkv);
+        self.norm_and_rotate(layer.rope, &block.qk_norm);
     }
 
-    /// `x += attention branch; x += feed-forward branch`, the rest of the layer.
-    pub(crate) fn attend_and_feed_forward(&mut self, layer: &Layer) {
-        let weights = self.weights;
-        let attn_output = weights.matrix(layer.attn_output);
-        let [gate, up] = [layer.ffn_gate, layer.ffn_up].map(|t| weights.matrix(t));
-        let ffn_down = weights.matrix(layer.ffn_down);
+    /// Attention's branch joins the stream, then the feed-forward network's: the rest of the layer.
+    pub(crate) fn attend_and_feed_forward(&mut self, layer: &Layer, block: &Block<Located>) {
+        self.attend(layer.window, self.want(&[block.attn_output]));
+        self.project_branch(self.model.n_attn(), &block.attn_output);
+        self.join(&block.attn_join);
 
-        self.attend(layer.attention, Want::of(&[attn_output]));
-        self.project_branch(self.model.n_attn(), attn_output);
-        self.add_branch(weights.norm(layer.post_attention_norm));
-
-        self.norm(weights.norm(layer.ffn_norm), Want::of(&[gate, up]));
-        self.gate_and_up(gate, up);
-        self.take_gated(Want::of(&[ffn_down]));
-        self.project_branch(self.model.n_ff(), ffn_down);
-        self.add_branch(weights.norm(layer.post_ffw_norm));
+        self.take_stream(&block.ffn_norm, self.want(&[block.gate.unwrap_or(block.up), block.up]));
+        match &block.gate {
+            Some(gate) if const { M::OPS.gated } => self.gate_and_up(gate, block),
+            _ => self.up(&block.up),
+        }
+        self.take_hidden(block, self.want(&[block.down]));
+        self.project_branch(self.model.n_ff(), &block.down);
+        self.join(&block.ffn_join);
     }
 
-    /// `inputs = RMSNorm(x) * gain`
-    fn norm(&mut self, gain: &[f32], want: Want) {
-        let (isa, n, eps) = (self.isa, self.model.n_embd(), self.model.spec().rms_eps);
+    /// The forms in which these maps read their inputs.
+    fn want(&self, linears: &[Linear<Located>]) -> Want {
+        Want::of_kinds(linears.iter().map(|linear| self.weights.matrix(*linear).panel_kind()))
+    }
+
+    /// `inputs = norm(x)`, or `x` as it is.
+    fn take_stream(&mut self, norm: &Option<Norm<Located>>, want: Want) {
+        let (isa, n) = (self.isa, self.model.n_embd());
+        let norm = norm.as_ref().map(|norm| self.norm(norm));
         let per_part = self.rows_per_part();
+        let scratch = self.scratch;
         let x = self.rows.x.chunks(per_part * n.size());
         let lengths = x.clone().map(|x| x.len() / n.size());
         let inputs = self.rows.inputs.parts(n.size(), want, lengths);
-        self.team.for_each(x.zip(inputs), |_, (x, mut inputs)| {
+        self.team.for_each(x.zip(inputs), |thread, (x, mut inputs)| {
+            let row = &mut lock(&scratch[thread]).row;
             isa.vectorize(
                 #[inline(always)]
                 || {
                     for (r, x) in x.chunks_exact(n.size()).enumerate() {
-                        inputs.norm(isa, n, r, x, gain, eps);
+                        match norm {
+                            Some(norm) => inputs.norm::<I, M, _>(isa, n, r, x, norm, row),
+                            None => inputs.set(isa, n, r, x),
+                        }
                     }
                 },
             );
@@ -65,25 +90,25 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     }
 
     /// `qkv = inputs * [Wq Wk Wv]`
-    fn project_qkv(&mut self, [q, k, v]: [Matrix<'_>; 3]) {
+    fn project_qkv(&mut self, qkv: &Qkv<Located>) {
         let (isa, n_embd) = (self.isa, self.model.n_embd());
-        let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
-        let width = n_q + 2 * n_kv;
-        let rows =
-            self.rows.inputs.for_product(self.rows.len(), n_embd.size(), Want::of(&[q, k, v]));
+        let (weights, scratch) = (self.weights, self.scratch);
+        let width = self.model.n_attn().size() + 2 * self.n_kv();
+        let want = self.want(qkv.linears());
+        let rows = self.rows.inputs.for_product(self.rows.len(), n_embd.size(), want);
         let out = ColumnsMut::new(self.rows.qkv, width);
         let parts = out.parts(shares(width / PANEL, self.team.threads()));
-        let scratch = self.scratch;
         self.team.for_each(parts, |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
             // A part may lie in several of the matrices.
             let mut skip = first;
-            for (weights, n) in [(q, n_q), (k, n_kv), (v, n_kv)] {
-                let n = n / PANEL;
+            for linear in qkv.linears() {
+                let n = linear.weight.rows / PANEL;
                 if skip >= n {
                     skip -= n;
                     continue;
                 }
+                let weights = weights.matrix(*linear);
                 let width = ((n - skip) * PANEL).min(out.width());
                 let (mut here, rest) = out.split_at(width);
                 matmul::<_, _, M::Types>(isa, n_embd, rows, weights, skip, panels, &mut here);
@@ -93,14 +118,13 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     }
 
     /// Normalises and rotates the heads of queries and keys, and puts keys and values where attention reads them.
-    fn norm_and_rotate(&mut self, layer: &Layer) {
-        let (isa, model, tables, attention) = (self.isa, self.model, self.rope, layer.attention);
-        let (d, eps) = (model.head_dim(), model.spec().rms_eps);
-        let (n_q, n_kv) = (model.n_attn().size(), self.n_kv());
+    /// Queries are scaled on the way.
+    fn norm_and_rotate(&mut self, rope: Option<u8>, qk_norm: &Option<[Norm<Located>; 2]>) {
+        let (isa, d, tables) = (self.isa, self.model.head_dim(), self.rope);
+        let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
         let width = n_q + 2 * n_kv;
-        let q_gain = self.weights.norm(layer.attn_q_norm);
-        let k_gain = self.weights.norm(layer.attn_k_norm);
-        let score_scale = model.spec().attention_scale;
+        let norms = qk_norm.as_ref().map(|norms| norms.each_ref().map(|norm| self.norm(norm)));
+        let score_scale = self.model.spec().score_scale;
         let per_part = self.rows_per_part();
         let rows = &mut self.rows;
         let [mut qkv, mut keys, mut values] = [&mut *rows.qkv, &mut *rows.keys, &mut *rows.values];
@@ -116,16 +140,24 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                     let kv = keys.chunks_exact_mut(n_kv).zip(values.chunks_exact_mut(n_kv));
                     let rows = qkv.chunks_exact_mut(width).zip(kv);
                     for (t, (row, (key, value))) in rows.enumerate() {
-                        let (cos, sin) = tables.at(attention, first + t);
+                        let angles = rope.map(|rope| tables.at(rope, first + t));
                         let (q, kv) = row.split_at_mut(n_q);
                         let (k, v) = kv.split_at_mut(n_kv);
-                        for head in q.chunks_exact_mut(d.size()) {
-                            rms_norm_in_place(isa, d, head, q_gain, eps);
-                            rope(isa, d, head, cos, sin, score_scale);
-                        }
-                        for head in k.chunks_exact_mut(d.size()) {
-                            rms_norm_in_place(isa, d, head, k_gain, eps);
-                            rope(isa, d, head, cos, sin, 1.0);
+                        for (heads, which, factor) in [(q, 0, score_scale), (&mut *k, 1, 1.0)] {
+                            for head in heads.chunks_exact_mut(d.size()) {
+                                match &norms {
+                                    Some(norms) if const { M::OPS.qk_norm } => {
+                                        norms[which].in_place::<I, M, _>(isa, d, head);
+                                    }
+                                    _ => {}
+                                }
+                                match angles {
+                                    Some((cos, sin)) if const { M::OPS.rope } => {
+                                        rotate(isa, d, head, cos, sin, factor);
+                                    }
+                                    _ => scale(isa, d, head, factor),
+                                }
+                            }
                         }
                         key.copy_from_slice(k);
                         value.copy_from_slice(v);
@@ -136,7 +168,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
     }
 
     /// `inputs = softmax(q K^T) V`, the heads side by side.
-    fn attend(&mut self, kind: Attention, want: Want) {
+    fn attend(&mut self, window: Window, want: Want) {
         let (isa, model) = (self.isa, self.model);
         let heads = Heads {
             n_head: model.n_head(),
@@ -145,7 +177,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         };
         let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
         let width = n_attn.size() + 2 * n_kv;
-        let window = window(model.spec(), kind);
+        let window = visible(window, model.spec().causal);
         let (scratch, AllRows { texts, keys, values }) = (self.scratch, self.all);
         let (range, qkv) = (self.rows.range.clone(), &*self.rows.qkv);
         // Sixteen tokens each, or fewer where threads would have nothing to do.
@@ -176,69 +208,106 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         });
     }
 
-    /// `branch = inputs * W`
-    fn project_branch<K: Dim>(&mut self, k: K, weights: Matrix<'_>) {
-        let (isa, n) = (self.isa, self.model.n_embd().size());
-        let sizes = shares(n / PANEL, self.team.threads());
-        let rows = self.rows.inputs.for_product(self.rows.len(), k.size(), Want::of(&[weights]));
-        let out = ColumnsMut::new(self.rows.branch, n);
-        let scratch = self.scratch;
+    /// `branch = inputs * W + b`
+    fn project_branch<K: Dim>(&mut self, k: K, linear: &Linear<Located>) {
+        let branch = std::mem::take(&mut self.rows.branch);
+        self.product(k, linear, ColumnsMut::new(branch, self.model.n_embd().size()));
+        self.rows.branch = branch;
+    }
+
+    /// `hidden = inputs * Wup + b`
+    fn up(&mut self, up: &Linear<Located>) {
+        let hidden = std::mem::take(&mut self.rows.hidden);
+        let out = ColumnsMut::new(hidden, self.model.n_ff().size());
+        self.product(self.model.n_embd(), up, out);
+        self.rows.hidden = hidden;
+    }
+
+    /// `out = inputs * W + b`
+    fn product<K: Dim>(&self, k: K, linear: &Linear<Located>, out: ColumnsMut<'_>) {
+        let (isa, scratch) = (self.isa, self.scratch);
+        let (weights, want) = (self.weights.matrix(*linear), self.want(&[*linear]));
+        let sizes = shares(out.width() / PANEL, self.team.threads());
+        let rows = self.rows.inputs.for_product(self.rows.len(), k.size(), want);
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
             matmul::<_, _, M::Types>(isa, k, rows, weights, first, panels, &mut out);
         });
     }
 
-    /// `x += RMSNorm(branch) * gain`
-    fn add_branch(&mut self, gain: &[f32]) {
-        let (isa, n, eps) = (self.isa, self.model.n_embd(), self.model.spec().rms_eps);
+    /// The branch joins the residual stream.
+    fn join(&mut self, join: &Join<Located>) {
+        let (isa, n) = (self.isa, self.model.n_embd());
+        let norm = match join {
+            Join::Add => None,
+            Join::AddNormed(norm) | Join::NormOfSum(norm) => Some(self.norm(norm)),
+        };
         let part = self.rows_per_part() * n.size();
         let x = self.rows.x.chunks_mut(part);
-        let branch = self.rows.branch.chunks(part);
+        let branch = self.rows.branch.chunks_mut(part);
         self.team.for_each(x.zip(branch), |_, (x, branch)| {
             isa.vectorize(
                 #[inline(always)]
                 || {
-                    let rows = x.chunks_exact_mut(n.size()).zip(branch.chunks_exact(n.size()));
+                    let rows = x.chunks_exact_mut(n.size()).zip(branch.chunks_exact_mut(n.size()));
                     for (x, branch) in rows {
-                        add_rms_norm(isa, n, x, branch, gain, eps);
+                        match (join, &norm) {
+                            (Join::AddNormed(_), Some(norm)) if const { M::OPS.add_normed } => {
+                                norm.add::<I, M, _>(isa, n, x, branch);
+                            }
+                            (Join::NormOfSum(_), Some(norm)) if const { M::OPS.norm_of_sum } => {
+                                add(isa, n, x, branch);
+                                norm.in_place::<I, M, _>(isa, n, x);
+                            }
+                            _ => add(isa, n, x, branch),
+                        }
                     }
                 },
             );
         });
     }
 
-    /// `gated = gelu(inputs * Wgate) * (inputs * Wup)`
-    fn gate_and_up(&mut self, gate: Matrix<'_>, up: Matrix<'_>) {
-        let (isa, n_embd, n) = (self.isa, self.model.n_embd(), self.model.n_ff().size());
-        let sizes = shares(n / PANEL, self.team.threads());
-        let rows =
-            self.rows.inputs.for_product(self.rows.len(), n_embd.size(), Want::of(&[gate, up]));
-        let out = ColumnsMut::new(self.rows.gated, n);
-        let scratch = self.scratch;
-        self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
-            let panels = &mut lock(&scratch[thread]).panels;
-            matmul_geglu::<_, _, M::Types>(isa, n_embd, rows, gate, up, first, panels, &mut out);
+    /// `hidden = activation(inputs * Wgate + b) * (inputs * Wup + b)`
+    fn gate_and_up(&mut self, gate: &Linear<Located>, block: &Block<Located>) {
+        let (isa, n_embd, scratch) = (self.isa, self.model.n_embd(), self.scratch);
+        let (linears, want) = ([*gate, block.up], self.want(&[*gate, block.up]));
+        let pair = linears.map(|linear| self.weights.matrix(linear));
+        let rows = self.rows.inputs.for_product(self.rows.len(), n_embd.size(), want);
+        let out = ColumnsMut::new(self.rows.hidden, self.model.n_ff().size());
+        let parts = out.parts(shares(self.model.n_ff().size() / PANEL, self.team.threads()));
+        self.team.for_each(parts, |thread, (first, mut out)| {
+            let (panels, out) = (&mut lock(&scratch[thread]).panels, &mut out);
+            with_activation!(M, block.activation, |A| {
+                matmul_gated::<_, _, M::Types, A>(isa, n_embd, rows, pair, first, panels, out);
+            });
         });
     }
 
-    /// `inputs = gated`
-    fn take_gated(&mut self, want: Want) {
+    /// `inputs = hidden`, or `activation(hidden)` of a network without a gate.
+    fn take_hidden(&mut self, block: &Block<Located>, want: Want) {
         let (isa, n) = (self.isa, self.model.n_ff());
         let per_part = self.rows_per_part();
-        let gated = self.rows.gated.chunks(per_part * n.size());
-        let lengths = gated.clone().map(|rows| rows.len() / n.size());
+        let hidden = self.rows.hidden.chunks_mut(per_part * n.size());
+        let lengths = parts_of(self.rows.range.len(), per_part);
         let inputs = self.rows.inputs.parts(n.size(), want, lengths);
-        self.team.for_each(gated.zip(inputs), |_, (gated, mut inputs)| {
+        self.team.for_each(hidden.zip(inputs), |_, (hidden, mut inputs)| {
             isa.vectorize(
                 #[inline(always)]
                 || {
-                    for (r, row) in gated.chunks_exact(n.size()).enumerate() {
+                    if const { M::OPS.plain } && block.gate.is_none() {
+                        with_activation!(M, block.activation, |A| activate::<A, _>(isa, hidden));
+                    }
+                    for (r, row) in hidden.chunks_exact(n.size()).enumerate() {
                         inputs.set(isa, n, r, row);
                     }
                 },
             );
         });
+    }
+
+    /// A norm of the model.
+    fn norm(&self, norm: &Norm<Located>) -> NormView<'a> {
+        NormView::new(self.model.spec().norm, self.weights, norm)
     }
 
     /// Floats of a token's keys, and of its values.
@@ -261,13 +330,18 @@ pub(crate) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + 
     std::iter::repeat_n(long, if long > 0 { threads } else { 0 }).chain(std::iter::repeat(short))
 }
 
-/// What a token sees in a layer of this kind.
-fn window(spec: &Spec, kind: Attention) -> Window {
-    let before = match kind {
-        Attention::Sliding => spec.attention_radius,
-        Attention::Full => Window::ALL.before,
+/// What a token sees in a layer with this window.
+fn visible(window: Window, causal: bool) -> Visible {
+    let before = match window {
+        Window::Sliding(radius) => radius,
+        Window::Full => Visible::ALL.before,
     };
-    Window { before, after: if spec.causal { 0 } else { before } }
+    Visible { before, after: if causal { 0 } else { before } }
+}
+
+/// `all` rows in parts of `size`; the last has what is left.
+fn parts_of(all: usize, size: usize) -> impl Iterator<Item = usize> + Send {
+    (0..all).step_by(size).map(move |first| size.min(all - first))
 }
 
 /// Parts of an operation for each thread of the team: two leave something to take over from a thread that is late.

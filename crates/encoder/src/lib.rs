@@ -17,11 +17,13 @@ mod inputs;
 pub mod kernels;
 mod layer;
 pub mod model;
+mod norm;
 mod pooling;
 mod rope;
 mod rows;
 mod schedule;
 mod select;
+mod tensors;
 pub mod threads;
 pub mod weights;
 mod workspace;
@@ -31,11 +33,16 @@ pub use schedule::{Cancelled, Scheduler};
 pub use select::{select, select_generic};
 pub use workspace::{Workspace, bytes_for as workspace_bytes};
 
-use crate::model::Model;
+use crate::dim::Dim;
+use crate::model::{Model, Runtime};
+use crate::norm::NormView;
+use crate::tensors::Tensors;
 use crate::threads::{Team, Threads};
 use crate::weights::Weights;
 use monomorph_simd::Isa;
+use monomorph_spec::Embedding;
 use rows::{AllRows, RowsMut};
+use std::any::TypeId;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +53,7 @@ pub struct Encoder<I: Isa, M: Model> {
     isa: I,
     model: M,
     weights: Weights,
+    tensors: Tensors,
     rope: RopeTables,
 }
 
@@ -62,6 +70,8 @@ pub trait Forward: Send + Sync {
     ) -> Result<(), Cancelled>;
     /// The instruction set's name.
     fn isa(&self) -> &'static str;
+    /// Whether it was compiled for this model.
+    fn is_specialized(&self) -> bool;
     /// See [`Weights::keep_panels`].
     fn keep_panels(&mut self, threads: &Threads) -> io::Result<()>;
     /// Private memory of the kept panels, in bytes.
@@ -94,7 +104,8 @@ struct Pass<'a, I: Isa, M: Model> {
 impl<I: Isa, M: Model> Encoder<I, M> {
     /// An encoder; the weights must fit the model's spec and the tables its window and heads.
     pub fn new(isa: I, model: M, weights: Weights, rope: RopeTables) -> Self {
-        Encoder { isa, model, weights, rope }
+        let tensors = Tensors::new(model.spec(), &weights);
+        Encoder { isa, model, weights, tensors, rope }
     }
 }
 
@@ -110,10 +121,10 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         out: &mut [f32],
     ) -> Result<(), Cancelled> {
         let spec = self.model.spec();
-        workspace.lay_out(spec, texts, team.threads());
+        workspace.lay_out(spec, self.tensors.want, texts, team.threads());
         let rows = workspace.step(0).rows;
         let share = self.share(team, rows.len());
-        self.embed_tokens(texts, rows.x);
+        self.embed_tokens(texts, rows);
         // Step n ends layer n - 1 and begins layer n: threads have to meet before attention only.
         for n in 0..=spec.layers.len() {
             if cancel.load(Ordering::Relaxed) {
@@ -123,8 +134,8 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         }
         let Step { all, rows, scratch, pooled } = workspace.step(0);
         let mut pass = self.pass(team, scratch, all, rows);
-        pass.pool(&mut pooled[0]);
-        pass.dense_heads(pooled, out);
+        pass.pool(&self.tensors.output_norm, &mut pooled[0]);
+        pass.dense_heads(&self.tensors.heads, pooled, out);
         Ok(())
     }
 
@@ -132,8 +143,14 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         I::NAME
     }
 
+    fn is_specialized(&self) -> bool {
+        TypeId::of::<M>() != TypeId::of::<Runtime>()
+    }
+
     fn keep_panels(&mut self, threads: &Threads) -> io::Result<()> {
-        self.weights.keep_panels(self.isa, self.model.spec(), threads)
+        self.weights.keep_panels(self.isa, self.model.spec(), threads)?;
+        self.tensors = Tensors::new(self.model.spec(), &self.weights);
+        Ok(())
     }
 
     fn kept_bytes(&self) -> usize {
@@ -142,23 +159,35 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
 
     fn cost(&self, tokens: usize) -> u64 {
         let spec = self.model.spec();
-        let weights = spec.layers.iter().flat_map(|layer| layer.named());
-        let products: usize = weights.map(|(_, tensor)| tensor.rows * tensor.cols).sum();
-        let attention = 2 * spec.n_head * spec.head_dim * spec.layers.len() * tokens;
-        (tokens * (products + attention)) as u64
+        let attention = 2 * spec.n_attn() * spec.layers.len() * tokens;
+        (tokens * (self.tensors.multiply_adds + attention)) as u64
     }
 }
 
 impl<I: Isa, M: Model> Encoder<I, M> {
-    /// `x = token_embd[id] * sqrt(n_embd)`
-    fn embed_tokens(&self, texts: &[&[u32]], x: &mut [f32]) {
-        let n = self.model.spec().n_embd;
-        let scale = (n as f32).sqrt();
-        let table = self.model.spec().token_embd;
-        let ids = texts.iter().flat_map(|ids| ids.iter());
-        for (id, x) in ids.zip(x.chunks_exact_mut(n)) {
-            self.weights.decode_row(table, *id as usize, x);
-            x.iter_mut().for_each(|x| *x *= scale);
+    /// `x = norm(token_embd[id] * scale + token_types[0] + position_embd[t])`
+    fn embed_tokens(&self, texts: &[&[u32]], rows: RowsMut<'_>) {
+        let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
+        let Embedding { tokens, token_types, positions, norm } = self.tensors.embedding;
+        let norm = norm.map(|norm| NormView::new(spec.norm, &self.weights, &norm));
+        let places = texts.iter().flat_map(|ids| ids.iter().enumerate());
+        // The branch's rows are free until the first layer: room for what is added.
+        let rows = rows.x.chunks_exact_mut(n.size()).zip(rows.branch.chunks_exact_mut(n.size()));
+        for ((t, id), (x, added)) in places.zip(rows) {
+            self.weights.decode_row(tokens, *id as usize, x);
+            x.iter_mut().for_each(|x| *x *= spec.embedding_scale);
+            for (table, row) in [(token_types, 0), (positions, t)] {
+                if let Some(table) = table {
+                    self.weights.decode_row(table, row, added);
+                    x.iter_mut().zip(&*added).for_each(|(x, added)| *x += added);
+                }
+            }
+            if let Some(norm) = norm {
+                isa.vectorize(
+                    #[inline(always)]
+                    || norm.in_place::<I, M, _>(isa, n, x),
+                );
+            }
         }
     }
 
@@ -173,10 +202,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         } else {
             even
         };
-        let mut matrices = spec.layers.iter().flat_map(|layer| layer.matrices());
-        let cut = threads > 1
-            && rows >= FEWEST_ROWS * threads
-            && matrices.all(|tensor| self.weights.matrix(tensor).is_panels());
+        let cut = threads > 1 && rows >= FEWEST_ROWS * threads && self.tensors.all_panels;
         cut.then_some(size)
     }
 
@@ -184,14 +210,13 @@ impl<I: Isa, M: Model> Encoder<I, M> {
     /// projections.
     fn step(&self, team: &Team, share: Option<usize>, n: usize, step: Step<'_>) {
         let Step { all, rows, scratch, .. } = step;
-        let layers = &self.model.spec().layers;
-        let (done, next) = (n.checked_sub(1).map(|done| &layers[done]), layers.get(n));
+        let (layers, blocks) = (&self.model.spec().layers, &self.tensors.blocks);
         let advance = |mut pass: Pass<'_, I, M>| {
-            if let Some(layer) = done {
-                pass.attend_and_feed_forward(layer);
+            if let Some(done) = n.checked_sub(1) {
+                pass.attend_and_feed_forward(&layers[done], &blocks[done]);
             }
-            if let Some(layer) = next {
-                pass.project(layer);
+            if let Some(next) = layers.get(n) {
+                pass.project(next, &blocks[n]);
             }
         };
         match share {
@@ -210,7 +235,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         all: AllRows<'a>,
         rows: RowsMut<'a>,
     ) -> Pass<'a, I, M> {
-        let Encoder { isa, model, weights, rope } = self;
+        let Encoder { isa, model, weights, rope, .. } = self;
         Pass { isa: *isa, model, weights, rope, team, scratch, all, rows }
     }
 }

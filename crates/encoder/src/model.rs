@@ -1,17 +1,17 @@
-//! A model as the encoder sees it: its dimensions as types, and the [`Spec`] that names its tensors.
+//! A model as the encoder sees it: its dimensions as types, and the [`Spec`] that describes it.
 //!
 //! The build generates one `impl Model` whose dimensions are [`Const`](crate::dim::Const); [`Runtime`] is the same for
 //! any file, with all dimensions [`Dyn`].
 
 use crate::dim::{Dim, Dyn};
 use monomorph_quant::{AnyType, Types};
-use monomorph_spec::Spec;
+use monomorph_spec::{Ops, Spec};
 
-/// A model's dimensions and specification.
+/// A model's dimensions, operations and specification.
 pub trait Model: Send + Sync + 'static {
     /// Width of the residual stream.
     type NEmbd: Dim;
-    /// Width of the feed-forward layer.
+    /// Width of the feed-forward network.
     type NFf: Dim;
     /// Query heads.
     type NHead: Dim;
@@ -23,21 +23,36 @@ pub trait Model: Send + Sync + 'static {
     type NAttn: Dim;
     /// Types of the layers' matrices.
     type Types: Types;
+    /// The operations of the layers: others are not compiled.
+    const OPS: Ops;
+
+    /// The description.
+    fn spec(&self) -> &Spec;
 
     /// Width of the residual stream.
-    fn n_embd(&self) -> Self::NEmbd;
-    /// Width of the feed-forward layer.
-    fn n_ff(&self) -> Self::NFf;
+    fn n_embd(&self) -> Self::NEmbd {
+        Dim::of(self.spec().n_embd)
+    }
+    /// Width of the feed-forward network.
+    fn n_ff(&self) -> Self::NFf {
+        Dim::of(self.spec().n_ff)
+    }
     /// Query heads.
-    fn n_head(&self) -> Self::NHead;
+    fn n_head(&self) -> Self::NHead {
+        Dim::of(self.spec().n_head)
+    }
     /// Key/value heads.
-    fn n_head_kv(&self) -> Self::NHeadKv;
+    fn n_head_kv(&self) -> Self::NHeadKv {
+        Dim::of(self.spec().n_head_kv)
+    }
     /// Width of a head.
-    fn head_dim(&self) -> Self::HeadDim;
+    fn head_dim(&self) -> Self::HeadDim {
+        Dim::of(self.spec().head_dim)
+    }
     /// Width of all query heads together.
-    fn n_attn(&self) -> Self::NAttn;
-    /// Everything else.
-    fn spec(&self) -> &Spec;
+    fn n_attn(&self) -> Self::NAttn {
+        Dim::of(self.spec().n_attn())
+    }
 }
 
 /// Any model, with dimensions read at run time: the generic path.
@@ -51,25 +66,8 @@ impl Model for Runtime {
     type HeadDim = Dyn;
     type NAttn = Dyn;
     type Types = AnyType;
+    const OPS: Ops = Ops::ALL;
 
-    fn n_embd(&self) -> Dyn {
-        Dyn(self.0.n_embd)
-    }
-    fn n_ff(&self) -> Dyn {
-        Dyn(self.0.n_ff)
-    }
-    fn n_head(&self) -> Dyn {
-        Dyn(self.0.n_head)
-    }
-    fn n_head_kv(&self) -> Dyn {
-        Dyn(self.0.n_head_kv)
-    }
-    fn head_dim(&self) -> Dyn {
-        Dyn(self.0.head_dim)
-    }
-    fn n_attn(&self) -> Dyn {
-        Dyn(self.0.n_head * self.0.head_dim)
-    }
     fn spec(&self) -> &Spec {
         &self.0
     }

@@ -5,20 +5,21 @@ use crate::dim::Dyn;
 use crate::inputs::Want;
 use crate::kernels::columns::ColumnsMut;
 use crate::kernels::matmul::matmul;
-use crate::kernels::rms_norm::rms_norm_in_place;
 use crate::kernels::{lanes, lanes_mut};
 use crate::layer::{lock, shares};
 use crate::model::Model;
+use crate::norm::NormView;
+use crate::weights::Located;
 use monomorph_quant::AnyType;
 use monomorph_simd::{Isa, PANEL};
-use monomorph_spec::Pooling;
+use monomorph_spec::{Linear, Norm, Pooling};
 
 impl<I: Isa, M: Model> Pass<'_, I, M> {
-    /// `pooled = mean (or first, or last) of RMSNorm(x) * output_norm` over each text's tokens.
-    pub(crate) fn pool(&mut self, pooled: &mut [f32]) {
+    /// `pooled = mean (or first, or last) of norm(x)` over each text's tokens.
+    pub(crate) fn pool(&mut self, norm: &Option<Norm<Located>>, pooled: &mut [f32]) {
         let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
         let d = spec.n_embd;
-        let gain = self.weights.norm(spec.output_norm);
+        let norm = norm.as_ref().map(|norm| NormView::new(spec.norm, self.weights, norm));
         let mut rest = &mut *self.rows.x;
         let rows = self.all.texts.iter().map(|text| crate::inputs::take(&mut rest, text.len * d));
         let pooled = pooled.chunks_exact_mut(d);
@@ -35,7 +36,9 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                     let count = chosen.len() / d;
                     pooled.fill(0.0);
                     for row in chosen.chunks_exact_mut(d) {
-                        rms_norm_in_place(isa, n, row, gain, spec.rms_eps);
+                        if let Some(norm) = norm {
+                            norm.in_place::<I, M, _>(isa, n, row);
+                        }
                         for (sum, x) in lanes_mut(pooled).iter_mut().zip(lanes(row)) {
                             isa.store(isa.add(isa.load(sum), isa.load(x)), sum);
                         }
@@ -49,19 +52,24 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         });
     }
 
-    /// Multiplies the pooled vectors by the dense heads, if the file has them, and writes texts x n_embd to `out`.
-    pub(crate) fn dense_heads(&mut self, pooled: &mut [Vec<f32>; 2], out: &mut [f32]) {
-        let (isa, m, spec) = (self.isa, self.all.texts.len(), self.model.spec());
-        let mut k = spec.n_embd;
-        for head in spec.dense.iter() {
+    /// Multiplies the pooled vectors by the dense heads and writes texts x n_embd to `out`.
+    pub(crate) fn dense_heads(
+        &mut self,
+        heads: &[Linear<Located>],
+        pooled: &mut [Vec<f32>; 2],
+        out: &mut [f32],
+    ) {
+        let (isa, m) = (self.isa, self.all.texts.len());
+        let mut k = self.model.spec().n_embd;
+        for head in heads {
             let weights = self.weights.matrix(*head);
-            let want = Want::of(&[weights]);
+            let want = Want::of_kinds(std::iter::once(weights.panel_kind()));
             let [from, to] = &mut *pooled;
             for mut inputs in self.rows.inputs.parts(k, want, std::iter::once(m)) {
                 let rows = from.chunks_exact(k).take(m).enumerate();
                 rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row));
             }
-            let n = head.rows;
+            let n = head.weight.rows;
             let rows = self.rows.inputs.for_product(m, k, want);
             let scratch = self.scratch;
             let parts =

@@ -1,32 +1,24 @@
-//! The sines and cosines of RoPE, one table for each kind of layer.
+//! The cosines and sines of RoPE.
 
-use monomorph_spec::Attention;
 use std::borrow::Cow;
 
-/// Tables for all positions of the window.
+/// Tables for all positions of the window, one behind the other.
 pub struct RopeTables {
-    sliding: Cow<'static, [f32]>,
-    full: Cow<'static, [f32]>,
+    tables: Cow<'static, [f32]>,
+    n_ctx: usize,
     half: usize,
 }
 
 impl RopeTables {
-    /// Tables of n_ctx x 2 x `half` floats: for each position the cosines, then the sines, of its `half` angles.
-    pub fn new(
-        sliding: impl Into<Cow<'static, [f32]>>,
-        full: impl Into<Cow<'static, [f32]>>,
-        half: usize,
-    ) -> RopeTables {
-        RopeTables { sliding: sliding.into(), full: full.into(), half }
+    /// Tables of n_ctx x 2 x `half` floats each: for each position the cosines, then the sines, of its `half` angles.
+    pub fn new(tables: impl Into<Cow<'static, [f32]>>, n_ctx: usize, half: usize) -> RopeTables {
+        RopeTables { tables: tables.into(), n_ctx, half }
     }
 
-    /// `(cos, sin)` of a position.
+    /// `(cos, sin)` of a position in table `number`.
     #[inline(always)]
-    pub fn at(&self, attention: Attention, position: usize) -> (&[f32], &[f32]) {
-        let table = match attention {
-            Attention::Sliding => &self.sliding,
-            Attention::Full => &self.full,
-        };
-        table[position * 2 * self.half..(position + 1) * 2 * self.half].split_at(self.half)
+    pub fn at(&self, number: u8, position: usize) -> (&[f32], &[f32]) {
+        let row = usize::from(number) * self.n_ctx + position;
+        self.tables[row * 2 * self.half..(row + 1) * 2 * self.half].split_at(self.half)
     }
 }

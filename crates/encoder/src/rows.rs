@@ -34,8 +34,8 @@ pub struct RowsMut<'a> {
     pub keys: &'a mut [f32],
     /// Values likewise.
     pub values: &'a mut [f32],
-    /// The gated feed-forward layer: rows x n_ff.
-    pub gated: &'a mut [f32],
+    /// The feed-forward network between its two projections: rows x n_ff.
+    pub hidden: &'a mut [f32],
     /// What a layer's branch adds to the residual stream: rows x n_embd.
     pub branch: &'a mut [f32],
 }
@@ -68,7 +68,7 @@ impl<'a> RowsMut<'a> {
             qkv: cut(&mut self.qkv),
             keys: cut(&mut self.keys),
             values: cut(&mut self.values),
-            gated: cut(&mut self.gated),
+            hidden: cut(&mut self.hidden),
             branch: cut(&mut self.branch),
         }
     }

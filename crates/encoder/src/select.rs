@@ -9,6 +9,8 @@ use monomorph_simd::{Isa, Scalar};
 use monomorph_spec::Spec;
 
 /// An encoder for the instruction set of this name; none if this CPU or this version does not have it.
+///
+/// Plain Rust is not compiled again for each model: it takes the generic path, with the same bits.
 pub fn select<M: Model>(
     isa: &str,
     model: M,
@@ -16,12 +18,11 @@ pub fn select<M: Model>(
     rope: RopeTables,
 ) -> Option<Box<dyn Forward>> {
     match isa {
-        Scalar::NAME => with_isa::<Scalar, M>(model, weights, rope),
         #[cfg(target_arch = "x86_64")]
         Avx2::NAME => with_isa::<Avx2, M>(model, weights, rope),
         #[cfg(target_arch = "x86_64")]
         Avx512::NAME => with_isa::<Avx512, M>(model, weights, rope),
-        _ => None,
+        _ => select_generic(isa, model.spec().clone(), weights, rope),
     }
 }
 
@@ -33,7 +34,15 @@ pub fn select_generic(
     weights: Weights,
     rope: RopeTables,
 ) -> Option<Box<dyn Forward>> {
-    select(isa, Runtime(spec), weights, rope)
+    let model = Runtime(spec);
+    match isa {
+        Scalar::NAME => with_isa::<Scalar, _>(model, weights, rope),
+        #[cfg(target_arch = "x86_64")]
+        Avx2::NAME => with_isa::<Avx2, _>(model, weights, rope),
+        #[cfg(target_arch = "x86_64")]
+        Avx512::NAME => with_isa::<Avx512, _>(model, weights, rope),
+        _ => None,
+    }
 }
 
 fn with_isa<I: Isa, M: Model>(

@@ -1,41 +1,53 @@
-//! The weights: a model file, mapped, or what the build put into the executable, and typed views of the tensors.
+//! The weights: a model file, mapped, or the image that the build put into the executable, and typed views of the
+//! tensors.
 //!
-//! In a file, tensors stay in its order and types; inside the executable they lie as [`image`](monomorph_quant::image)
-//! says. Nothing is read before it is used, and nothing is copied but the panels that [`Weights::keep_panels`] is asked
-//! to keep.
+//! In a file, tensors stay in its order and types; an [`image`](monomorph_quant::image) has matrices of integers as
+//! panels. Nothing is read before it is used, and nothing is copied but the panels that [`Weights::keep_panels`] is
+//! asked to keep. Where a tensor lies is looked up once, when the model is opened: [`Weights::locate`].
 
 #![allow(unsafe_code)]
 
 use crate::kernels::matrix::Matrix;
 use crate::threads::Threads;
 use memmap2::{Mmap, MmapMut};
+use monomorph_gguf::TensorType;
 use monomorph_quant::image::{Stored, layout};
 use monomorph_quant::{BLOCK, Line, decode_blocks, repack};
 use monomorph_simd::Isa;
-use monomorph_spec::{Spec, Tensor};
+use monomorph_spec::fields::Leaf;
+use monomorph_spec::{Linear, Spec, Tensor};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// A model's weights. Tensors go by their offset in the file, wherever they are.
+/// A model's weights.
 pub struct Weights {
     home: Home,
+    /// Where a tensor's panels lie, by its offset in the file: in the image, or among those that are kept.
+    panels: HashMap<u64, Range<usize>>,
 }
 
 enum Home {
     /// A file, and its panels that are kept.
-    File { file: Mmap, kept: Option<Kept> },
-    /// The image inside this executable.
-    Image { bytes: &'static [u8], tensors: HashMap<u64, Stored> },
+    File { file: Mmap, kept: Option<MmapMut> },
+    /// The image inside this executable, and where its other tensors lie.
+    Image { bytes: &'static [u8], tensors: HashMap<u64, Range<usize>> },
 }
 
-/// Panels in memory of their own.
-struct Kept {
-    memory: MmapMut,
-    /// Where each matrix's lie, by the tensor's offset in the file.
-    places: HashMap<u64, Range<usize>>,
+/// A tensor of the model, found in its weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Located {
+    kind: TensorType,
+    /// Rows: outputs of a matrix, 1 for a vector.
+    pub rows: usize,
+    /// Whether these are panels, kept or in an image; else the file's own bytes.
+    is_panels: bool,
+    start: usize,
+    end: usize,
 }
+
+impl Leaf for Located {}
 
 impl Weights {
     /// Maps a file. The tensors that are asked for later must lie within it, as the gate checks.
@@ -44,15 +56,19 @@ impl Weights {
         // file in place, which no check here can exclude: the documentation of `Embedder::open` says that model
         // files are to be replaced by renaming. All views are of types for which any bytes are valid values.
         let file = unsafe { Mmap::map(file)? };
-        Ok(Weights { home: Home::File { file, kept: None } })
+        Ok(Weights { home: Home::File { file, kept: None }, panels: HashMap::new() })
     }
 
     /// The image that a build wrote of a model's weights; it begins at a multiple of
     /// [`ALIGNMENT`](monomorph_quant::image::ALIGNMENT).
     pub fn image(spec: &Spec, bytes: &'static [u8]) -> Weights {
-        let tensors =
-            layout(spec).into_iter().map(|stored| (stored.tensor.offset, stored)).collect();
-        Weights { home: Home::Image { bytes, tensors } }
+        let (panels, tensors): (Vec<Stored>, Vec<Stored>) =
+            layout(spec).into_iter().partition(|stored| stored.is_panels);
+        let ranges = |list: Vec<Stored>| -> HashMap<u64, Range<usize>> {
+            let range = |stored: &Stored| stored.offset as usize..stored.end() as usize;
+            list.iter().map(|stored| (stored.tensor.offset, range(stored))).collect()
+        };
+        Weights { home: Home::Image { bytes, tensors: ranges(tensors) }, panels: ranges(panels) }
     }
 
     /// All bytes, of the file or of the image.
@@ -64,7 +80,7 @@ impl Weights {
     }
 
     /// Repacks all matrices of integers into panels and keeps them: later passes save that work, and the process
-    /// takes this much private memory. An image holds panels already.
+    /// takes this much private memory. An image holds panels already. Tensors must be located again.
     pub fn keep_panels<I: Isa>(
         &mut self,
         isa: I,
@@ -73,12 +89,11 @@ impl Weights {
     ) -> io::Result<()> {
         let Home::File { file, kept } = &mut self.home else { return Ok(()) };
         let matrices = || layout(spec).into_iter().filter(|stored| stored.is_panels);
-        let mut places = HashMap::new();
         let mut end = 0;
         for matrix in matrices() {
             let start = end;
             end += matrix.n_bytes as usize;
-            places.insert(matrix.tensor.offset, start..end);
+            self.panels.insert(matrix.tensor.offset, start..end);
         }
         let mut memory = MmapMut::map_anon(end)?;
         // In pages of 4 KB, a pass over all panels spends a few percent of its time on looking up pages.
@@ -91,70 +106,69 @@ impl Weights {
         });
         threads.enter(|team| {
             team.for_each(parts, |_, (tensor, panels)| {
-                let blocks = in_file(file, tensor);
+                let blocks = &file[in_file(&tensor)];
                 repack(isa, tensor.kind, tensor.cols / BLOCK, blocks, 0, panels);
             });
         });
-        *kept = Some(Kept { memory, places });
+        *kept = Some(memory);
         Ok(())
     }
 
     /// Bytes of kept panels.
     pub fn kept_bytes(&self) -> usize {
         match &self.home {
-            Home::File { kept: Some(kept), .. } => kept.memory.len(),
+            Home::File { kept: Some(memory), .. } => memory.len(),
             Home::File { kept: None, .. } | Home::Image { .. } => 0,
         }
     }
 
-    /// A tensor's bytes, which are panels where the image has them so.
-    fn tensor(&self, tensor: Tensor) -> &[u8] {
-        match &self.home {
-            Home::File { file, .. } => in_file(file, tensor),
-            Home::Image { bytes, tensors } => {
-                let stored = &tensors[&tensor.offset];
-                &bytes[stored.offset as usize..stored.end() as usize]
-            }
-        }
+    /// Where a tensor lies; its offset counts from the file's start.
+    pub fn locate(&self, tensor: &Tensor) -> Located {
+        let panels = self.panels.get(&tensor.offset).cloned();
+        let is_panels = panels.is_some();
+        let range = panels.unwrap_or_else(|| match &self.home {
+            Home::File { .. } => in_file(tensor),
+            Home::Image { tensors, .. } => tensors[&tensor.offset].clone(),
+        });
+        let Range { start, end } = range;
+        Located { kind: tensor.kind, rows: tensor.rows, is_panels, start, end }
     }
 
-    /// A matrix, to multiply by.
-    pub fn matrix(&self, tensor: Tensor) -> Matrix<'_> {
-        let panels = match &self.home {
-            Home::File { kept, .. } => kept.as_ref().and_then(|kept| kept.panels(tensor)),
-            Home::Image { tensors, .. } => {
-                tensors[&tensor.offset].is_panels.then(|| bytemuck::cast_slice(self.tensor(tensor)))
-            }
+    /// A located tensor's bytes.
+    fn tensor(&self, at: Located) -> &[u8] {
+        let bytes: &[u8] = match &self.home {
+            Home::File { kept: Some(memory), .. } if at.is_panels => memory,
+            Home::File { file, .. } => file,
+            Home::Image { bytes, .. } => bytes,
         };
-        match panels {
-            Some(panels) => Matrix::panels(tensor.kind, panels),
-            None => Matrix::blocks(tensor.kind, self.tensor(tensor)),
-        }
+        &bytes[at.start..at.end]
     }
 
-    /// A norm's gains. They are float32 at a multiple of four bytes, as the spec checks.
-    pub fn norm(&self, tensor: Tensor) -> &[f32] {
-        bytemuck::cast_slice(self.tensor(tensor))
+    /// A matrix with its bias, to multiply by.
+    pub fn matrix(&self, linear: Linear<Located>) -> Matrix<'_> {
+        let (kind, bytes) = (linear.weight.kind, self.tensor(linear.weight));
+        let matrix = match linear.weight.is_panels {
+            true => Matrix::panels(kind, bytemuck::cast_slice(bytes)),
+            false => Matrix::blocks(kind, bytes),
+        };
+        matrix.with_bias(linear.bias.map(|bias| self.vector(bias)))
     }
 
-    /// Decodes one row of a matrix that is not in panels.
-    pub fn decode_row(&self, tensor: Tensor, row: usize, to: &mut [f32]) {
-        let bytes = tensor.n_bytes as usize / tensor.rows;
-        let row = &self.tensor(tensor)[row * bytes..(row + 1) * bytes];
-        decode_blocks(tensor.kind, row, to);
+    /// Gains or biases. They are float32 at a multiple of four bytes, as the spec checks.
+    pub fn vector(&self, at: Located) -> &[f32] {
+        bytemuck::cast_slice(self.tensor(at))
+    }
+
+    /// Decodes one row of a table.
+    pub fn decode_row(&self, table: Located, row: usize, to: &mut [f32]) {
+        let bytes = (table.end - table.start) / table.rows;
+        let row = &self.tensor(table)[row * bytes..(row + 1) * bytes];
+        decode_blocks(table.kind, row, to);
     }
 }
 
-impl Kept {
-    /// A matrix's panels, if they are kept.
-    fn panels(&self, matrix: Tensor) -> Option<&[Line]> {
-        let place = self.places.get(&matrix.offset)?;
-        Some(bytemuck::cast_slice(&self.memory[place.clone()]))
-    }
-}
-
-fn in_file(file: &Mmap, tensor: Tensor) -> &[u8] {
-    &file[tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize]
+fn in_file(tensor: &Tensor) -> Range<usize> {
+    tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize
 }
 
 #[cfg(test)]

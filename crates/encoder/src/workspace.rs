@@ -9,7 +9,8 @@ use crate::kernels::attention::{AttentionScratch, QUERIES};
 use crate::kernels::matrix::PanelScratch;
 use crate::kernels::tile::BlockSums;
 use crate::rows::{AllRows, RowsMut, TextRows};
-use monomorph_quant::{BLOCK, panel_kind};
+use crate::tensors::wanted_anywhere;
+use monomorph_quant::BLOCK;
 use monomorph_spec::Spec;
 use std::sync::Mutex;
 
@@ -22,7 +23,7 @@ pub struct Workspace {
     x: Vec<f32>,
     inputs: InputBuffers,
     qkv: Vec<f32>,
-    gated: Vec<f32>,
+    hidden: Vec<f32>,
     branch: Vec<f32>,
     /// Of layers with even numbers, and of those with odd ones: a thread that is done with a layer writes the next
     /// one's while others still read.
@@ -56,6 +57,8 @@ pub struct ThreadScratch {
     pub attention: AttentionScratch,
     /// Attention's output for [`QUERIES`] tokens.
     pub heads: Vec<f32>,
+    /// A row on its way to a product.
+    pub row: Vec<f32>,
 }
 
 /// Elements of each buffer for a given number of rows.
@@ -67,14 +70,14 @@ struct Plan {
     qkv: usize,
     keys: usize,
     values: usize,
-    gated: usize,
+    hidden: usize,
     pooled: usize,
 }
 
 impl Plan {
     fn new(spec: &Spec, rows: usize, texts: usize) -> Plan {
-        let (n_attn, n_kv) = (spec.n_head * spec.head_dim, spec.n_head_kv * spec.head_dim);
-        let widest = spec.dense.iter().map(|head| head.rows).fold(spec.n_embd, usize::max);
+        let (n_attn, n_kv) = (spec.n_attn(), spec.n_kv());
+        let widest = spec.heads.iter().map(|head| head.weight.rows).fold(spec.n_embd, usize::max);
         let k = spec.n_embd.max(spec.n_ff).max(n_attn);
         Plan {
             rows,
@@ -83,7 +86,7 @@ impl Plan {
             qkv: rows * (n_attn + 2 * n_kv),
             keys: rows * n_kv,
             values: rows * n_kv,
-            gated: rows * spec.n_ff,
+            hidden: rows * spec.n_ff,
             pooled: texts * widest,
         }
     }
@@ -93,7 +96,7 @@ impl Plan {
         let form = |wanted: bool, bytes: usize| if wanted { bytes * self.inputs } else { 0 };
         let sums = form(want.sums, size_of::<BlockSums>()) / BLOCK;
         let keys_values = 2 * (self.keys + self.values);
-        4 * (2 * self.x + self.qkv + keys_values + self.gated + 2 * self.pooled)
+        4 * (2 * self.x + self.qkv + keys_values + self.hidden + 2 * self.pooled)
             + form(want.ints, size_of::<i16>())
             + sums
             + form(want.floats, size_of::<f32>())
@@ -108,7 +111,7 @@ pub fn bytes_for(spec: &Spec, tokens: usize) -> usize {
 
 impl Workspace {
     /// Prepares for a pass over texts of these ids.
-    pub(crate) fn lay_out(&mut self, spec: &Spec, texts: &[&[u32]], threads: usize) {
+    pub(crate) fn lay_out(&mut self, spec: &Spec, want: Want, texts: &[&[u32]], threads: usize) {
         self.texts.clear();
         let mut start = 0;
         for ids in texts {
@@ -124,16 +127,16 @@ impl Workspace {
             grow(&mut layer.keys, plan.keys);
             grow(&mut layer.values, plan.values);
         }
-        grow(&mut self.gated, plan.gated);
+        grow(&mut self.hidden, plan.hidden);
         self.pooled.iter_mut().for_each(|pooled| grow(pooled, plan.pooled));
-        self.inputs.grow(start.max(texts.len()), plan.inputs, wanted_anywhere(spec));
+        self.inputs.grow(start.max(texts.len()), plan.inputs, want);
         while self.scratch.len() < threads {
             self.scratch.push(Mutex::default());
         }
         for thread in &mut self.scratch {
-            let heads =
-                &mut thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).heads;
-            grow(heads, QUERIES * spec.n_head * spec.head_dim);
+            let own = thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+            grow(&mut own.heads, QUERIES * spec.n_attn());
+            grow(&mut own.row, spec.n_embd.max(spec.n_ff));
         }
     }
 
@@ -156,18 +159,13 @@ impl Workspace {
                 qkv: &mut self.qkv[..plan.qkv],
                 keys: &mut coming.keys[..plan.keys],
                 values: &mut coming.values[..plan.values],
-                gated: &mut self.gated[..plan.gated],
+                hidden: &mut self.hidden[..plan.hidden],
                 branch: &mut self.branch[..plan.x],
             },
             scratch: &self.scratch,
             pooled: &mut self.pooled,
         }
     }
-}
-
-/// The input forms that any product of the model asks for.
-fn wanted_anywhere(spec: &Spec) -> Want {
-    Want::of_kinds(spec.matrices().map(|matrix| panel_kind(matrix.kind)))
 }
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {

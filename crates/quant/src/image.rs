@@ -6,7 +6,7 @@
 
 use crate::{BLOCK, Line, panel_kind, repack};
 use monomorph_simd::{Isa, PANEL, Scalar};
-use monomorph_spec::{Spec, Tensor};
+use monomorph_spec::{Role, Spec, Tensor};
 
 /// Every tensor begins at a multiple of so many bytes: a cache line, which is what panels are made of.
 pub const ALIGNMENT: u64 = size_of::<Line>() as u64;
@@ -26,13 +26,11 @@ pub struct Stored {
 
 /// The tensors of a model's image, first to last.
 pub fn layout(spec: &Spec) -> Vec<Stored> {
-    let layers = spec.layers.iter().flat_map(|layer| layer.named()).map(|(_, tensor)| tensor);
-    let behind = layers.chain([spec.output_norm]).chain(spec.dense.iter().copied());
-    // Of the token table single rows are decoded, as the file has them.
-    let mut tensors = vec![Stored::behind(0, spec.token_embd, false)];
-    for tensor in behind {
+    let mut tensors: Vec<Stored> = Vec::new();
+    for (_, tensor) in spec.tensors() {
         let end = tensors.last().map_or(0, Stored::end);
-        tensors.push(Stored::behind(end, tensor, panel_bytes(tensor) > 0));
+        let is_panels = tensor.role == Role::Matrix && panel_bytes(tensor) > 0;
+        tensors.push(Stored::behind(end, tensor, is_panels));
     }
     tensors
 }

@@ -1,13 +1,23 @@
 //! What sets two specifications apart, in words.
 
+use crate::fields::{Describe, Node};
 use crate::{Spec, Tensor};
 
 /// More than these help nobody: a file of another model differs in everything, and the message is one line.
 const MAX_LISTED: usize = 3;
 
+/// Fields that say nothing of the vectors.
+const IGNORED: [&str; 5] = ["name", "license", "options", "notes", "prompts"];
+
 pub(crate) fn between(here: &Spec, build: &Spec) -> Vec<String> {
     let mut out = Vec::new();
-    hyper_parameters(here, build, &mut out);
+    let (Node::Struct(_, a), Node::Struct(_, b)) = (here.node(), build.node()) else {
+        unreachable!("a spec is a struct");
+    };
+    for ((field, a), (_, b)) in a.iter().zip(&b).filter(|((field, _), _)| !IGNORED.contains(field))
+    {
+        compare(field, a, b, &mut out);
+    }
     tensors(here, build, &mut out);
     if out.len() > MAX_LISTED {
         let rest = out.len() - MAX_LISTED;
@@ -17,49 +27,58 @@ pub(crate) fn between(here: &Spec, build: &Spec) -> Vec<String> {
     out
 }
 
-macro_rules! compare {
-    ($out:ident, $here:ident, $build:ident; $($name:literal: $($field:ident).+;)*) => {$(
-        if $here.$($field).+ != $build.$($field).+ {
-            $out.push(format!("{}: {} here, {} in the build", $name, show(&$here.$($field).+), show(&$build.$($field).+)));
+/// Everything but tensors, which have their own words.
+fn compare(path: &str, here: &Node, build: &Node, out: &mut Vec<String>) {
+    match (here, build) {
+        (Node::Tensor(_), Node::Tensor(_)) => {}
+        (Node::Struct(_, a), Node::Struct(_, b)) => {
+            // Where a layer begins shows in its tensors.
+            for ((field, a), (_, b)) in a.iter().zip(b).filter(|((field, _), _)| *field != "base") {
+                compare(&format!("{path}.{field}"), a, b, out);
+            }
         }
-    )*};
+        (Node::Variant(_, a, inner), Node::Variant(_, b, other)) if a == b => {
+            inner.iter().zip(other).for_each(|(a, b)| compare(path, a, b, out));
+        }
+        (Node::List(a) | Node::Array(a), Node::List(b) | Node::Array(b)) if a.len() == b.len() => {
+            let before = out.len();
+            for (i, (a, b)) in a.iter().zip(b).enumerate() {
+                // Layers are alike: the first that differs speaks for the others.
+                if out.len() == before {
+                    compare(&format!("{path}[{i}]"), a, b, out);
+                }
+            }
+        }
+        (Node::List(a), Node::List(b)) => {
+            out.push(format!("number of {path}: {} here, {} in the build", a.len(), b.len()));
+        }
+        (Node::Option(Some(a)), Node::Option(Some(b))) => compare(path, a, b, out),
+        _ if here == build => {}
+        _ => out.push(format!("{path}: {} here, {} in the build", show(here), show(build))),
+    }
 }
 
-fn hyper_parameters(here: &Spec, build: &Spec, out: &mut Vec<String>) {
-    compare!(out, here, build;
-        "architecture": architecture;
-        "n_embd": n_embd;
-        "n_ff": n_ff;
-        "n_head": n_head;
-        "n_head_kv": n_head_kv;
-        "head_dim": head_dim;
-        "n_vocab": n_vocab;
-        "n_ctx": n_ctx;
-        "rms_eps": rms_eps;
-        "causal": causal;
-        "attention radius": attention_radius;
-        "attention scale": attention_scale;
-        "pooling": pooling;
-        "rope base of full layers": rope_base_full;
-        "rope base of sliding layers": rope_base_sliding;
-        "rope divisor of full layers": rope_divisor_full;
-        "id of <bos>": tokenizer.bos;
-        "id of <eos>": tokenizer.eos;
-        "id of <unk>": tokenizer.unknown;
-        "add_bos": tokenizer.add_bos;
-        "add_eos": tokenizer.add_eos;
-        "add_space_prefix": tokenizer.add_space_prefix;
-    );
-    if here.shape != build.shape {
-        out.push(format!("shape of the file: {} here, {} in the build", here.shape, build.shape));
-    }
-    if here.n_layer() != build.n_layer() {
-        out.push(format!("n_layer: {} here, {} in the build", here.n_layer(), build.n_layer()));
+/// A value as a message shows it; of a part of the model only that it is there.
+fn show(node: &Node) -> String {
+    match node {
+        Node::Option(None) => "none".to_owned(),
+        Node::Option(Some(inner)) => show(inner),
+        Node::Text(text) => format!("{text:?}"),
+        Node::Str(text) => format!("{text:?}"),
+        Node::Integer(n) => n.to_string(),
+        Node::Float(x) => format!("{x:?}"),
+        Node::Bool(flag) => flag.to_string(),
+        Node::Variant(_, name, inner) => match &inner[..] {
+            [value @ (Node::Integer(_) | Node::Float(_))] => format!("{name}({})", show(value)),
+            _ => (*name).to_owned(),
+        },
+        Node::Struct(..) | Node::Tensor(_) => "one".to_owned(),
+        Node::List(list) | Node::Array(list) | Node::Slice(list) => list.len().to_string(),
     }
 }
 
 fn tensors(here: &Spec, build: &Spec, out: &mut Vec<String>) {
-    // Another set of tensors was reported as a whole by the shape and the number of layers.
+    // Another set of tensors was reported as a whole.
     let pairs = here.tensors().zip(build.tensors());
     let pairs = pairs.take_while(|((name, _), (build_name, _))| name == build_name);
     let mut moved = Vec::new();
@@ -84,8 +103,4 @@ fn kind_or_size(a: Tensor, b: Tensor) -> Option<(String, String)> {
     }
     let size = |t: Tensor| format!("{} x {}", t.rows, t.cols);
     ((a.rows, a.cols) != (b.rows, b.cols)).then(|| (size(a), size(b)))
-}
-
-fn show(value: &impl std::fmt::Debug) -> String {
-    format!("{value:?}")
 }

@@ -2,41 +2,91 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use std::borrow::Cow;
+
+use crate::arch::{Arch, LayerRule};
 use crate::judge::Sizes;
-use crate::keys::Keys;
+use crate::keys::{Keys, MAX_WIDTH};
 use crate::options::DEFAULT_WINDOW;
-use crate::{BuildOptions, Pooling};
+use crate::{BuildOptions, Linear, Pooling, Rope, Tensor, Window};
 use monomorph_gguf::{Error, Value, ValueType, printable};
-
-/// Every sixth layer sees the whole text.
-const FULL_EVERY: usize = 6;
-
-/// Layers of Gemma 3 27B.
-const LAYERS_OF_27B: usize = 62;
 
 /// Limit on what a file may ask for, far above any embedding model.
 const MAX_CONTEXT: usize = 1 << 20;
 /// Floats of a RoPE table, which is built into the binary: 64 MiB.
 const MAX_ROPE_TABLE: usize = 1 << 24;
 
+/// Counts of heads and the widths of everything.
+pub(crate) fn sizes(keys: &Keys<'_, '_>, arch: &Arch, n_vocab: usize) -> Result<Sizes, Error> {
+    let may_miss = |key: &str| arch.optional_keys.contains(&key) && !keys.has(key);
+    let n_embd = keys.width("embedding_length")?;
+    let n_head = keys.size("attention.head_count", MAX_WIDTH)?;
+    let n_head_kv = match may_miss("attention.head_count_kv") {
+        true => n_head,
+        false => keys.size("attention.head_count_kv", MAX_WIDTH)?,
+    };
+    if n_head.checked_rem(n_head_kv) != Some(0) {
+        let expected = format!("a divisor of the {n_head} heads");
+        return Err(keys.error("attention.head_count_kv", n_head_kv, expected));
+    }
+    let head_dim = match may_miss("attention.key_length") {
+        true => share_of_width(keys, n_embd, n_head)?,
+        false => keys.width("attention.key_length")?,
+    };
+    let value_length = match may_miss("attention.value_length") {
+        true => head_dim,
+        false => keys.width("attention.value_length")?,
+    };
+    if value_length != head_dim {
+        let expected = format!("the key length {head_dim}");
+        return Err(keys.error("attention.value_length", value_length, expected));
+    }
+    for (key, heads) in [("attention.head_count", n_head), ("attention.head_count_kv", n_head_kv)] {
+        if heads.checked_mul(head_dim).is_none_or(|width| width > MAX_WIDTH) {
+            let expected =
+                format!("heads of {head_dim} that are at most {MAX_WIDTH} wide together");
+            return Err(keys.error(key, heads, expected));
+        }
+    }
+    Ok(Sizes {
+        n_embd,
+        n_ff: keys.width("feed_forward_length")?,
+        n_head,
+        n_head_kv,
+        head_dim,
+        n_vocab,
+        n_positions: trained_context(keys)?,
+    })
+}
+
+/// The width of a head where the file does not state it.
+fn share_of_width(keys: &Keys<'_, '_>, n_embd: usize, n_head: usize) -> Result<usize, Error> {
+    let share = n_embd.checked_div(n_head).unwrap_or_default();
+    if share.checked_mul(n_head) != Some(n_embd) || !keys.is_width(share) {
+        let expected = format!(
+            "a divisor of embedding_length {n_embd} that gives heads of a width of whole blocks"
+        );
+        return Err(keys.error("attention.head_count", n_head, expected));
+    }
+    Ok(share)
+}
+
 pub(crate) fn pooling(
     keys: &Keys<'_, '_>,
-    choices: BuildOptions,
-    causal: bool,
+    options: BuildOptions,
+    arch: &Arch,
 ) -> Result<Pooling, Error> {
-    let pooling = match (choices.pooling, keys.optional::<u32>("pooling_type")?) {
+    let pooling = match (options.pooling, keys.optional::<u32>("pooling_type")?) {
         (Some(chosen), _) => chosen,
         (None, Some(1)) => Pooling::Mean,
         (None, Some(2)) => Pooling::Cls,
         (None, Some(3)) => Pooling::Last,
-        // EmbeddingGemma was trained with the mean. Files of language models do not say; sentence-transformers takes
-        // the mean of such a model too. The build warns of both.
-        (None, None) => Pooling::Mean,
+        (None, None) => arch.pooling,
         (None, Some(found)) => {
             return Err(keys.error("pooling_type", found, "1 (mean), 2 (cls) or 3 (last)"));
         }
     };
-    if causal && pooling == Pooling::Cls {
+    if arch.causal && pooling == Pooling::Cls {
         let key = keys.name("pooling_type");
         let reason = format!(
             "cls pooling ({key} or MONOMORPH_POOLING) of a causal model, whose first token sees nothing of the text; \
@@ -47,22 +97,33 @@ pub(crate) fn pooling(
     Ok(pooling)
 }
 
+/// The longest text, as chosen and as the model was trained.
+pub(crate) struct ContextLength {
+    pub n_ctx: usize,
+    pub trained: usize,
+}
+
+fn trained_context(keys: &Keys<'_, '_>) -> Result<usize, Error> {
+    match keys.size("context_length", MAX_CONTEXT)? {
+        1 => Err(keys.error("context_length", 1, "room for <bos> and <eos>")),
+        trained => Ok(trained),
+    }
+}
+
 /// The window: what the build chose, within what the model was trained for.
 pub(crate) fn context_length(
     keys: &Keys<'_, '_>,
-    choices: BuildOptions,
+    options: BuildOptions,
+    arch: &Arch,
     head_dim: usize,
-) -> Result<usize, Error> {
-    let trained = match keys.size("context_length", MAX_CONTEXT)? {
-        1 => return Err(keys.error("context_length", 1, "room for <bos> and <eos>")),
-        trained => trained,
-    };
-    let n_ctx = choices.n_ctx.unwrap_or(DEFAULT_WINDOW.min(trained));
+) -> Result<ContextLength, Error> {
+    let trained = trained_context(keys)?;
+    let n_ctx = options.n_ctx.unwrap_or(DEFAULT_WINDOW.min(trained));
     if n_ctx > trained {
         let expected = format!("at least the {n_ctx} of the window chosen for the build");
         return Err(keys.error("context_length", trained, expected));
     }
-    if n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
+    if !arch.ropes.is_empty() && n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
         let most = MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default();
         let key = keys.name("context_length");
         let reason = format!(
@@ -70,31 +131,34 @@ pub(crate) fn context_length(
         );
         return Err(Error::Unsupported { reason });
     }
-    Ok(n_ctx)
+    Ok(ContextLength { n_ctx, trained })
 }
 
-/// The file gives the window's whole width. Of a causal model's it holds a position and those before it; of an
-/// encoder's half lies on each side.
-pub(crate) fn attention_radius(keys: &Keys<'_, '_>, causal: bool) -> Result<usize, Error> {
-    match keys.size("attention.sliding_window", MAX_CONTEXT)? {
-        1 => Err(keys.error("attention.sliding_window", 1, "at least 2")),
-        width if causal => Ok(width.saturating_sub(1)),
-        width => Ok(width >> 1),
-    }
-}
-
-/// One over the root of a head's width; the largest Gemma 3 alone was trained with another. No key says so: other
-/// readers know it by its 62 layers too.
-pub(crate) fn attention_scale(sizes: &Sizes, n_layer: usize, causal: bool) -> f32 {
+/// One over the root of a head's width, or of the share of the model's width.
+pub(crate) fn score_scale(sizes: &Sizes, arch: &Arch, n_layer: usize) -> f32 {
     let width = match sizes.n_embd.checked_div(sizes.n_head) {
-        Some(share) if share > 0 && causal && n_layer == LAYERS_OF_27B => share,
+        Some(share) if share > 0 && arch.share_scaled_layers == Some(n_layer) => share,
         _ => sizes.head_dim,
     };
     1.0 / (width as f32).sqrt()
 }
 
-/// Gemma 3 from 4B on was trained with positions divided by eight in full layers, and only there.
-pub(crate) fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
+/// The RoPE tables.
+pub(crate) fn ropes(keys: &Keys<'_, '_>, arch: &Arch) -> Result<Vec<Rope>, Error> {
+    let table = |rule: &crate::arch::RopeRule| {
+        Ok(Rope {
+            base: match rule.default {
+                Some(base) => keys.positive_or(rule.base, base)?,
+                None => keys.positive(rule.base)?,
+            },
+            divisor: if rule.scaled { rope_divisor(keys)? } else { 1.0 },
+        })
+    };
+    arch.ropes.iter().map(table).collect()
+}
+
+/// Linear scaling divides the positions.
+fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
     let factor = match keys.optional::<&str>("rope.scaling.type")? {
         Some("none") => return Ok(1.0),
         Some("linear") => keys.positive("rope.scaling.factor")?,
@@ -110,23 +174,105 @@ pub(crate) fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
     Ok(factor)
 }
 
+/// Each layer's window and RoPE table.
+pub(crate) fn layers(
+    keys: &Keys<'_, '_>,
+    arch: &Arch,
+    n_layer: usize,
+) -> Result<Vec<(Window, Option<u8>)>, Error> {
+    match arch.layers {
+        LayerRule::Alike(rope) => Ok(vec![(Window::Full, rope); n_layer]),
+        LayerRule::FullEvery(period) => {
+            let is_full = |layer: usize| layer.saturating_add(1).is_multiple_of(period);
+            check_pattern(keys, period, &mut (0..n_layer).map(is_full))?;
+            let sliding = (sliding_window(keys, arch.causal)?, Some(0));
+            let full = (Window::Full, Some(1));
+            Ok((0..n_layer).map(|i| if is_full(i) { full } else { sliding }).collect())
+        }
+    }
+}
+
+/// The file gives the window's whole width. Of a causal model's it holds a position and those before it; of an
+/// encoder's half lies on each side.
+fn sliding_window(keys: &Keys<'_, '_>, causal: bool) -> Result<Window, Error> {
+    match keys.size("attention.sliding_window", MAX_CONTEXT)? {
+        1 => Err(keys.error("attention.sliding_window", 1, "at least 2")),
+        width if causal => Ok(Window::Sliding(width.saturating_sub(1))),
+        width => Ok(Window::Sliding(width >> 1)),
+    }
+}
+
 /// Newer writers say which layers slide: a period, or a flag a layer.
-pub(crate) fn check_pattern(keys: &Keys<'_, '_>, n_layer: usize) -> Result<(), Error> {
+fn check_pattern(
+    keys: &Keys<'_, '_>,
+    period: usize,
+    is_full: &mut dyn Iterator<Item = bool>,
+) -> Result<(), Error> {
     let key = "attention.sliding_window_pattern";
     let Some(found) = keys.metadata.get(&keys.name(key)) else {
         return Ok(());
     };
     let agrees = match found {
         Value::Array(flags) if flags.element_type() == ValueType::Bool => {
-            let expected = (0..n_layer).map(|i| u8::from(!is_full(i)));
-            flags.raw().iter().copied().eq(expected)
+            flags.raw().iter().copied().eq(is_full.map(|full| u8::from(!full)))
         }
-        _ => found.integer() == Some(FULL_EVERY as i128),
+        _ => found.integer() == Some(period as i128),
     };
-    let expected = format!("{FULL_EVERY}: every sixth layer full");
+    let expected = format!("{period}: every {period}th layer full");
     if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
 }
 
-pub(crate) fn is_full(layer: usize) -> bool {
-    layer.saturating_add(1).is_multiple_of(FULL_EVERY)
+/// Files may state the widths of the dense heads, which the tensors have.
+pub(crate) fn check_heads(
+    keys: &Keys<'_, '_>,
+    arch: &Arch,
+    heads: &[Linear<Tensor>],
+) -> Result<(), Error> {
+    for (names, head) in arch.head_keys.iter().zip(heads) {
+        for (key, expected) in names.iter().zip([head.weight.cols, head.weight.rows]) {
+            let found = keys.optional::<usize>(key)?.unwrap_or(expected);
+            if found != expected {
+                return Err(keys.error(key, found, format!("{expected}, as the tensors say")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the user should know: of such files, of what this one leaves open, and of what the build leaves out.
+pub(crate) fn notes(
+    keys: &Keys<'_, '_>,
+    options: BuildOptions,
+    arch: &Arch,
+    pooling: Pooling,
+    window: &ContextLength,
+) -> Result<Vec<Cow<'static, str>>, Error> {
+    let pooled = pooling.to_string();
+    let own = arch.notes.iter().map(|note| match note.contains("{pooling}") {
+        true => note.replace("{pooling}", &pooled).into(),
+        false => Cow::Borrowed(*note),
+    });
+    let mut notes: Vec<Cow<'static, str>> = own.collect();
+    let is_stated = keys.optional::<u32>("pooling_type")?.is_some();
+    if let (Some(reason), None, false) = (arch.pooling_reason, options.pooling, is_stated) {
+        let key = keys.name("pooling_type");
+        notes.push(
+            format!(
+                "the file does not say how its vectors are pooled ({key}): the {pooling} is taken, {reason}; \
+                 MONOMORPH_POOLING chooses another"
+            )
+            .into(),
+        );
+    }
+    let &ContextLength { n_ctx, trained } = window;
+    if options.n_ctx.is_none() && n_ctx < trained {
+        notes.push(
+            format!(
+                "texts are cut to {n_ctx} tokens, of the {trained} that the model was trained for; \
+                 MONOMORPH_CONTEXT={trained} builds for all"
+            )
+            .into(),
+        );
+    }
+    Ok(notes)
 }

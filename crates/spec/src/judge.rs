@@ -1,240 +1,285 @@
 //! From a header to a [`Spec`], or a line that says what this version cannot run.
+//!
+//! The architecture's data say which tensors and keys there are; here they are read. [`place`] alone knows what shape
+//! each tensor of a model has.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::hyper::{
-    attention_radius, attention_scale, check_pattern, context_length, is_full, pooling,
-    rope_divisor,
-};
+use crate::arch::{Arch, EmbeddingScale, NormRule};
+use crate::block::{Block, Embedding, Join, Linear, Norm, NormKind, Qkv};
+use crate::hyper;
 use crate::keys::Keys;
-use crate::split;
-use crate::tensors::{Tensors, dimensions};
-use crate::{Attention, BuildOptions, FileShape, Layer, Spec, Tensor, TokenizerSpec};
-use monomorph_gguf::{Error, Header, Metadata, TensorInfo, Vocabulary, printable};
+use crate::license::License;
+use crate::tensors::Tensors;
+use crate::{BuildOptions, Layer, Role, Spec, Tensor, split, tokenizer};
+use monomorph_gguf::{Error, Header, TensorInfo, Vocabulary, printable};
 
-/// Widths are whole Q8_0 blocks, so that a row of any of them is.
-pub(crate) const WIDTH_MULTIPLE: usize = 32;
-
-/// Limits on what a model may ask for, far above any embedding model; with those of `hyper` they bound every
+/// Limit on what a model may ask for, far above any embedding model; with those of `keys` and `hyper` it bounds every
 /// product of sizes below 2^63.
 const MAX_LAYERS: usize = 1024;
-pub(crate) const MAX_WIDTH: usize = 1 << 20;
 
-pub(crate) fn spec(header: &Header<'_>, choices: BuildOptions) -> Result<Spec, Error> {
+pub(crate) fn spec(
+    header: &Header<'_>,
+    options: BuildOptions,
+    architectures: &[Arch],
+) -> Result<Spec, Error> {
     let metadata = &header.metadata;
     split::refuse_parts(metadata)?;
     let architecture = metadata.str("general.architecture")?;
-    let shape = file_shape(header, architecture)?;
-    let causal = shape == FileShape::LanguageModel;
+    let arch = find(header, architecture, architectures)?;
     let keys = Keys { metadata, architecture };
 
     let n_layer = keys.size("block_count", MAX_LAYERS)?;
-    check_pattern(&keys, n_layer)?;
-    let sizes = sizes(&keys)?;
-    let n_embd = sizes.n_embd;
+    let layer_rule = hyper::layers(&keys, arch, n_layer)?;
     let vocabulary = Vocabulary::unchecked(header)?;
-    let text = |key: &str| -> Result<Option<Cow<'static, str>>, Error> {
-        Ok(metadata.optional(key)?.map(|text| printable(text).into()))
-    };
+    let sizes = hyper::sizes(&keys, arch, vocabulary.len())?;
+    let window = hyper::context_length(&keys, options, arch, sizes.head_dim)?;
+    let pooling = hyper::pooling(&keys, options, arch)?;
     let mut tensors = Tensors { header, used: 0 };
+    let placed = place(arch, &sizes, n_layer, &mut |wanted| tensors.find(&wanted))?;
+    hyper::check_heads(&keys, arch, &placed.heads)?;
+    let layers = placed.blocks.into_iter().zip(layer_rule);
     let spec = Spec {
         name: printable(metadata.optional("general.name")?.unwrap_or("unnamed")).into(),
         architecture: architecture.to_owned().into(),
-        license: text("general.license")?,
-        license_name: text("general.license.name")?,
-        license_link: text("general.license.link")?,
-        shape,
-        choices,
-        n_embd,
+        variant: arch.variant.into(),
+        license: License::from_metadata(metadata, arch.terms)?,
+        options,
+        notes: hyper::notes(&keys, options, arch, pooling, &window)?.into(),
+        n_embd: sizes.n_embd,
         n_ff: sizes.n_ff,
         n_head: sizes.n_head,
         n_head_kv: sizes.n_head_kv,
         head_dim: sizes.head_dim,
-        n_vocab: vocabulary.len(),
-        n_ctx: context_length(&keys, choices, sizes.head_dim)?,
-        rms_eps: keys.positive("attention.layer_norm_rms_epsilon")?,
-        causal,
-        attention_radius: attention_radius(&keys, causal)?,
-        attention_scale: attention_scale(&sizes, n_layer, causal),
-        pooling: pooling(&keys, choices, causal)?,
-        rope_base_full: keys.positive("rope.freq_base")?,
-        rope_base_sliding: keys.positive_or("rope.freq_base_swa", 10_000.0)?,
-        rope_divisor_full: rope_divisor(&keys)?,
-        token_embd: tensors.matrix("token_embd.weight", vocabulary.len(), n_embd)?,
-        layers: (0..n_layer)
-            .map(|i| layer(&mut tensors, i, &sizes))
-            .collect::<Result<Vec<_>, _>>()?
-            .into(),
-        output_norm: tensors.norm(shape.output_norm_name(), n_embd)?,
-        dense: dense(&mut tensors, &keys, shape, n_embd)?.into(),
-        tokenizer: tokenizer(metadata, vocabulary.len())?,
+        n_vocab: sizes.n_vocab,
+        n_ctx: window.n_ctx,
+        norm: match arch.norm {
+            NormRule::Rms => NormKind::Rms(keys.positive("attention.layer_norm_rms_epsilon")?),
+            NormRule::Layer => NormKind::Layer(keys.positive("attention.layer_norm_epsilon")?),
+        },
+        causal: arch.causal,
+        score_scale: hyper::score_scale(&sizes, arch, n_layer),
+        embedding_scale: match arch.embedding_scale {
+            EmbeddingScale::One => 1.0,
+            EmbeddingScale::RootOfWidth => (sizes.n_embd as f32).sqrt(),
+        },
+        embedding: placed.embedding,
+        ropes: hyper::ropes(&keys, arch)?.into(),
+        layers: layers.map(|(block, (window, rope))| Layer::new(&block, window, rope)).collect(),
+        output_norm: placed.output_norm,
+        pooling,
+        heads: placed.heads.into(),
+        tokenizer: tokenizer::judge(metadata, sizes.n_vocab, arch.tokenizer)?,
+        prompts: arch.prompts.into(),
     };
     refuse_unknown_tensors(header, &spec, tensors.used)?;
     check_data(header)?;
     Ok(spec)
 }
 
+/// The variant that a file is of.
+fn find<'a>(
+    header: &Header<'_>,
+    architecture: &str,
+    architectures: &'a [Arch],
+) -> Result<&'a Arch, Error> {
+    let has = |name: &&str| header.tensor(name).is_some();
+    let fits = |arch: &&Arch| {
+        arch.name == architecture && (arch.marks.is_empty() || arch.marks.iter().any(has))
+    };
+    architectures.iter().find(fits).ok_or_else(|| {
+        let mut names: Vec<&str> = architectures.iter().map(|arch| arch.name).collect();
+        names.dedup();
+        let reason = format!(
+            "general.architecture is {}, which this version cannot run; supported: {}",
+            printable(architecture),
+            names.join(", ")
+        );
+        Error::Unsupported { reason }
+    })
+}
+
 /// Counts of heads, and widths that tensors must have.
-pub(crate) struct Sizes {
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // They are those of `Spec`.
+pub struct Sizes {
     pub n_embd: usize,
     pub n_ff: usize,
     pub n_head: usize,
     pub n_head_kv: usize,
     pub head_dim: usize,
-    pub n_q: usize,
-    pub n_kv: usize,
+    pub n_vocab: usize,
+    /// Learned positions, for as many tokens as the model was trained for.
+    pub n_positions: usize,
 }
 
-fn sizes(keys: &Keys<'_, '_>) -> Result<Sizes, Error> {
-    let n_head = keys.size("attention.head_count", MAX_WIDTH)?;
-    let n_head_kv = keys.size("attention.head_count_kv", MAX_WIDTH)?;
-    if n_head.checked_rem(n_head_kv) != Some(0) {
-        let expected = format!("a divisor of the {n_head} heads");
-        return Err(keys.error("attention.head_count_kv", n_head_kv, expected));
+/// A tensor that a model must have.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its name in the file.
+    pub full_name: &'a str,
+    /// Its name in the spec: without `blk.N.`.
+    pub name: &'static str,
+    /// What it is used for.
+    pub role: Role,
+    /// Its rows; none where the file chooses.
+    pub rows: Option<usize>,
+    /// Its columns.
+    pub cols: usize,
+}
+
+/// All tensors of a model, found.
+#[derive(Debug)]
+#[allow(missing_docs)] // They are those of `Spec`.
+pub struct Placed {
+    pub embedding: Embedding<Tensor>,
+    pub blocks: Vec<Block<Tensor>>,
+    pub output_norm: Option<Norm<Tensor>>,
+    pub heads: Vec<Linear<Tensor>>,
+}
+
+/// Finds every tensor that a model of these sizes has, by the shape it must have.
+pub fn place(
+    arch: &Arch,
+    sizes: &Sizes,
+    n_layer: usize,
+    find: &mut dyn FnMut(Wanted<'_>) -> Result<Tensor, Error>,
+) -> Result<Placed, Error> {
+    let &Sizes { n_embd, n_vocab, n_positions, .. } = sizes;
+    let mut all = Finder { find, prefix: String::new() };
+    let Embedding { tokens, token_types, positions, norm } = arch.embedding;
+    let embedding = Embedding {
+        tokens: all.lookup(tokens, Some(n_vocab), n_embd)?,
+        token_types: token_types.map(|name| all.lookup(name, None, n_embd)).transpose()?,
+        positions: positions.map(|name| all.lookup(name, Some(n_positions), n_embd)).transpose()?,
+        norm: all.norm(norm, n_embd)?,
+    };
+    let mut blocks = Vec::with_capacity(n_layer);
+    for i in 0..n_layer {
+        all.prefix = format!("blk.{i}.");
+        blocks.push(block(&mut all, &arch.block, sizes)?);
     }
-    let head_dim = keys.width("attention.key_length")?;
-    let value_length = keys.width("attention.value_length")?;
-    if value_length != head_dim {
-        let expected = format!("the key length {head_dim}");
-        return Err(keys.error("attention.value_length", value_length, expected));
+    all.prefix.clear();
+    let output_norm = all.norm(arch.output_norm, n_embd)?;
+    let mut heads = Vec::new();
+    let mut width = n_embd;
+    for (i, head) in (1..).zip(arch.heads) {
+        let rows = if i == arch.heads.len() { Some(n_embd) } else { None };
+        let head = all.linear_of(*head, rows, width)?;
+        width = head.weight.rows;
+        heads.push(head);
     }
-    Ok(Sizes {
-        n_embd: keys.width("embedding_length")?,
-        n_ff: keys.width("feed_forward_length")?,
-        n_head,
-        n_head_kv,
-        head_dim,
-        n_q: attention_width(keys, "attention.head_count", n_head, head_dim)?,
-        n_kv: attention_width(keys, "attention.head_count_kv", n_head_kv, head_dim)?,
+    Ok(Placed { embedding, blocks, output_norm, heads })
+}
+
+fn block(
+    all: &mut Finder<'_>,
+    names: &Block<&'static str>,
+    sizes: &Sizes,
+) -> Result<Block<Tensor>, Error> {
+    let &Sizes { n_embd, n_ff, head_dim, .. } = sizes;
+    // `hyper::sizes` has checked the products.
+    let n_attn = sizes.n_head.saturating_mul(head_dim);
+    let n_kv = sizes.n_head_kv.saturating_mul(head_dim);
+    let n_qkv = n_attn.saturating_add(n_kv).saturating_add(n_kv);
+    Ok(Block {
+        attn_norm: all.norm(names.attn_norm, n_embd)?,
+        qkv: match names.qkv {
+            Qkv::Fused(fused) => Qkv::Fused(all.linear(fused, n_qkv, n_embd)?),
+            Qkv::Split([q, k, v]) => Qkv::Split([
+                all.linear(q, n_attn, n_embd)?,
+                all.linear(k, n_kv, n_embd)?,
+                all.linear(v, n_kv, n_embd)?,
+            ]),
+        },
+        qk_norm: match names.qk_norm {
+            Some([q, k]) => Some([all.norm_of(q, head_dim)?, all.norm_of(k, head_dim)?]),
+            None => None,
+        },
+        attn_output: all.linear(names.attn_output, n_embd, n_attn)?,
+        attn_join: all.join(names.attn_join, n_embd)?,
+        ffn_norm: all.norm(names.ffn_norm, n_embd)?,
+        gate: names.gate.map(|gate| all.linear(gate, n_ff, n_embd)).transpose()?,
+        up: all.linear(names.up, n_ff, n_embd)?,
+        down: all.linear(names.down, n_embd, n_ff)?,
+        activation: names.activation,
+        ffn_join: all.join(names.ffn_join, n_embd)?,
     })
 }
 
-fn file_shape(header: &Header<'_>, architecture: &str) -> Result<FileShape, Error> {
-    let has = |name| header.tensor(name).is_some();
-    let reason = match architecture {
-        "gemma-embedding" if has("dense_2.weight") || has("dense_3.weight") => {
-            return Ok(FileShape::WithDense);
-        }
-        "gemma-embedding" => return Ok(FileShape::WithoutDense),
-        "gemma3" if has("dense.0.weight") || has("dense.1.weight") => return Ok(FileShape::Ollama),
-        "gemma3" => return Ok(FileShape::LanguageModel),
-        other => format!(
-            "general.architecture is {}, which this version cannot run; supported: gemma-embedding and gemma3",
-            printable(other)
-        ),
-    };
-    Err(Error::Unsupported { reason })
+/// Finds tensors whose names in the file begin with `prefix`.
+struct Finder<'f> {
+    find: &'f mut dyn FnMut(Wanted<'_>) -> Result<Tensor, Error>,
+    prefix: String,
 }
 
-fn layer(tensors: &mut Tensors<'_, '_>, i: usize, sizes: &Sizes) -> Result<Layer, Error> {
-    let &Sizes { n_embd, n_ff, head_dim, n_q, n_kv, .. } = sizes;
-    let name = |tensor: &str| format!("blk.{i}.{tensor}.weight");
-    Ok(Layer {
-        attention: if is_full(i) { Attention::Full } else { Attention::Sliding },
-        attn_norm: tensors.norm(&name("attn_norm"), n_embd)?,
-        attn_q: tensors.matrix(&name("attn_q"), n_q, n_embd)?,
-        attn_k: tensors.matrix(&name("attn_k"), n_kv, n_embd)?,
-        attn_v: tensors.matrix(&name("attn_v"), n_kv, n_embd)?,
-        attn_output: tensors.matrix(&name("attn_output"), n_embd, n_q)?,
-        attn_q_norm: tensors.norm(&name("attn_q_norm"), head_dim)?,
-        attn_k_norm: tensors.norm(&name("attn_k_norm"), head_dim)?,
-        post_attention_norm: tensors.norm(&name("post_attention_norm"), n_embd)?,
-        ffn_norm: tensors.norm(&name("ffn_norm"), n_embd)?,
-        ffn_gate: tensors.matrix(&name("ffn_gate"), n_ff, n_embd)?,
-        ffn_up: tensors.matrix(&name("ffn_up"), n_ff, n_embd)?,
-        ffn_down: tensors.matrix(&name("ffn_down"), n_embd, n_ff)?,
-        post_ffw_norm: tensors.norm(&name("post_ffw_norm"), n_embd)?,
-    })
-}
+impl Finder<'_> {
+    fn tensor(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        rows: Option<usize>,
+        cols: usize,
+    ) -> Result<Tensor, Error> {
+        let full_name = format!("{}{name}", self.prefix);
+        (self.find)(Wanted { full_name: &full_name, name, role, rows, cols })
+    }
 
-/// The two heads lead from `n_embd` to some width and back.
-fn dense(
-    tensors: &mut Tensors<'_, '_>,
-    keys: &Keys<'_, '_>,
-    shape: FileShape,
-    n_embd: usize,
-) -> Result<Vec<Tensor>, Error> {
-    if !shape.has_dense() {
-        return Ok(Vec::new());
+    fn lookup(
+        &mut self,
+        name: &'static str,
+        rows: Option<usize>,
+        cols: usize,
+    ) -> Result<Tensor, Error> {
+        self.tensor(name, Role::Lookup, rows, cols)
     }
-    let [first, second] = shape.dense_names();
-    let info = tensors.find(first)?;
-    let [_, width, ..] = info.dims;
-    let width =
-        usize::try_from(width).ok().filter(|&n| n <= MAX_WIDTH && n.is_multiple_of(WIDTH_MULTIPLE));
-    let Some(width) = width else {
-        let expected = format!("a multiple of {WIDTH_MULTIPLE} up to {MAX_WIDTH} outputs");
-        return Err(Error::tensor(first, dimensions(info.shape()), expected));
-    };
-    for (key, expected) in [
-        ("dense_2_feat_in", n_embd),
-        ("dense_2_feat_out", width),
-        ("dense_3_feat_in", width),
-        ("dense_3_feat_out", n_embd),
-    ] {
-        let found = keys.optional::<usize>(key)?.unwrap_or(expected);
-        if found != expected {
-            return Err(keys.error(key, found, format!("{expected}, as the tensors say")));
-        }
-    }
-    Ok(vec![tensors.matrix(first, width, n_embd)?, tensors.matrix(second, n_embd, width)?])
-}
 
-fn tokenizer(metadata: &Metadata<'_>, n_vocab: usize) -> Result<TokenizerSpec, Error> {
-    let model = metadata.str("tokenizer.ggml.model")?;
-    if model != "llama" {
-        let found = format!("\"{}\"", printable(model));
-        return Err(Error::key(
-            "tokenizer.ggml.model",
-            found,
-            "\"llama\", the only tokenizer of this version",
-        ));
+    fn vector(&mut self, name: &'static str, len: usize) -> Result<Tensor, Error> {
+        self.tensor(name, Role::Vector, Some(1), len)
     }
-    let id = |name: &str| {
-        let key = format!("tokenizer.ggml.{name}_token_id");
-        match metadata.optional::<u32>(&key)? {
-            Some(id) if id as usize >= n_vocab => {
-                Err(Error::key(&key, id, format!("an id of the vocabulary's {n_vocab} pieces")))
-            }
-            Some(id) => Ok(Ok(id)),
-            None => Ok(Err(Error::MissingKey { key })),
-        }
-    };
-    id("padding")?.ok();
-    let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
-    // Readers disagree about the default, and a vector without <eos> is a wrong one: the file has to say.
-    let add_eos: bool = metadata.required("tokenizer.ggml.add_eos_token")?;
-    if !add_bos && !add_eos {
-        let expected = "true where add_bos_token is false: an empty text needs a token";
-        return Err(Error::key("tokenizer.ggml.add_eos_token", add_eos, expected));
-    }
-    Ok(TokenizerSpec {
-        bos: id("bos")??,
-        eos: id("eos")??,
-        unknown: id("unknown")?.ok(),
-        add_bos,
-        add_eos,
-        // Gemma's tokenizers put no space before the text; files that leave the key out mean that.
-        add_space_prefix: metadata.optional("tokenizer.ggml.add_space_prefix")?.unwrap_or(false),
-    })
-}
 
-fn attention_width(
-    keys: &Keys<'_, '_>,
-    key: &str,
-    heads: usize,
-    head_dim: usize,
-) -> Result<usize, Error> {
-    match heads.checked_mul(head_dim).filter(|&width| width <= MAX_WIDTH) {
-        Some(width) => Ok(width),
-        None => Err(keys.error(
-            key,
-            heads,
-            format!("heads of {head_dim} that are at most {MAX_WIDTH} wide together"),
-        )),
+    fn linear(
+        &mut self,
+        names: Linear<&'static str>,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Linear<Tensor>, Error> {
+        self.linear_of(names, Some(rows), cols)
+    }
+
+    fn linear_of(
+        &mut self,
+        names: Linear<&'static str>,
+        rows: Option<usize>,
+        cols: usize,
+    ) -> Result<Linear<Tensor>, Error> {
+        let weight = self.tensor(names.weight, Role::Matrix, rows, cols)?;
+        let bias = names.bias.map(|name| self.vector(name, weight.rows)).transpose()?;
+        Ok(Linear { weight, bias })
+    }
+
+    fn norm_of(&mut self, names: Norm<&'static str>, len: usize) -> Result<Norm<Tensor>, Error> {
+        let gain = self.vector(names.gain, len)?;
+        Ok(Norm { gain, bias: names.bias.map(|name| self.vector(name, len)).transpose()? })
+    }
+
+    fn norm(
+        &mut self,
+        names: Option<Norm<&'static str>>,
+        len: usize,
+    ) -> Result<Option<Norm<Tensor>>, Error> {
+        names.map(|names| self.norm_of(names, len)).transpose()
+    }
+
+    fn join(&mut self, names: Join<&'static str>, len: usize) -> Result<Join<Tensor>, Error> {
+        Ok(match names {
+            Join::Add => Join::Add,
+            Join::AddNormed(norm) => Join::AddNormed(self.norm_of(norm, len)?),
+            Join::NormOfSum(norm) => Join::NormOfSum(self.norm_of(norm, len)?),
+        })
     }
 }
 
@@ -243,10 +288,10 @@ fn refuse_unknown_tensors(header: &Header<'_>, spec: &Spec, used: usize) -> Resu
     if used == header.tensors.len() {
         return Ok(());
     }
-    let known: HashSet<String> = spec.tensors().map(|(name, _)| name).collect();
+    let known: HashSet<Cow<'_, str>> = spec.tensors().map(|(name, _)| name).collect();
     let unknown = header.tensors.iter().find(|tensor| !known.contains(tensor.name));
     let name = unknown.map_or("of the file", |tensor| tensor.name);
-    let expected = format!("only the tensors of {} {}", spec.architecture, spec.shape);
+    let expected = format!("only the tensors of {} {}", spec.architecture, spec.variant);
     Err(Error::tensor(printable(name), "a tensor that this version does not know", expected))
 }
 

@@ -2,8 +2,13 @@
 
 use std::fmt::Display;
 
-use crate::judge::{MAX_WIDTH, WIDTH_MULTIPLE};
 use monomorph_gguf::{Error, FromValue, Metadata};
+
+/// Widths are whole Q8_0 blocks, so that a row of any of them is.
+pub(crate) const WIDTH_MULTIPLE: usize = 32;
+
+/// Limit on what a model may ask for, far above any embedding model.
+pub(crate) const MAX_WIDTH: usize = 1 << 20;
 
 /// Access to the keys that begin with the architecture's name.
 pub(crate) struct Keys<'m, 'a> {
@@ -14,6 +19,10 @@ pub(crate) struct Keys<'m, 'a> {
 impl<'a> Keys<'_, 'a> {
     pub fn name(&self, key: &str) -> String {
         format!("{}.{key}", self.architecture)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.metadata.get(&self.name(key)).is_some()
     }
 
     pub fn error(&self, key: &str, found: impl Display, expected: impl Display) -> Error {
@@ -39,9 +48,14 @@ impl<'a> Keys<'_, 'a> {
     /// A size that is a whole number of blocks.
     pub fn width(&self, key: &str) -> Result<usize, Error> {
         match self.size(key, MAX_WIDTH)? {
-            found if found.is_multiple_of(WIDTH_MULTIPLE) => Ok(found),
+            found if self.is_width(found) => Ok(found),
             found => Err(self.error(key, found, format!("a multiple of {WIDTH_MULTIPLE}"))),
         }
+    }
+
+    /// Whether a size is a whole number of blocks.
+    pub fn is_width(&self, size: usize) -> bool {
+        (1..=MAX_WIDTH).contains(&size) && size.is_multiple_of(WIDTH_MULTIPLE)
     }
 
     pub fn positive(&self, key: &str) -> Result<f32, Error> {

@@ -2,7 +2,9 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use crate::Tensor;
+use crate::judge::Wanted;
+use crate::keys::{MAX_WIDTH, WIDTH_MULTIPLE};
+use crate::{Role, Tensor};
 use monomorph_gguf::{Error, Header, TensorInfo, TensorType};
 
 /// Types of the matrices that this version's kernels read.
@@ -40,58 +42,67 @@ pub(crate) struct Tensors<'h, 'a> {
     pub used: usize,
 }
 
-impl<'h, 'a> Tensors<'h, 'a> {
-    pub fn find(&self, name: &str) -> Result<&'h TensorInfo<'a>, Error> {
-        self.header.tensor(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })
-    }
-
-    /// A matrix of `rows` outputs and `cols` inputs, in a type that the kernels read.
-    pub fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<Tensor, Error> {
-        let info = self.find(name)?;
-        if !MATRIX_TYPES.contains(&info.kind) {
-            let supported = MATRIX_TYPES.map(TensorType::name).join(", ");
-            let reason = format!(
-                "{name} is {}, which this version cannot run; supported: {supported}",
-                info.kind
-            );
-            return Err(Error::Unsupported { reason });
-        }
-        self.place(info, 2, rows, cols)
-    }
-
-    /// The weight of an RMSNorm: `len` values of float32.
-    pub fn norm(&mut self, name: &str, len: usize) -> Result<Tensor, Error> {
-        let info = self.find(name)?;
-        if info.kind != TensorType::F32 {
-            return Err(Error::tensor(name, info.kind, TensorType::F32));
-        }
-        self.place(info, 1, 1, len)
-    }
-
-    fn place(
-        &mut self,
-        info: &TensorInfo<'_>,
-        n_dims: u32,
-        rows: usize,
-        cols: usize,
-    ) -> Result<Tensor, Error> {
+impl Tensors<'_, '_> {
+    /// The tensor that is wanted, if it has the shape, and a type that its role allows.
+    pub fn find(&mut self, wanted: &Wanted<'_>) -> Result<Tensor, Error> {
+        let name = wanted.full_name;
+        let missing = || Error::MissingTensor { name: name.to_owned() };
+        let info = self.header.tensor(name).ok_or_else(missing)?;
+        check_type(info, wanted.role)?;
+        let rows = match wanted.rows {
+            Some(rows) => rows,
+            None => free_rows(info, wanted.role)?,
+        };
+        let (rows_there, cols) = (rows as u64, wanted.cols as u64);
         // Writers differ in whether they list trailing dimensions of one.
-        if info.dims != [cols as u64, rows as u64, 1, 1] {
-            let expected = [cols as u64, rows as u64];
-            let expected = dimensions(expected.get(..n_dims as usize).unwrap_or(&expected));
+        if info.dims != [cols, rows_there, 1, 1] {
+            let expected = [cols, rows_there];
+            let n_dims = if wanted.role == Role::Vector { 1 } else { 2 };
+            let expected = dimensions(expected.get(..n_dims).unwrap_or(&expected));
             return Err(Error::tensor(info.name, dimensions(info.shape()), expected));
         }
         self.used = self.used.saturating_add(1);
         Ok(Tensor {
+            name: wanted.name,
+            role: wanted.role,
             kind: info.kind,
             rows,
-            cols,
+            cols: wanted.cols,
             offset: info.absolute_offset,
             n_bytes: info.n_bytes,
         })
     }
 }
 
-pub(crate) fn dimensions(shape: &[u64]) -> String {
+/// Vectors are float32, matrices and tables of a type that the kernels read.
+fn check_type(info: &TensorInfo<'_>, role: Role) -> Result<(), Error> {
+    match role {
+        Role::Vector if info.kind != TensorType::F32 => {
+            Err(Error::tensor(info.name, info.kind, TensorType::F32))
+        }
+        Role::Matrix | Role::Lookup if !MATRIX_TYPES.contains(&info.kind) => {
+            let supported = MATRIX_TYPES.map(TensorType::name).join(", ");
+            let reason = format!(
+                "{} is {}, which this version cannot run; supported: {supported}",
+                info.name, info.kind
+            );
+            Err(Error::Unsupported { reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As many rows as the tensor has: whole panels of a matrix.
+fn free_rows(info: &TensorInfo<'_>, role: Role) -> Result<usize, Error> {
+    let multiple = if role == Role::Matrix { WIDTH_MULTIPLE } else { 1 };
+    let [_, rows, ..] = info.dims;
+    let usable = |&n: &usize| (1..=MAX_WIDTH).contains(&n) && n.is_multiple_of(multiple);
+    usize::try_from(rows).ok().filter(usable).ok_or_else(|| {
+        let expected = format!("a multiple of {multiple} up to {MAX_WIDTH} outputs");
+        Error::tensor(info.name, dimensions(info.shape()), expected)
+    })
+}
+
+fn dimensions(shape: &[u64]) -> String {
     format!("dimensions {shape:?}")
 }

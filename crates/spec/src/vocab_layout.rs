@@ -21,8 +21,8 @@
 /// The first field of every blob, "MVOC" in a hex dump.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MVOC");
 
-/// Incremented whenever the meaning of a blob changes.
-pub const VERSION: u32 = 1;
+/// Raised whenever the meaning of a blob changes.
+pub const VERSION: u32 = 2;
 
 /// Stands for no id, no rank or an empty slot.
 pub const NONE: u32 = u32::MAX;

@@ -4,6 +4,7 @@
 
 #![allow(missing_docs)] // Only this repository's tests use it.
 
+pub mod architecture;
 pub mod counting_allocator;
 pub mod files;
 pub mod mutate;

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use monomorph_gguf::writer::{Value, Writer};
 use monomorph_gguf::{PieceKind, TensorType};
-use monomorph_spec::FileShape;
 
 pub const N_EMBD: u64 = 128;
 pub const N_HEAD: u64 = 3;
@@ -31,7 +30,7 @@ pub struct Options {
     /// `2.ffn_down` that of one layer.
     pub odd: &'static [(&'static str, TensorType)],
     /// Which of the model's files to imitate.
-    pub shape: FileShape,
+    pub variant: Variant,
     /// 1 mean, 2 cls, 3 last; files of language models do not say.
     pub pooling: u32,
     /// Width of the residual stream.
@@ -48,12 +47,50 @@ pub struct Options {
     pub seed: u64,
 }
 
+/// The files that hold EmbeddingGemma, and Gemma 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// `gemma-embedding` with `dense_2` and `dense_3`.
+    WithDense,
+    /// `gemma-embedding` without dense heads.
+    WithoutDense,
+    /// Ollama's: `gemma3` with `dense.0`, `dense.1` and `norm`.
+    Ollama,
+    /// `gemma3` without dense heads: a causal decoder.
+    LanguageModel,
+}
+
+impl Variant {
+    /// All of them.
+    pub const ALL: [Variant; 4] =
+        [Variant::WithDense, Variant::WithoutDense, Variant::Ollama, Variant::LanguageModel];
+
+    /// How a spec says it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Variant::WithDense => "with dense heads",
+            Variant::WithoutDense => "without dense heads",
+            Variant::Ollama => "with dense heads, in Ollama's names",
+            Variant::LanguageModel => "a causal language model",
+        }
+    }
+
+    /// Names of the dense heads in the order in which they apply.
+    pub fn dense_names(self) -> &'static [&'static str] {
+        match self {
+            Variant::WithDense => &["dense_2.weight", "dense_3.weight"],
+            Variant::Ollama => &["dense.0.weight", "dense.1.weight"],
+            _ => &[],
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
             weights: TensorType::Q8_0,
             odd: &[],
-            shape: FileShape::WithDense,
+            variant: Variant::WithDense,
             pooling: 1,
             n_embd: N_EMBD,
             n_ff: N_FF,
@@ -68,9 +105,9 @@ impl Default for Options {
 impl Options {
     /// What the file says it is.
     pub fn architecture(&self) -> &'static str {
-        match self.shape {
-            FileShape::WithDense | FileShape::WithoutDense => "gemma-embedding",
-            FileShape::Ollama | FileShape::LanguageModel => "gemma3",
+        match self.variant {
+            Variant::WithDense | Variant::WithoutDense => "gemma-embedding",
+            Variant::Ollama | Variant::LanguageModel => "gemma3",
         }
     }
 
@@ -97,7 +134,7 @@ pub fn writer(options: Options) -> Writer {
     let mut file = Writer::new();
     let pieces = vocabulary();
     set_hyper_parameters(&mut file, &options);
-    set_tokenizer(&mut file, &pieces, options.shape != FileShape::LanguageModel);
+    set_tokenizer(&mut file, &pieces, options.variant != Variant::LanguageModel);
     add_tensors(&mut file, &options, pieces.len() as u64);
     file
 }
@@ -119,10 +156,10 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
         ("attention.value_length", options.head_dim),
         ("attention.sliding_window", SLIDING_WINDOW),
     ];
-    if options.shape != FileShape::LanguageModel {
+    if options.variant != Variant::LanguageModel {
         sizes.push(("pooling_type", options.pooling.into()));
     }
-    if options.shape == FileShape::WithDense {
+    if options.variant == Variant::WithDense {
         sizes.extend([
             ("dense_2_feat_in", options.n_embd),
             ("dense_2_feat_out", N_DENSE),
@@ -140,7 +177,7 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
     }
 }
 
-fn set_tokenizer(file: &mut Writer, pieces: &[Piece], add_eos: bool) {
+pub(crate) fn set_tokenizer(file: &mut Writer, pieces: &[Piece], add_eos: bool) {
     file.set("tokenizer.ggml.model", "llama")
         .set("tokenizer.ggml.pre", "default")
         .set(
@@ -192,22 +229,23 @@ fn add_tensors(file: &mut Writer, options: &Options, n_vocab: u64) {
         matrix(file, &name("attn_q"), options.n_embd, options.n_head * options.head_dim);
         matrix(file, &name("attn_v"), options.n_embd, options.n_head_kv * options.head_dim);
     }
-    norm(file, options.shape.output_norm_name(), options.n_embd);
-    if options.shape.has_dense() {
-        let [first, second] = options.shape.dense_names();
+    let output_norm =
+        if options.variant == Variant::Ollama { "norm.weight" } else { "output_norm.weight" };
+    norm(file, output_norm, options.n_embd);
+    if let [first, second] = options.variant.dense_names() {
         matrix(file, first, options.n_embd, N_DENSE);
         matrix(file, second, N_DENSE, options.n_embd);
     }
 }
 
 /// A matrix row of standard deviation 1 / sqrt(cols), so that products keep the size of their inputs.
-fn random_row(random: &mut Random, cols: u64) -> Vec<f32> {
+pub(crate) fn random_row(random: &mut Random, cols: u64) -> Vec<f32> {
     let limit = (3.0 / cols as f32).sqrt();
     (0..cols).map(|_| limit * random.signed()).collect()
 }
 
 /// The bytes of these values in a tensor of this type.
-fn encode(kind: TensorType, values: &[f32]) -> Vec<u8> {
+pub(crate) fn encode(kind: TensorType, values: &[f32]) -> Vec<u8> {
     match kind {
         TensorType::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
         TensorType::F16 => values.iter().flat_map(|&x| f16_bits(x).to_le_bytes()).collect(),

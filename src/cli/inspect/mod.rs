@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use monomorph_gguf::{Error, Header, read_prefix};
-use monomorph_spec::FileShape;
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -42,24 +41,19 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let (answer, variant) = match &args.file {
+    let (answer, notes) = match &args.file {
         Some(file) => of_file(file, args.json)?,
         None => {
             let own = Own::new();
-            (if args.json { json(&own)? } else { print::own(&own) }, Some(own.model.file_variant))
+            (if args.json { json(&own)? } else { print::own(&own) }, own.model.notes)
         }
     };
     output::print(answer.as_bytes())?;
-    if variant == Some(FileShape::WithoutDense) {
-        message::warning(
-            "the model's dense heads are missing: its vectors are in another space and must not be compared \
-             with those of the full model",
-        );
-    }
+    notes.iter().for_each(|note| message::warning(note));
     Ok(())
 }
 
-fn of_file(file: &Path, as_json: bool) -> Result<(String, Option<FileShape>), Failure> {
+fn of_file(file: &Path, as_json: bool) -> Result<(String, Vec<String>), Failure> {
     let failed = |error: Error| match error {
         Error::Io { .. } | Error::NotAFile { .. } => Failure::Failed(error.to_string()),
         _ => Failure::Failed(format!("{}: {error}", file.display())),
@@ -68,7 +62,7 @@ fn of_file(file: &Path, as_json: bool) -> Result<(String, Option<FileShape>), Fa
     let header = Header::parse(&prefix.bytes, prefix.file_len).map_err(failed)?;
     let report = Report::new(file, &header);
     let answer = if as_json { json(&report)? } else { print::for_people(&report) };
-    Ok((answer, report.variant()))
+    Ok((answer, report.model.map(|model| model.notes).unwrap_or_default()))
 }
 
 fn json(report: &impl Serialize) -> Result<String, Failure> {

@@ -78,7 +78,7 @@ impl WeightsReport {
         };
         let bytes = length(&tensors);
         let panels = of(&|stored| stored.is_panels);
-        let token_table = of(&|stored| stored.tensor == SPEC.token_embd);
+        let token_table = of(&|stored| stored.tensor == SPEC.embedding.tokens);
         WeightsReport::Inside { bytes, panels, token_table, other: bytes - panels - token_table }
     }
 }

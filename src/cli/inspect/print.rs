@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Write};
 
-use monomorph_spec::FileShape;
-
 use super::own::{Own, WeightsReport};
 use super::report::{ModelReport, Report, SHORT_TEXT};
 use super::tensors::{TensorGroup, TypeCount};
@@ -111,7 +109,7 @@ fn write_tensors(out: &mut String, types: &[TypeCount], groups: &[TensorGroup]) 
 /// A model whose weights are mapped from `place`.
 fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Result {
     writeln!(out, "model       {} ({})", one_line(&model.name), one_line(&model.architecture))?;
-    writeln!(out, "variant     {}", variant(model.file_variant))?;
+    writeln!(out, "variant     {}", model.variant)?;
     writeln!(
         out,
         "dimensions  {} layers, {} wide, {} query and {} key/value heads of {}, feed-forward {}, vocabulary {}",
@@ -188,26 +186,11 @@ fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn attention(model: &ModelReport) -> String {
-    let radius = model.attention_radius;
-    if model.causal {
-        format!("causal attention, sliding over the last {}", radius + 1)
-    } else {
-        format!("sliding attention to {radius} on each side")
-    }
-}
-
-fn variant(variant: FileShape) -> &'static str {
-    match variant {
-        FileShape::WithDense => "with dense heads: the vectors the model was trained for",
-        FileShape::WithoutDense => {
-            "WITHOUT DENSE HEADS: vectors of another space, not comparable with those of the full model"
-        }
-        FileShape::Ollama => {
-            "with dense heads, in Ollama's names: the vectors the model was trained for"
-        }
-        FileShape::LanguageModel => {
-            "a causal language model: its vectors are hidden states, which were not trained to be compared"
-        }
+    match (model.causal, model.attention_radius) {
+        (true, Some(radius)) => format!("causal attention, sliding over the last {}", radius + 1),
+        (false, Some(radius)) => format!("sliding attention to {radius} on each side"),
+        (true, None) => "causal attention".to_owned(),
+        (false, None) => "attention over the whole text".to_owned(),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use monomorph::{Embedder, Memory, Prompt, built, prompts};
+use monomorph::{Embedder, Memory, Prompt, built};
 use monomorph_encoder::workspace_bytes;
 use monomorph_gguf::{Header, Value, ValueType};
-use monomorph_spec::{BuildOptions, FileShape, Spec};
+use monomorph_spec::{BuildOptions, Spec, Window};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -44,10 +44,10 @@ pub struct ModelReport {
     pub license: Option<String>,
     pub license_name: Option<String>,
     pub license_link: Option<String>,
-    /// "with dense heads", "without dense heads", "with dense heads, in Ollama's names", "a causal language model".
+    /// Which of the architecture's files it is, in words.
     pub variant: String,
-    #[serde(skip)]
-    pub file_variant: FileShape,
+    /// What a user should know of such a file.
+    pub notes: Vec<String>,
     pub n_layer: usize,
     pub n_embd: usize,
     pub n_ff: usize,
@@ -58,7 +58,8 @@ pub struct ModelReport {
     pub n_ctx: usize,
     /// Whether a token attends to none after it.
     pub causal: bool,
-    pub attention_radius: usize,
+    /// How far sliding layers see; none where no layer slides.
+    pub attention_radius: Option<usize>,
     pub pooling: String,
     /// Widths from the pooled vector through the dense heads; empty where there are none.
     pub dense_widths: Vec<usize>,
@@ -105,8 +106,8 @@ impl Report {
     pub fn new(path: &Path, header: &Header<'_>) -> Report {
         let binary = BinaryReport::new(path);
         // As this binary reads the file if it fits, else as a build without choices would.
-        let choices = if binary.fits { built::SPEC.choices } else { BuildOptions::default() };
-        let spec = Spec::from_header_with(header, choices);
+        let options = if binary.fits { built::SPEC.options } else { BuildOptions::default() };
+        let spec = Spec::from_header_with(header, options);
         let (model, unsupported) = match spec {
             Ok(spec) => (Some(ModelReport::new(&spec)), None),
             Err(error) => (None, Some(error.to_string())),
@@ -129,10 +130,6 @@ impl Report {
             binary,
         }
     }
-
-    pub fn variant(&self) -> Option<FileShape> {
-        self.model.as_ref().map(|model| model.file_variant)
-    }
 }
 
 impl ModelReport {
@@ -141,11 +138,11 @@ impl ModelReport {
         ModelReport {
             name: spec.name.to_string(),
             architecture: spec.architecture.to_string(),
-            license: spec.license.as_deref().map(str::to_owned),
-            license_name: spec.license_name.as_deref().map(str::to_owned),
-            license_link: spec.license_link.as_deref().map(str::to_owned),
-            variant: spec.shape.to_string(),
-            file_variant: spec.shape,
+            license: spec.license.id.as_deref().map(str::to_owned),
+            license_name: spec.license.name.as_deref().map(str::to_owned),
+            license_link: spec.license.link.as_deref().map(str::to_owned),
+            variant: spec.variant.to_string(),
+            notes: spec.notes.iter().map(|note| note.to_string()).collect(),
             n_layer: spec.n_layer(),
             n_embd: spec.n_embd,
             n_ff: spec.n_ff,
@@ -155,7 +152,7 @@ impl ModelReport {
             n_vocab: spec.n_vocab,
             n_ctx: spec.n_ctx,
             causal: spec.causal,
-            attention_radius: spec.attention_radius,
+            attention_radius: attention_radius(spec),
             pooling: spec.pooling.to_string(),
             dense_widths: dense_widths(spec),
             n_weights: spec.tensors().map(|(_, t)| t.rows as u64 * t.cols as u64).sum(),
@@ -166,7 +163,7 @@ impl ModelReport {
                 workspace: memory.workspace,
                 kept_panels: memory.kept_panels,
             },
-            prompts: prompts(spec).iter().map(PromptReport::new).collect(),
+            prompts: spec.prompts.iter().map(PromptReport::new).collect(),
         }
     }
 }
@@ -193,9 +190,16 @@ impl BinaryReport {
     }
 }
 
+fn attention_radius(spec: &Spec) -> Option<usize> {
+    spec.layers.iter().find_map(|layer| match layer.window {
+        Window::Sliding(radius) => Some(radius),
+        Window::Full => None,
+    })
+}
+
 fn dense_widths(spec: &Spec) -> Vec<usize> {
-    let first = spec.dense.first().map(|head| head.cols);
-    first.into_iter().chain(spec.dense.iter().map(|head| head.rows)).collect()
+    let first = spec.heads.first().map(|head| head.weight.cols);
+    first.into_iter().chain(spec.heads.iter().map(|head| head.weight.rows)).collect()
 }
 
 fn to_json(value: &Value<'_>) -> serde_json::Value {

@@ -9,7 +9,7 @@
 //! 2. A group of panels stays in the L2 cache and a tile's rows in L1, so that rows are read from further away
 //!    once a group, not once a panel.
 
-use super::geglu::geglu;
+use super::activation::Activate;
 use super::group::Group;
 use super::lanes;
 use super::matrix::{Matrix, PanelScratch, repacked};
@@ -19,7 +19,7 @@ use super::tile::{
 use crate::dim::Dim;
 use crate::kernels::columns::ColumnsMut;
 use monomorph_quant::{BLOCK, FloatPanel, Line, PanelBlock, Types, with_panel};
-use monomorph_simd::{Isa, PANEL, each};
+use monomorph_simd::{Isa, PANEL};
 
 /// Panels swept together. Four of k = 768 are 55 to 74 KB of integers, 196 KB of floats.
 pub const GROUP: usize = 4;
@@ -39,7 +39,8 @@ pub struct Rows<'a> {
     pub floats: &'a [FloatBlock],
 }
 
-/// `out = rows * weights` for the columns of `out`, which start at panel `first` of the matrix; its type is one of `T`.
+/// `out = rows * weights + bias` for the columns of `out`, which start at panel `first` of the matrix; its type is one
+/// of `T`.
 pub fn matmul<I: Isa, K: Dim, T: Types>(
     isa: I,
     k: K,
@@ -50,85 +51,88 @@ pub fn matmul<I: Isa, K: Dim, T: Types>(
     out: &mut ColumnsMut<'_>,
 ) {
     let panels = out.width() / PANEL;
-    let blocks = k.size() / BLOCK;
     for at in (0..panels).step_by(GROUP) {
-        let count = GROUP.min(panels - at);
-        let group = repacked(isa, blocks, weights, first + at, count, &mut scratch.first);
-        with_panel!(T, weights.panel_kind(), |P| isa.vectorize(
-            #[inline(always)]
-            || sweep::<I, P>(isa, rows, group_of(k, group, panels, at, count), at, out),
-        ));
+        let part = Part { first, panels, at, count: GROUP.min(panels - at) };
+        multiply_group::<I, K, T>(isa, k, rows, weights, part, &mut scratch.group, at, out);
     }
 }
 
-/// `out = geglu(rows * gate, rows * up)` for the columns of `out`, which start at panel `first` of both matrices.
+/// `out = activation(rows * gate + bias) * (rows * up + bias)` for the columns of `out`, which start at panel `first` of
+/// both matrices.
+///
+/// A group's gates go where the result goes, its up projections to scratch, and both are multiplied there while they
+/// are in the cache.
 #[allow(clippy::too_many_arguments)] // A product of two matrices that share everything else.
-pub fn matmul_geglu<I: Isa, K: Dim, T: Types>(
+pub fn matmul_gated<I: Isa, K: Dim, T: Types, A: Activate>(
     isa: I,
     k: K,
     rows: Rows<'_>,
-    gate: Matrix<'_>,
-    up: Matrix<'_>,
-    first: usize,
-    scratch: &mut PanelScratch,
-    out: &mut ColumnsMut<'_>,
-) {
-    if gate.panel_kind() != up.panel_kind() {
-        return matmul_then_geglu::<I, K, T>(isa, k, rows, gate, up, first, scratch, out);
-    }
-    let panels = out.width() / PANEL;
-    let blocks = k.size() / BLOCK;
-    for at in (0..panels).step_by(GROUP / 2) {
-        let count = (GROUP / 2).min(panels - at);
-        let gates = repacked(isa, blocks, gate, first + at, count, &mut scratch.first);
-        let ups = repacked(isa, blocks, up, first + at, count, &mut scratch.second);
-        with_panel!(T, gate.panel_kind(), |P| isa.vectorize(
-            #[inline(always)]
-            || {
-                let [gates, ups] = [gates, ups].map(|lines| group_of(k, lines, panels, at, count));
-                sweep_geglu::<I, P>(isa, rows, gates, ups, at, out);
-            },
-        ));
-    }
-}
-
-/// [`matmul_geglu`] of two matrices whose panels differ, which few files have: one product after the other, a group of
-/// panels at a time.
-#[allow(clippy::too_many_arguments)]
-fn matmul_then_geglu<I: Isa, K: Dim, T: Types>(
-    isa: I,
-    k: K,
-    rows: Rows<'_>,
-    gate: Matrix<'_>,
-    up: Matrix<'_>,
+    [gate, up]: [Matrix<'_>; 2],
     first: usize,
     scratch: &mut PanelScratch,
     out: &mut ColumnsMut<'_>,
 ) {
     let panels = out.width() / PANEL;
-    let mut products = std::mem::take(&mut scratch.products);
+    let PanelScratch { group, ups } = scratch;
     for at in (0..panels).step_by(GROUP) {
-        let width = GROUP.min(panels - at) * PANEL;
-        products.resize(2 * rows.m * width, 0.0);
-        let (gates, ups) = products.split_at_mut(rows.m * width);
-        for (weights, to) in [(gate, &mut *gates), (up, &mut *ups)] {
-            let to = &mut ColumnsMut::new(to, width);
-            matmul::<I, K, T>(isa, k, rows, weights, first + at, scratch, to);
+        let part = Part { first, panels, at, count: GROUP.min(panels - at) };
+        let width = part.count * PANEL;
+        if ups.len() < rows.m * width {
+            ups.resize(rows.m * width, 0.0);
         }
+        let ups = &mut ups[..rows.m * width];
+        multiply_group::<I, K, T>(isa, k, rows, gate, part, group, at, out);
+        let columns = &mut ColumnsMut::new(ups, width);
+        multiply_group::<I, K, T>(isa, k, rows, up, part, group, 0, columns);
         isa.vectorize(
             #[inline(always)]
             || {
-                let both = gates.chunks_exact(width).zip(ups.chunks_exact(width));
-                for (row, (gates, ups)) in both.enumerate() {
-                    for (panel, (gate, up)) in lanes(gates).iter().zip(lanes(ups)).enumerate() {
-                        let (gate, up) = (isa.load(gate), isa.load(up));
-                        isa.store(geglu(isa, gate, up), out.panel_mut(row, at + panel));
+                for (row, ups) in ups.chunks_exact(width).enumerate() {
+                    for (panel, up) in lanes(ups).iter().enumerate() {
+                        let gate = out.panel_mut(row, at + panel);
+                        let activated = A::activate(isa, isa.load(gate));
+                        isa.store(isa.mul(activated, isa.load(up)), gate);
                     }
                 }
             },
         );
     }
-    scratch.products = products;
+}
+
+/// Some panels of the part of a matrix that a thread works on.
+#[derive(Clone, Copy)]
+struct Part {
+    /// The first panel of the part, in the matrix.
+    first: usize,
+    /// Panels of the part.
+    panels: usize,
+    /// The first of these panels, in the part.
+    at: usize,
+    /// How many they are.
+    count: usize,
+}
+
+/// All rows times a group of panels, to the columns of `out` from panel `to` on. Not inlined: one copy serves plain
+/// and gated products, whatever the activation.
+#[inline(never)]
+#[allow(clippy::too_many_arguments)]
+fn multiply_group<I: Isa, K: Dim, T: Types>(
+    isa: I,
+    k: K,
+    rows: Rows<'_>,
+    weights: Matrix<'_>,
+    part: Part,
+    scratch: &mut Vec<Line>,
+    to: usize,
+    out: &mut ColumnsMut<'_>,
+) {
+    let Part { first, panels, at, count } = part;
+    let group = repacked(isa, k.size() / BLOCK, weights, first + at, count, scratch);
+    let bias = weights.bias(first + at);
+    with_panel!(T, weights.panel_kind(), |P| isa.vectorize(
+        #[inline(always)]
+        || sweep::<I, P>(isa, rows, group_of(k, group, panels, at, count), bias, to, out),
+    ));
 }
 
 /// The rows in the form that panels of kind `P` multiply.
@@ -205,13 +209,14 @@ fn sweep<I: Isa, P: RowsFor>(
     isa: I,
     rows: Rows<'_>,
     group: Group<'_, P>,
-    at: usize,
+    bias: Option<&[[f32; PANEL]]>,
+    to: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     if I::WIDE && rows.m > most_sums::<I, P>() {
-        sweep_by::<I, P, 2>(isa, rows, group, at, out);
+        sweep_by::<I, P, 2>(isa, rows, group, bias, to, out);
     } else {
-        sweep_by::<I, P, 1>(isa, rows, group, at, out);
+        sweep_by::<I, P, 1>(isa, rows, group, bias, to, out);
     }
 }
 
@@ -221,7 +226,8 @@ fn sweep_by<I: Isa, P: RowsFor, const C: usize>(
     isa: I,
     rows: Rows<'_>,
     group: Group<'_, P>,
-    at: usize,
+    bias: Option<&[[f32; PANEL]]>,
+    to: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     let mut row = 0;
@@ -231,18 +237,19 @@ fn sweep_by<I: Isa, P: RowsFor, const C: usize>(
             let tile = P::tile_rows::<R>(&rows, group.blocks, row);
             let mut p = 0;
             while p + C <= group.count {
-                multiply::<I, P, R, C>(isa, &rows, row, tile, group, p, at, out);
+                multiply::<I, P, R, C>(isa, &rows, row, tile, group, p, bias, to, out);
                 p += C;
             }
             if C > 1 && p < group.count {
-                multiply::<I, P, R, 1>(isa, &rows, row, tile, group, p, at, out);
+                multiply::<I, P, R, 1>(isa, &rows, row, tile, group, p, bias, to, out);
             }
         });
         row += height;
     }
 }
 
-/// The rows `tile`, which begin at row `row`, times the `C` panels of the group from panel `p` on.
+/// The rows `tile`, which begin at row `row`, times the `C` panels of the group from panel `p` on. `bias` begins with the
+/// group's.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
@@ -252,7 +259,8 @@ fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
     tile: TileRows<'_, P::RowBlock, R>,
     group: Group<'_, P>,
     p: usize,
-    at: usize,
+    bias: Option<&[[f32; PANEL]]>,
+    to: usize,
     out: &mut ColumnsMut<'_>,
 ) {
     let mut panels = [group.panel(p); C];
@@ -265,50 +273,12 @@ fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(
     for r in 0..R {
         let scale = isa.splat(P::scale(rows, row + r));
         for c in 0..C {
-            isa.store(isa.mul(products[r][c], scale), out.panel_mut(row + r, at + p + c));
+            let value = match bias {
+                None => isa.mul(products[r][c], scale),
+                Some(bias) => isa.mul_add(products[r][c], scale, isa.load(&bias[p + c])),
+            };
+            isa.store(value, out.panel_mut(row + r, to + p + c));
         }
-    }
-}
-
-/// All rows over a group of gate panels and the matching up panels of the same kind.
-#[inline(always)]
-fn sweep_geglu<I: Isa, P: RowsFor>(
-    isa: I,
-    rows: Rows<'_>,
-    gates: Group<'_, P>,
-    ups: Group<'_, P>,
-    at: usize,
-    out: &mut ColumnsMut<'_>,
-) {
-    let wide = I::WIDE && rows.m > most_sums::<I, P>();
-    let most = most_sums::<I, P>() / if wide { 2 } else { 1 };
-    let blocks = gates.blocks;
-    let mut row = 0;
-    while row < rows.m {
-        let height = next_height::<P>(rows.m - row, most);
-        with_rows!(P, height, most_sums::<I, P>(), R => {
-            let tile = P::tile_rows::<R>(&rows, blocks, row);
-            for p in 0..gates.count {
-                let [g, u] = [gates, ups].map(|group| group.panel(p));
-                let ahead = [gates, ups].map(|group| group.ahead(rows.m, row, R, p));
-                let mut products = [[isa.splat(0.0); 2]; R];
-                if const { I::WIDE && R <= most_sums::<I, P>() / 2 } {
-                    products = P::tile::<I, R, 2>(isa, tile, [g, u], ahead, blocks);
-                } else {
-                    let gate = P::tile::<I, R, 1>(isa, tile, [g], [ahead[0]], blocks);
-                    let up = P::tile::<I, R, 1>(isa, tile, [u], [ahead[1]], blocks);
-                    for r in 0..R {
-                        products[r] = [gate[r][0], up[r][0]];
-                    }
-                }
-                for r in 0..R {
-                    let scale = isa.splat(P::scale(&rows, row + r));
-                    let [gate, up] = each(products[r], |product| isa.mul(product, scale));
-                    isa.store(geglu(isa, gate, up), out.panel_mut(row + r, at + p));
-                }
-            }
-        });
-        row += height;
     }
 }
 

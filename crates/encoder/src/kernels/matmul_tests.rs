@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dim::{Const, Dyn};
+use crate::kernels::activation::GeluTanh;
 use crate::kernels::quantize::{block_sums, quantize};
 use bytemuck::Zeroable;
 use monomorph_gguf::TensorType;
@@ -135,25 +136,49 @@ fn kept_panels_give_the_same_bits() {
 }
 
 #[test]
-fn geglu_equals_two_products() {
+fn a_bias_is_added_to_its_column() {
+    let bias: Vec<f32> = (0..N).map(|i| 2.0 * noise(i + 5)).collect();
+    for kind in [TensorType::Q8_0, TensorType::F32] {
+        let bytes = weights(kind, 3);
+        let plain = Matrix::blocks(kind, &bytes);
+        for m in [1, 14, 29] {
+            let input = Input::new(m);
+            let mut first = None;
+            for_each_isa!(|isa| {
+                let products = run(isa, Dyn(K), &input, plain, 0);
+                let with_bias = run(isa, Const::<K>, &input, plain.with_bias(Some(&bias)), 3);
+                for (i, (got, product)) in with_bias.iter().zip(&products).enumerate() {
+                    let want = product + bias[i % N];
+                    assert!((got - want).abs() <= 1e-6 * (1.0 + product.abs()), "{kind}: {i}");
+                }
+                assert!(first.get_or_insert_with(|| with_bias.clone()) == &with_bias);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_gated_product_equals_two_products() {
     use TensorType::{F32, Q2_K, Q4_K, Q6_K, Q8_0};
     let pairs = [(Q8_0, Q8_0), (Q4_K, Q4_K), (F32, F32), (Q8_0, F32), (F32, Q4_K), (Q6_K, Q2_K)];
     for (gate, up) in pairs {
         let bytes = [weights(gate, 1), weights(up, 2)];
-        let (gate, up) = (Matrix::blocks(gate, &bytes[0]), Matrix::blocks(up, &bytes[1]));
+        let pair = [Matrix::blocks(gate, &bytes[0]), Matrix::blocks(up, &bytes[1])];
         for m in [1, 8, 13, 28, 29] {
             let input = Input::new(m);
             for_each_isa!(|isa| {
-                let gates = run(isa, Dyn(K), &input, gate, 0);
-                let ups = run(isa, Dyn(K), &input, up, 0);
+                let [gates, ups] = pair.map(|weights| run(isa, Dyn(K), &input, weights, 0));
                 let mut out = vec![0.0; gates.len()];
                 let scratch = &mut PanelScratch::default();
                 let (k, columns) = (Const::<K>, &mut ColumnsMut::new(&mut out, N));
                 let rows = input.rows();
-                matmul_geglu::<_, _, AnyType>(isa, k, rows, gate, up, 0, scratch, columns);
+                matmul_gated::<_, _, AnyType, GeluTanh>(isa, k, rows, pair, 0, scratch, columns);
                 for ((got, g), u) in out.iter().zip(gates).zip(ups) {
                     let mut want = [0.0; PANEL];
-                    isa.vectorize(|| isa.store(geglu(isa, isa.splat(g), isa.splat(u)), &mut want));
+                    isa.vectorize(|| {
+                        let gate = GeluTanh::activate(isa, isa.splat(g));
+                        isa.store(isa.mul(gate, isa.splat(u)), &mut want);
+                    });
                     assert_eq!(got.to_bits(), want[0].to_bits());
                 }
             });

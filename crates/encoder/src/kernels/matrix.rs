@@ -2,13 +2,14 @@
 
 use monomorph_gguf::TensorType;
 use monomorph_quant::{Line, PanelKind, panel_kind, repack};
-use monomorph_simd::Isa;
+use monomorph_simd::{Isa, PANEL};
 
-/// The right side of a product: a weight matrix of `n` outputs by `k` inputs.
+/// The right side of a product: a weight matrix of `n` outputs by `k` inputs, and what is added to the outputs.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     kind: TensorType,
     form: Form<'a>,
+    bias: Option<&'a [f32]>,
 }
 
 #[derive(Clone, Copy)]
@@ -22,12 +23,22 @@ enum Form<'a> {
 impl<'a> Matrix<'a> {
     /// A matrix as a file has it: whole blocks, row by row.
     pub fn blocks(kind: TensorType, bytes: &'a [u8]) -> Matrix<'a> {
-        Matrix { kind, form: Form::Blocks(bytes) }
+        Matrix { kind, form: Form::Blocks(bytes), bias: None }
     }
 
     /// All panels of a matrix, as [`repack`] made them of its blocks.
     pub fn panels(kind: TensorType, panels: &'a [Line]) -> Matrix<'a> {
-        Matrix { kind, form: Form::Panels(panels) }
+        Matrix { kind, form: Form::Panels(panels), bias: None }
+    }
+
+    /// The matrix with a bias of `n` values, if there is one.
+    pub fn with_bias(self, bias: Option<&'a [f32]>) -> Matrix<'a> {
+        Matrix { bias, ..self }
+    }
+
+    /// The bias of the columns from panel `first` on, a panel an element.
+    pub(super) fn bias(&self, first: usize) -> Option<&'a [[f32; PANEL]]> {
+        self.bias.map(|bias| &bias.as_chunks().0[first..])
     }
 
     /// Whether it is in panels already: then no product repacks it.
@@ -44,12 +55,10 @@ impl<'a> Matrix<'a> {
 /// Room for panels that are repacked on use; grows to the largest group and stays.
 #[derive(Default)]
 pub struct PanelScratch {
-    /// A group of the matrix, or of the first of two.
-    pub(super) first: Vec<Line>,
-    /// A group of the second of two.
-    pub(super) second: Vec<Line>,
-    /// Products of a group of gates and of ups whose panels differ.
-    pub(super) products: Vec<f32>,
+    /// A group of the matrix.
+    pub(super) group: Vec<Line>,
+    /// A group's up projections, which wait for their gates.
+    pub(super) ups: Vec<f32>,
 }
 
 /// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever
@@ -81,7 +90,7 @@ mod tests {
     use super::*;
     use bytemuck::Zeroable;
     use monomorph_quant::{BLOCK, FORMATS};
-    use monomorph_simd::{PANEL, Scalar, for_each_isa};
+    use monomorph_simd::{Scalar, for_each_isa};
     use monomorph_testing::random_blocks::random_blocks;
 
     /// Two panels of 512 inputs: two of the longest blocks.

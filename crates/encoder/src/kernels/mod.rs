@@ -4,14 +4,16 @@
 //! Invariant: kernels know slices, dimensions, panels and instruction sets, nothing of models, files or threads; a
 //! product writes to columns that its caller shares out ([`ColumnsMut`](columns::ColumnsMut)).
 
+pub mod activation;
 pub mod attention;
 pub mod columns;
 pub mod exp;
-pub mod geglu;
 mod group;
+pub mod layer_norm;
 pub mod matmul;
 pub mod matrix;
 pub mod quantize;
+pub mod residual;
 pub mod rms_norm;
 pub mod rope;
 pub mod softmax;

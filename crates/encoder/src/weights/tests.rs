@@ -30,36 +30,33 @@ fn image_of_tiny(test: &str) -> (Spec, PathBuf, Weights) {
 }
 
 #[test]
-fn packed_panels_are_those_that_are_kept() {
+fn panels_of_an_image_are_those_that_are_kept() {
     let (spec, file, image) = image_of_tiny("panels");
     let threads = Threads::new(2).expect("threads");
     for_each_isa!(|isa| {
         let mut weights =
             Weights::map(&File::open(&file).expect("it is there")).expect("a mapping");
         weights.keep_panels(isa, &spec, &threads).expect("memory");
-        let Home::File { kept: Some(kept), .. } = &weights.home else { unreachable!() };
-        let matrices = spec.layers.len() * 7 + spec.dense.len();
-        assert_eq!(kept.places.len(), matrices, "all matrices but the token table");
-        for place in layout(&spec) {
-            let inside = image.tensor(place.tensor);
-            let want = match kept.panels(place.tensor) {
-                Some(panels) => bytemuck::cast_slice(panels),
-                None => weights.tensor(place.tensor),
-            };
-            assert!(inside == want, "{place:?}");
+        assert_eq!(weights.panels.len(), spec.matrices().count(), "all but the token table");
+        for (name, tensor) in spec.tensors() {
+            let [inside, kept] = [&image, &weights].map(|home| {
+                let located = home.locate(&tensor);
+                (located.is_panels, home.tensor(located))
+            });
+            assert!(inside == kept, "{name}");
         }
     });
 }
 
 #[test]
-fn packed_weights_lie_on_cache_lines_without_gaps() {
+fn tensors_of_an_image_lie_on_cache_lines_without_gaps() {
     let (spec, _, image) = image_of_tiny("layout");
-    let places = layout(&spec);
-    assert_eq!(places.len(), spec.tensors().count());
-    assert_eq!((places[0].tensor, places[0].offset), (spec.token_embd, 0));
-    for pair in places.windows(2) {
+    let stored = layout(&spec);
+    assert_eq!(stored.len(), spec.tensors().count());
+    assert_eq!((stored[0].tensor, stored[0].offset), (spec.embedding.tokens, 0));
+    for pair in stored.windows(2) {
         assert_eq!(pair[1].offset, pair[0].end().next_multiple_of(ALIGNMENT));
     }
-    assert_eq!(image.bytes().len() as u64, length(&places));
+    assert_eq!(image.bytes().len() as u64, length(&stored));
     assert_eq!(image.kept_bytes(), 0);
 }

@@ -2,8 +2,7 @@
 
 use crate::judge;
 use monomorph_gguf::TensorType;
-use monomorph_spec::FileShape;
-use monomorph_testing::tiny::{self, Options};
+use monomorph_testing::tiny::{self, Options, Variant};
 
 #[test]
 fn differences_are_named() {
@@ -18,12 +17,10 @@ fn differences_are_named() {
     assert_eq!(found.len(), 4, "three and a count: {found:?}");
     assert!(found[3].starts_with("and ") && found[3].ends_with(" more"), "{found:?}");
 
-    let ollama = Options { shape: FileShape::Ollama, ..Options::default() };
+    let ollama = Options { variant: Variant::Ollama, ..Options::default() };
     let other = judge(&tiny::tiny_with(ollama)).unwrap();
     let found = other.differences(&build).join("\n");
-    for words in
-        ["architecture: \"gemma3\" here, \"gemma-embedding\" in the build", "shape of the file"]
-    {
+    for words in ["architecture: \"gemma3\" here, \"gemma-embedding\" in the build", "variant: "] {
         assert!(found.contains(words), "{found}");
     }
     let mut renamed = tiny::writer(Options::default());
@@ -36,20 +33,17 @@ fn differences_are_named() {
     let mut narrower = tiny::writer(Options::default());
     narrower.set("gemma-embedding.attention.sliding_window", 12);
     let narrower = judge(&narrower.to_bytes()).unwrap();
-    assert_eq!(narrower.differences(&build), ["attention radius: 6 here, 8 in the build"]);
+    assert_eq!(narrower.differences(&build), ["layers[0].window: 6 here, 8 in the build"]);
 
     let language_model =
-        tiny::writer(Options { shape: FileShape::LanguageModel, ..Options::default() });
+        tiny::writer(Options { variant: Variant::LanguageModel, ..Options::default() });
     let build = judge(&language_model.to_bytes()).unwrap();
     let mut scaled = language_model;
     scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
     let scaled = judge(&scaled.to_bytes()).unwrap();
-    assert_eq!(
-        scaled.differences(&build),
-        ["rope divisor of full layers: 8.0 here, 1.0 in the build"]
-    );
+    assert_eq!(scaled.differences(&build), ["ropes[1].divisor: 8.0 here, 1.0 in the build"]);
     let mut causal = build.clone();
-    (causal.causal, causal.attention_scale) = (false, 0.5);
+    (causal.causal, causal.score_scale) = (false, 0.5);
     let found = build.differences(&causal);
     assert_eq!(found[0], "causal: true here, false in the build");
     assert!(found[1].ends_with(", 0.5 in the build"), "{found:?}");

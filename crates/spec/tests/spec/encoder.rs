@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use crate::judge;
 use monomorph_gguf::writer::{Tensor, Value, Writer};
-use monomorph_spec::{Attention, FileShape, Pooling, Spec};
+use monomorph_spec::{NormKind, Pooling, Rope, Spec, Window};
 use monomorph_testing::Random;
 use monomorph_testing::files::{parse, refused};
-use monomorph_testing::tiny::{self, Options};
+use monomorph_testing::tiny::{self, Options, Variant};
 
 /// Built once: learning the vocabulary takes a while.
 fn model() -> Writer {
@@ -16,7 +16,7 @@ fn model() -> Writer {
 }
 
 fn ollama() -> Writer {
-    tiny::writer(Options { shape: FileShape::Ollama, ..Options::default() })
+    tiny::writer(Options { variant: Variant::Ollama, ..Options::default() })
 }
 
 /// Judges the tiny model after a change to its metadata.
@@ -49,14 +49,16 @@ fn the_tiny_model_is_what_it_says() {
         (spec.n_embd, spec.n_ff, spec.n_head, spec.n_head_kv, spec.head_dim),
         (128, 160, 3, 1, 32)
     );
-    assert_eq!((spec.n_layer(), spec.n_ctx, spec.attention_radius), (6, 256, 8));
-    assert_eq!((spec.rms_eps, spec.rope_base_full, spec.rope_base_sliding), (1e-6, 1e6, 1e4));
-    assert_eq!((spec.shape, spec.pooling), (FileShape::WithDense, Pooling::Mean));
-    let full: Vec<bool> =
-        spec.layers.iter().map(|layer| layer.attention == Attention::Full).collect();
-    assert_eq!(full, [false, false, false, false, false, true]);
-    assert_eq!((spec.layers[2].ffn_down.rows, spec.layers[2].ffn_down.cols), (128, 160));
-    assert_eq!((spec.dense[0].rows, spec.dense[0].cols), (256, 128));
+    assert_eq!((spec.n_layer(), spec.n_ctx, spec.causal), (6, 256, false));
+    assert_eq!((spec.norm, spec.pooling), (NormKind::Rms(1e-6), Pooling::Mean));
+    let ropes = [Rope { base: 1e4, divisor: 1.0 }, Rope { base: 1e6, divisor: 1.0 }];
+    assert_eq!((&spec.ropes[..], spec.variant.as_ref()), (&ropes[..], "with dense heads"));
+    let (sliding, full) = ((Window::Sliding(8), Some(0)), (Window::Full, Some(1)));
+    let layers: Vec<_> = spec.layers.iter().map(|layer| (layer.window, layer.rope)).collect();
+    assert_eq!(layers, [sliding, sliding, sliding, sliding, sliding, full]);
+    let down = spec.layers[2].block.down.weight;
+    assert_eq!((down.rows, down.cols), (128, 160));
+    assert_eq!((spec.heads[0].weight.rows, spec.heads[0].weight.cols), (256, 128));
     let tokenizer = spec.tokenizer;
     assert_eq!((tokenizer.bos, tokenizer.eos, tokenizer.unknown), (2, 1, Some(3)));
     assert!(tokenizer.add_bos && tokenizer.add_eos && !tokenizer.add_space_prefix);
@@ -66,13 +68,11 @@ fn the_tiny_model_is_what_it_says() {
 /// Every tensor of the specification is the file's tensor of that name, in all shapes.
 #[test]
 fn tensors_keep_their_names_and_places() {
-    for shape in
-        [FileShape::WithDense, FileShape::WithoutDense, FileShape::Ollama, FileShape::LanguageModel]
-    {
-        let bytes = tiny::tiny_with(Options { shape, ..Options::default() });
+    for variant in Variant::ALL {
+        let bytes = tiny::tiny_with(Options { variant, ..Options::default() });
         let header = parse(&bytes).unwrap();
         let spec = Spec::from_header(&header).unwrap();
-        assert_eq!(spec.shape, shape);
+        assert_eq!(spec.variant, variant.words());
         assert_eq!(spec.tensors().count(), header.tensors.len());
         for (name, tensor) in spec.tensors() {
             let info = header.tensor(&name).unwrap();

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use crate::judge;
 use monomorph_gguf::Error;
 use monomorph_gguf::writer::{Value, Writer};
-use monomorph_spec::{Attention, BuildOptions, FileShape, Pooling, Spec};
+use monomorph_spec::{BuildOptions, Pooling, Spec, Window};
 use monomorph_testing::files::{parse, refused};
-use monomorph_testing::tiny::{self, Options};
+use monomorph_testing::tiny::{self, Options, Variant};
 
 /// Built once: learning the vocabulary takes a while.
 fn gemma3() -> Writer {
     static MODEL: LazyLock<Writer> = LazyLock::new(|| {
-        tiny::writer(Options { shape: FileShape::LanguageModel, ..Options::default() })
+        tiny::writer(Options { variant: Variant::LanguageModel, ..Options::default() })
     });
     MODEL.clone()
 }
@@ -37,19 +37,19 @@ fn window(n_ctx: usize) -> BuildOptions {
 #[test]
 fn a_language_model_is_causal() {
     let spec = judge(&gemma3().to_bytes()).unwrap();
-    assert_eq!((spec.shape, spec.causal), (FileShape::LanguageModel, true));
+    assert_eq!((spec.variant.as_ref(), spec.causal), (Variant::LanguageModel.words(), true));
     // The window of 16 holds a token and the fifteen before it.
-    assert_eq!((spec.attention_radius, spec.n_ctx), (15, 256));
-    assert_eq!(spec.attention_scale, 1.0 / 32f32.sqrt());
-    assert_eq!((spec.rope_base_sliding, spec.rope_base_full), (1e4, 1e6));
-    assert_eq!(spec.rope_divisor_full, 1.0);
+    assert_eq!((spec.layers[0].window, spec.n_ctx), (Window::Sliding(15), 256));
+    assert_eq!(spec.score_scale, 1.0 / 32f32.sqrt());
+    assert_eq!((spec.ropes[0].base, spec.ropes[1].base), (1e4, 1e6));
+    assert_eq!((spec.ropes[0].divisor, spec.ropes[1].divisor), (1.0, 1.0));
     assert_eq!((spec.tokenizer.add_bos, spec.tokenizer.add_eos), (true, false));
-    assert!(spec.dense.is_empty() && !spec.shape.has_prompts());
+    assert!(spec.heads.is_empty() && spec.prompts.is_empty());
 
-    let ollama = tiny::tiny_with(Options { shape: FileShape::Ollama, ..Options::default() });
+    let ollama = tiny::tiny_with(Options { variant: Variant::Ollama, ..Options::default() });
     let ollama = judge(&ollama).unwrap();
     assert_eq!((ollama.architecture, ollama.causal), ("gemma3".into(), false));
-    assert_eq!(ollama.attention_radius, 8);
+    assert_eq!(ollama.layers[0].window, Window::Sliding(8));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_builds_choice_of_pooling_goes_before_the_files_word() {
         states.set("gemma3.pooling_type", 1);
         for file in [&gemma3(), &states] {
             let spec = chosen(file, pooled(pooling)).unwrap();
-            assert_eq!((spec.pooling, spec.choices), (pooling, pooled(pooling)));
+            assert_eq!((spec.pooling, spec.options), (pooling, pooled(pooling)));
         }
     }
     refused(chosen(&gemma3(), pooled(Pooling::Cls)), &["pooling_type", "cls", "mean or last"]);
@@ -102,11 +102,11 @@ fn positions_of_full_layers_may_be_divided() {
         file.set("gemma3.rope.scaling.type", kind).set("gemma3.rope.scaling.factor", factor);
         judge(&file.to_bytes())
     };
-    assert_eq!(scaled("linear", 8.0).unwrap().rope_divisor_full, 8.0);
-    assert_eq!(scaled("none", 8.0).unwrap().rope_divisor_full, 1.0);
+    assert_eq!(scaled("linear", 8.0).unwrap().ropes[1].divisor, 8.0);
+    assert_eq!(scaled("none", 8.0).unwrap().ropes[1].divisor, 1.0);
     refused(scaled("linear", 0.0), &["rope.scaling.factor", "above 0"]);
     refused(scaled("linear", 0.5), &["rope.scaling.factor", "at least 1"]);
-    assert_eq!(with("rope.scaling.factor", 8.0).unwrap().rope_divisor_full, 8.0);
+    assert_eq!(with("rope.scaling.factor", 8.0).unwrap().ropes[1].divisor, 8.0);
     refused(scaled("yarn", 8.0), &["rope.scaling.type", "yarn", "none or linear"]);
     refused(with("rope.scaling.type", "linear"), &["gemma3.rope.scaling.factor is missing"]);
 }
@@ -128,7 +128,7 @@ fn the_largest_gemma_has_a_scale_of_its_own() {
     file.set("gemma3.block_count", 62);
     let spec = judge(&file.to_bytes()).unwrap();
     // 128 values for 3 heads.
-    assert_eq!((spec.n_layer(), spec.attention_scale), (62, 1.0 / 42f32.sqrt()));
-    let full = spec.layers.iter().filter(|layer| layer.attention == Attention::Full);
+    assert_eq!((spec.n_layer(), spec.score_scale), (62, 1.0 / 42f32.sqrt()));
+    let full = spec.layers.iter().filter(|layer| layer.window == Window::Full);
     assert_eq!(full.count(), 10);
 }

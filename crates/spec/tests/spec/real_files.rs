@@ -1,18 +1,19 @@
 //! The headers of the published model files, where they lie in the user's cache.
 
+use monomorph_testing::tiny::Variant;
 use std::io::{Write, stderr};
 use std::path::PathBuf;
 
 use monomorph_gguf::{Header, PieceKind, TensorType, Vocabulary, read_prefix};
-use monomorph_spec::{Attention, FileShape, Pooling, Spec};
+use monomorph_spec::{NormKind, Pooling, Spec, Window};
 
-const FILES: [(&str, TensorType, FileShape); 6] = [
-    ("Q8_0", TensorType::Q8_0, FileShape::WithDense),
-    ("Q8_0-nodense", TensorType::Q8_0, FileShape::WithoutDense),
-    ("Q8_0-ollama", TensorType::Q8_0, FileShape::Ollama),
-    ("BF16", TensorType::BF16, FileShape::WithDense),
-    ("F16", TensorType::F16, FileShape::WithDense),
-    ("F32", TensorType::F32, FileShape::WithDense),
+const FILES: [(&str, TensorType, Variant); 6] = [
+    ("Q8_0", TensorType::Q8_0, Variant::WithDense),
+    ("Q8_0-nodense", TensorType::Q8_0, Variant::WithoutDense),
+    ("Q8_0-ollama", TensorType::Q8_0, Variant::Ollama),
+    ("BF16", TensorType::BF16, Variant::WithDense),
+    ("F16", TensorType::F16, Variant::WithDense),
+    ("F32", TensorType::F32, Variant::WithDense),
 ];
 
 /// The file, or `None` with a line that cannot be overlooked.
@@ -31,7 +32,7 @@ fn find(variant: &str) -> Option<PathBuf> {
 
 #[test]
 fn every_published_shape_is_understood() {
-    for (variant, kind, shape) in FILES {
+    for (variant, kind, file) in FILES {
         let Some(path) = find(variant) else { continue };
         let prefix = read_prefix(&path).unwrap();
         let header = Header::parse(&prefix.bytes, prefix.file_len).unwrap();
@@ -40,27 +41,26 @@ fn every_published_shape_is_understood() {
             "{variant}: read far more than the header"
         );
         let spec = Spec::from_header(&header).unwrap();
-        assert_eq!(spec.shape, shape, "{variant}");
+        assert_eq!(spec.variant, file.words(), "{variant}");
         assert_eq!(
             (spec.n_embd, spec.n_ff, spec.n_head, spec.n_head_kv, spec.head_dim),
             (768, 1152, 3, 1, 256)
         );
-        assert_eq!(
-            (spec.n_layer(), spec.n_vocab, spec.n_ctx, spec.attention_radius),
-            (24, 262_144, 2048, 256)
-        );
-        assert_eq!((spec.rms_eps, spec.rope_base_full, spec.rope_base_sliding), (1e-6, 1e6, 1e4));
-        assert_eq!(spec.pooling, Pooling::Mean);
-        let full = (0..24).filter(|&i| spec.layers[i].attention == Attention::Full);
-        assert!(full.eq([5, 11, 17, 23]));
+        assert_eq!((spec.n_layer(), spec.n_vocab, spec.n_ctx), (24, 262_144, 2048));
+        assert_eq!((spec.norm, spec.pooling), (NormKind::Rms(1e-6), Pooling::Mean));
+        assert_eq!((spec.ropes[0].base, spec.ropes[1].base), (1e4, 1e6));
+        for (i, layer) in spec.layers.iter().enumerate() {
+            let full = [5, 11, 17, 23].contains(&i);
+            assert_eq!(layer.window, if full { Window::Full } else { Window::Sliding(256) });
+        }
         for (name, tensor) in spec.tensors() {
             let expected = if name.contains("norm") { TensorType::F32 } else { kind };
             assert_eq!(tensor.kind, expected, "{variant} {name}");
         }
-        let dense: Vec<(usize, usize)> =
-            spec.dense.iter().map(|tensor| (tensor.rows, tensor.cols)).collect();
-        let heads = [(3072, 768), (768, 3072)];
-        assert_eq!(dense, if shape == FileShape::WithoutDense { &heads[..0] } else { &heads[..] });
+        let heads: Vec<(usize, usize)> =
+            spec.heads.iter().map(|head| (head.weight.rows, head.weight.cols)).collect();
+        let dense = [(3072, 768), (768, 3072)];
+        assert_eq!(heads, if file == Variant::WithoutDense { &dense[..0] } else { &dense[..] });
     }
 }
 

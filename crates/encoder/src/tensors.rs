@@ -1,0 +1,51 @@
+//! The model's tensors, each found once when the model is opened.
+
+use crate::inputs::Want;
+use crate::weights::{Located, Weights};
+use monomorph_quant::panel_kind;
+use monomorph_spec::fields::Parts;
+use monomorph_spec::{Block, Embedding, Linear, Norm, Spec, Tensor};
+
+/// The description's tensors, found in the weights, and what follows from all of them.
+pub struct Tensors {
+    pub embedding: Embedding<Located>,
+    /// A block for each layer.
+    pub blocks: Vec<Block<Located>>,
+    pub output_norm: Option<Norm<Located>>,
+    pub heads: Vec<Linear<Located>>,
+    /// Whether no product of the layers repacks its weights.
+    pub all_panels: bool,
+    /// The input forms that any product asks for.
+    pub want: Want,
+    /// Multiply-adds of the layers' products for each token.
+    pub multiply_adds: usize,
+}
+
+impl Tensors {
+    /// Finds the tensors of a model in its weights.
+    pub fn new(spec: &Spec, weights: &Weights) -> Tensors {
+        let mut locate = |tensor: &Tensor| weights.locate(tensor);
+        let matrices = || spec.layers.iter().flat_map(|layer| layer.matrices());
+        Tensors {
+            embedding: spec.embedding.map_tensors(&mut locate),
+            blocks: spec
+                .layers
+                .iter()
+                .map(|layer| {
+                    layer.block.map_tensors(&mut |tensor: &Tensor| locate(&tensor.at(layer.base)))
+                })
+                .collect(),
+            output_norm: spec.output_norm.map_tensors(&mut locate),
+            heads: spec.heads.iter().map(|head| head.map_tensors(&mut locate)).collect(),
+            all_panels: matrices()
+                .all(|tensor| weights.matrix(Linear::plain(weights.locate(&tensor))).is_panels()),
+            want: wanted_anywhere(spec),
+            multiply_adds: matrices().map(|tensor| tensor.rows * tensor.cols).sum(),
+        }
+    }
+}
+
+/// The input forms that any product of the model asks for.
+pub fn wanted_anywhere(spec: &Spec) -> Want {
+    Want::of_kinds(spec.matrices().map(|matrix| panel_kind(matrix.kind)))
+}

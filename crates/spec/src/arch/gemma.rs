@@ -1,0 +1,126 @@
+//! Gemma 3, and EmbeddingGemma, which was made of it (Vera et al. 2025).
+//!
+//! EmbeddingGemma's files are found in three variants, and Gemma 3 itself, a causal decoder, makes a fourth.
+
+use super::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule};
+use crate::Pooling;
+use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
+use crate::prompts::Prompt;
+
+pub(super) const ALL: &[Arch] = &[WITH_DENSE, WITHOUT_DENSE, OLLAMA, LANGUAGE_MODEL];
+
+/// The vectors that the model was trained for.
+const WITH_DENSE: Arch = Arch {
+    name: "gemma-embedding",
+    variant: "with dense heads",
+    marks: &["dense_2.weight", "dense_3.weight"],
+    norm: NormRule::Rms,
+    causal: false,
+    embedding_scale: EmbeddingScale::RootOfWidth,
+    embedding: Embedding {
+        tokens: "token_embd.weight",
+        token_types: None,
+        positions: None,
+        norm: None,
+    },
+    ropes: &[
+        RopeRule { base: "rope.freq_base_swa", default: Some(10_000.0), scaled: false },
+        // From 4B on, Gemma 3 was trained with positions divided by eight in full layers, and only there.
+        RopeRule { base: "rope.freq_base", default: None, scaled: true },
+    ],
+    layers: LayerRule::FullEvery(6),
+    block: Block {
+        attn_norm: Some(Norm::plain("attn_norm.weight")),
+        qkv: Qkv::Split([
+            Linear::plain("attn_q.weight"),
+            Linear::plain("attn_k.weight"),
+            Linear::plain("attn_v.weight"),
+        ]),
+        qk_norm: Some([Norm::plain("attn_q_norm.weight"), Norm::plain("attn_k_norm.weight")]),
+        attn_output: Linear::plain("attn_output.weight"),
+        attn_join: Join::AddNormed(Norm::plain("post_attention_norm.weight")),
+        ffn_norm: Some(Norm::plain("ffn_norm.weight")),
+        gate: Some(Linear::plain("ffn_gate.weight")),
+        up: Linear::plain("ffn_up.weight"),
+        down: Linear::plain("ffn_down.weight"),
+        activation: Activation::GeluTanh,
+        ffn_join: Join::AddNormed(Norm::plain("post_ffw_norm.weight")),
+    },
+    share_scaled_layers: None,
+    optional_keys: &[],
+    output_norm: Some(Norm::plain("output_norm.weight")),
+    heads: &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
+    head_keys: HEAD_KEYS,
+    pooling: Pooling::Mean,
+    pooling_reason: Some("as EmbeddingGemma was trained"),
+    tokenizer: "llama",
+    prompts: PROMPTS,
+    terms: Some("gemma"),
+    notes: &[],
+};
+
+/// Another vector space of the same width.
+const WITHOUT_DENSE: Arch = Arch {
+    variant: "without dense heads",
+    marks: &[],
+    heads: &[],
+    head_keys: &[],
+    notes: &[
+        "this file lacks the model's dense heads (dense_2, dense_3): its vectors lie in another space than the \
+         original model's and cannot be compared with them; use a file with 316 tensors to get the right ones",
+    ],
+    ..WITH_DENSE
+};
+
+/// The names of the files that Ollama distributes.
+const OLLAMA: Arch = Arch {
+    name: "gemma3",
+    variant: "with dense heads, in Ollama's names",
+    marks: &["dense.0.weight", "dense.1.weight"],
+    output_norm: Some(Norm::plain("norm.weight")),
+    heads: &[Linear::plain("dense.0.weight"), Linear::plain("dense.1.weight")],
+    ..WITH_DENSE
+};
+
+/// Gemma 3 itself, which was not trained to embed: its files do not say how to pool, and sentence-transformers takes
+/// the mean of such a model too.
+const LANGUAGE_MODEL: Arch = Arch {
+    name: "gemma3",
+    variant: "a causal language model",
+    marks: &[],
+    causal: true,
+    // The largest Gemma 3, 27B, was trained so. No key says it: other readers know it by its layers too.
+    share_scaled_layers: Some(62),
+    heads: &[],
+    head_keys: &[],
+    pooling_reason: None,
+    prompts: &[],
+    notes: &[
+        "this is a language model, which was not trained to embed; its vectors are the {pooling} of its last \
+         layer's states. MONOMORPH_POOLING=mean or last chooses",
+    ],
+    ..WITH_DENSE
+};
+
+const HEAD_KEYS: &[[&str; 2]] =
+    &[["dense_2_feat_in", "dense_2_feat_out"], ["dense_3_feat_in", "dense_3_feat_out"]];
+
+/// The prompts of EmbeddingGemma's model card, with its other names for them.
+const PROMPTS: &[Prompt] = &[
+    Prompt::new(
+        &["query", "retrieval-query", "bitext-mining", "reranking"],
+        "task: search result | query: ",
+    ),
+    Prompt::titled(
+        &["document", "retrieval-document"],
+        "title: none | text: ",
+        ["title: ", " | text: "],
+    ),
+    Prompt::new(&["clustering"], "task: clustering | query: "),
+    Prompt::new(&["classification", "multilabel-classification"], "task: classification | query: "),
+    Prompt::new(&["code-retrieval", "instruction-retrieval"], "task: code retrieval | query: "),
+    Prompt::new(&["sts", "pair-classification"], "task: sentence similarity | query: "),
+    Prompt::new(&["summarization"], "task: summarization | query: "),
+    Prompt::new(&["question-answering"], "task: question answering | query: "),
+    Prompt::new(&["fact-checking"], "task: fact checking | query: "),
+];

@@ -1,0 +1,89 @@
+//! Which operations a model's forward pass consists of, so that all others can be left out of it.
+
+use crate::Spec;
+use crate::block::{Activation, Join, NormKind, Qkv};
+use crate::fields::described;
+
+described! {
+    /// The operations that some layer of a model takes. Those that none takes are cut from its forward pass when it is
+    /// compiled.
+    #[derive(Copy, Eq)]
+    pub struct Ops {
+        /// RMSNorm.
+        pub rms_norm: bool,
+        /// LayerNorm.
+        pub layer_norm: bool,
+        /// Queries, keys and values from one matrix.
+        pub fused_qkv: bool,
+        /// Norms of queries and keys.
+        pub qk_norm: bool,
+        /// RoPE.
+        pub rope: bool,
+        /// Feed-forward networks with a gate.
+        pub gated: bool,
+        /// Feed-forward networks without one.
+        pub plain: bool,
+        /// [`Activation::GeluTanh`].
+        pub gelu_tanh: bool,
+        /// [`Activation::GeluErf`].
+        pub gelu_erf: bool,
+        /// [`Activation::Silu`].
+        pub silu: bool,
+        /// [`Join::Add`].
+        pub add: bool,
+        /// [`Join::AddNormed`].
+        pub add_normed: bool,
+        /// [`Join::NormOfSum`].
+        pub norm_of_sum: bool,
+    }
+}
+
+impl Ops {
+    /// All of them: for models that are known at run time only.
+    pub const ALL: Ops = Ops {
+        rms_norm: true,
+        layer_norm: true,
+        fused_qkv: true,
+        qk_norm: true,
+        rope: true,
+        gated: true,
+        plain: true,
+        gelu_tanh: true,
+        gelu_erf: true,
+        silu: true,
+        add: true,
+        add_normed: true,
+        norm_of_sum: true,
+    };
+
+    /// Those of a model.
+    pub fn of(spec: &Spec) -> Ops {
+        let blocks = || spec.layers.iter().map(|layer| &layer.block);
+        let joins = || blocks().flat_map(|block| [block.attn_join, block.ffn_join]);
+        let activates = |with| blocks().any(|block| block.activation == with);
+        Ops {
+            rms_norm: matches!(spec.norm, NormKind::Rms(_)),
+            layer_norm: matches!(spec.norm, NormKind::Layer(_)),
+            fused_qkv: blocks().any(|block| matches!(block.qkv, Qkv::Fused(_))),
+            qk_norm: blocks().any(|block| block.qk_norm.is_some()),
+            rope: spec.layers.iter().any(|layer| layer.rope.is_some()),
+            gated: blocks().any(|block| block.gate.is_some()),
+            plain: blocks().any(|block| block.gate.is_none()),
+            gelu_tanh: activates(Activation::GeluTanh),
+            gelu_erf: activates(Activation::GeluErf),
+            silu: activates(Activation::Silu),
+            add: joins().any(|join| matches!(join, Join::Add)),
+            add_normed: joins().any(|join| matches!(join, Join::AddNormed(_))),
+            norm_of_sum: joins().any(|join| matches!(join, Join::NormOfSum(_))),
+        }
+    }
+
+    /// Whether any layer has this activation function.
+    pub const fn has(&self, activation: Activation) -> bool {
+        match activation {
+            Activation::GeluTanh => self.gelu_tanh,
+            Activation::GeluErf => self.gelu_erf,
+            Activation::Silu => self.silu,
+        }
+    }
+}

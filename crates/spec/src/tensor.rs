@@ -1,0 +1,80 @@
+//! A tensor's place in the file.
+
+use monomorph_gguf::TensorType;
+
+/// A tensor of the model, and its place in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its name in the file, in a layer without `blk.N.`.
+    pub name: &'static str,
+    /// What it is used for.
+    pub role: Role,
+    /// How its values are stored.
+    pub kind: TensorType,
+    /// Rows: outputs of a matrix (n), 1 for a vector.
+    pub rows: usize,
+    /// Columns: inputs of a matrix (k), the file's first dimension.
+    pub cols: usize,
+    /// Where its data begins, in bytes from the file's start, or from the layer's [`base`](crate::Layer::base).
+    pub offset: u64,
+    /// Length of its data in bytes.
+    pub n_bytes: u64,
+}
+
+/// What a tensor is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Rows are multiplied by it.
+    Matrix,
+    /// Single rows of it are read.
+    Lookup,
+    /// One row of float32: gains or biases.
+    Vector,
+}
+
+/// A matrix of whole blocks.
+pub const fn matrix(
+    name: &'static str,
+    kind: TensorType,
+    rows: usize,
+    cols: usize,
+    offset: u64,
+) -> Tensor {
+    Tensor::new(name, Role::Matrix, kind, rows, cols, offset)
+}
+
+/// A table of whole blocks that rows are looked up in.
+pub const fn lookup(
+    name: &'static str,
+    kind: TensorType,
+    rows: usize,
+    cols: usize,
+    offset: u64,
+) -> Tensor {
+    Tensor::new(name, Role::Lookup, kind, rows, cols, offset)
+}
+
+/// Gains or biases.
+pub const fn vector(name: &'static str, len: usize, offset: u64) -> Tensor {
+    Tensor::new(name, Role::Vector, TensorType::F32, 1, len, offset)
+}
+
+impl Tensor {
+    const fn new(
+        name: &'static str,
+        role: Role,
+        kind: TensorType,
+        rows: usize,
+        cols: usize,
+        offset: u64,
+    ) -> Tensor {
+        let blocks = rows as u64 * (cols as u64 / kind.block_len() as u64);
+        Tensor { name, role, kind, rows, cols, offset, n_bytes: blocks * kind.block_bytes() as u64 }
+    }
+
+    /// This tensor with its offset counted from `base` bytes before.
+    pub const fn at(mut self, base: u64) -> Tensor {
+        self.offset += base;
+        self
+    }
+}

@@ -1,0 +1,283 @@
+//! Tiny models of made-up architectures, which differ in everything that a description can say: each against the plain
+//! float32 reference, and against itself on every path.
+
+use crate::reference::{self, Reference, Unstated};
+use crate::support::{TinyModel, bits, forward, random_ids};
+use monomorph_encoder::select_generic;
+use monomorph_encoder::threads::{Team, Threads};
+use monomorph_gguf::TensorType;
+use monomorph_spec::arch::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule};
+use monomorph_spec::judge::Sizes;
+use monomorph_spec::{Activation, Block, Embedding, Join, Linear, Norm, Pooling, Qkv};
+use monomorph_testing::{Random, architecture};
+use std::collections::HashSet;
+
+const SIZES: Sizes = Sizes {
+    n_embd: 64,
+    n_ff: 96,
+    n_head: 4,
+    n_head_kv: 2,
+    head_dim: 32,
+    n_vocab: 0,
+    n_positions: 48,
+};
+
+/// Layers: the last of six sees the whole text where others slide.
+const N_LAYER: usize = 6;
+
+/// What a model chooses, each a number of the choice.
+const CHOICES: [(&str, usize); 14] = [
+    ("LayerNorm", 2),
+    ("a norm of the embeddings", 2),
+    ("positions and types", 2),
+    ("a scale of the embeddings", 2),
+    ("pre-norm", 2),
+    ("how branches join", 3),
+    ("fused projections", 2),
+    ("biases", 2),
+    ("norms of queries and keys", 2),
+    ("RoPE tables", 3),
+    ("a gate", 2),
+    ("the activation", 3),
+    ("an output norm", 2),
+    ("causality", 2),
+];
+
+/// One model: a number for each of [`CHOICES`].
+type Choice = [usize; CHOICES.len()];
+
+/// The choices of architectures that exist: BERT's, nomic-bert's, Qwen3's, ModernBERT's.
+const KNOWN: [Choice; 4] = [
+    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0],
+    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0],
+    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1],
+    [1, 1, 0, 0, 1, 0, 1, 0, 0, 2, 1, 1, 1, 0],
+];
+
+/// Whether some norm of each layer bounds the values. Without one they and their errors grow from layer to layer.
+fn is_bounded(choice: &Choice) -> bool {
+    let (pre_norm, join) = (choice[4], choice[5]);
+    pre_norm == 1 || join > 0
+}
+
+/// Known models, then random ones until every two choices have met in every combination of their values, and twenty
+/// more.
+fn models() -> Vec<Choice> {
+    let mut random = Random(5);
+    let mut missing: HashSet<[usize; 4]> = HashSet::new();
+    for a in 0..CHOICES.len() {
+        for b in 0..a {
+            for (x, y) in (0..CHOICES[a].1).flat_map(|x| (0..CHOICES[b].1).map(move |y| (x, y))) {
+                missing.insert([a, b, x, y]);
+            }
+        }
+    }
+    let pairs = |choice: &Choice| -> Vec<[usize; 4]> {
+        let all = (0..choice.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        all.map(|(a, b)| [a, b, choice[a], choice[b]]).collect()
+    };
+    // No pre-norm, and branches that are added as they are: see `is_bounded`.
+    missing.remove(&[5, 4, 0, 0]);
+    let mut models = KNOWN.to_vec();
+    for pair in models.iter().flat_map(pairs) {
+        missing.remove(&pair);
+    }
+    while !missing.is_empty() {
+        let candidates = (0..200).map(|_| CHOICES.map(|(_, n)| random.below(n)));
+        let candidates = candidates.filter(is_bounded);
+        let new = |choice: &Choice| pairs(choice).iter().filter(|p| missing.contains(*p)).count();
+        let best = candidates.max_by_key(new).expect("candidates");
+        for pair in pairs(&best) {
+            missing.remove(&pair);
+        }
+        models.push(best);
+    }
+    let more = (0..).map(|_| CHOICES.map(|(_, n)| random.below(n))).filter(is_bounded);
+    models.extend(more.take(20));
+    models
+}
+
+/// The names of a matrix, with its bias if there are biases.
+fn linear(weight: &'static str, bias: &'static str, biased: bool) -> Linear<&'static str> {
+    if biased { Linear::biased(weight, bias) } else { Linear::plain(weight) }
+}
+
+fn norm(gain: &'static str, bias: &'static str, biased: bool) -> Norm<&'static str> {
+    if biased { Norm::biased(gain, bias) } else { Norm::plain(gain) }
+}
+
+/// `linear!("attn_q", biased)`
+macro_rules! named {
+    ($make:ident, $name:literal, $biased:expr) => {
+        $make(concat!($name, ".weight"), concat!($name, ".bias"), $biased)
+    };
+}
+
+const ROPES: [RopeRule; 2] = [
+    RopeRule { base: "rope.freq_base_swa", default: None, scaled: false },
+    RopeRule { base: "rope.freq_base", default: None, scaled: false },
+];
+
+fn arch(choice: &Choice) -> (Arch, Unstated) {
+    let [
+        layer_norm,
+        embd_norm,
+        positions,
+        scaled,
+        pre_norm,
+        join,
+        fused,
+        biases,
+        qk_norm,
+        ropes,
+        gate,
+        activation,
+        output_norm,
+        causal,
+    ] = *choice;
+    let yes = |number: usize| number == 1;
+    let biased = yes(biases);
+    // Only LayerNorm has biases.
+    let normed = yes(layer_norm) && biased;
+    let join = |branch, sum| match join {
+        0 => Join::Add,
+        1 => Join::AddNormed(branch),
+        _ => Join::NormOfSum(sum),
+    };
+    let (activation, function): (_, fn(f32) -> f32) = match activation {
+        0 => (Activation::GeluTanh, reference::gelu_tanh),
+        1 => (Activation::GeluErf, reference::gelu_erf),
+        _ => (Activation::Silu, reference::silu),
+    };
+    let block = Block {
+        attn_norm: yes(pre_norm).then(|| named!(norm, "attn_norm", normed)),
+        qkv: match yes(fused) {
+            true => Qkv::Fused(named!(linear, "attn_qkv", biased)),
+            false => Qkv::Split([
+                named!(linear, "attn_q", biased),
+                named!(linear, "attn_k", biased),
+                named!(linear, "attn_v", biased),
+            ]),
+        },
+        qk_norm: yes(qk_norm)
+            .then(|| [named!(norm, "attn_q_norm", normed), named!(norm, "attn_k_norm", normed)]),
+        attn_output: named!(linear, "attn_output", biased),
+        attn_join: join(
+            named!(norm, "post_attention_norm", normed),
+            named!(norm, "attn_output_norm", normed),
+        ),
+        ffn_norm: yes(pre_norm).then(|| named!(norm, "ffn_norm", normed)),
+        gate: yes(gate).then(|| named!(linear, "ffn_gate", biased)),
+        up: named!(linear, "ffn_up", biased),
+        down: named!(linear, "ffn_down", biased),
+        activation,
+        ffn_join: join(
+            named!(norm, "post_ffw_norm", normed),
+            named!(norm, "layer_output_norm", normed),
+        ),
+    };
+    let arch = Arch {
+        name: "made-up",
+        variant: "for a test",
+        marks: &[],
+        norm: if yes(layer_norm) { NormRule::Layer } else { NormRule::Rms },
+        causal: yes(causal),
+        embedding_scale: if yes(scaled) {
+            EmbeddingScale::RootOfWidth
+        } else {
+            EmbeddingScale::One
+        },
+        embedding: Embedding {
+            tokens: "token_embd.weight",
+            token_types: yes(positions).then_some("token_types.weight"),
+            positions: yes(positions).then_some("position_embd.weight"),
+            norm: yes(embd_norm).then(|| named!(norm, "token_embd_norm", normed)),
+        },
+        ropes: match ropes {
+            0 => &[],
+            1 => &ROPES.split_first().expect("two").1,
+            _ => &ROPES,
+        },
+        layers: match ropes {
+            0 => LayerRule::Alike(None),
+            1 => LayerRule::Alike(Some(0)),
+            _ => LayerRule::FullEvery(6),
+        },
+        block,
+        share_scaled_layers: None,
+        optional_keys: &[],
+        output_norm: yes(output_norm).then(|| named!(norm, "output_norm", normed)),
+        heads: &[],
+        head_keys: &[],
+        pooling: Pooling::Mean,
+        pooling_reason: None,
+        tokenizer: "llama",
+        prompts: &[],
+        terms: None,
+        notes: &[],
+    };
+    let unstated =
+        Unstated { causal: yes(causal), activation: function, scaled_embeddings: yes(scaled) };
+    (arch, unstated)
+}
+
+fn name(choice: &Choice) -> String {
+    let chosen = CHOICES.iter().zip(choice).filter(|(_, number)| **number > 0);
+    chosen.map(|((name, _), number)| format!("{name} {number}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The largest difference to the reference, in the size of the vector's values where these are over one.
+fn worst(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
+    let mut worst = 0.0f32;
+    for (got, want) in got.iter().zip(want) {
+        let squares: f32 = want.iter().map(|x| x * x).sum();
+        let size = (squares / want.len() as f32).sqrt().max(1.0);
+        for (got, want) in got.iter().zip(want) {
+            assert!(got.is_finite() && want.is_finite(), "{got} for {want}");
+            worst = worst.max((got - want).abs() / size);
+        }
+    }
+    worst
+}
+
+#[test]
+fn every_pair_of_choices_equals_the_reference_on_every_path() {
+    let models = models();
+    println!("{} models", models.len());
+    let threads = Threads::new(3).expect("threads");
+    for (number, choice) in models.iter().enumerate() {
+        let (arch, unstated) = arch(choice);
+        let kind = if number % 2 == 0 { TensorType::F32 } else { TensorType::Q8_0 };
+        let tolerance = if kind == TensorType::F32 { 1e-5 } else { 2e-3 };
+        let mut random = Random(number as u64);
+        let file = architecture::writer(&arch, SIZES, N_LAYER, kind, &mut random);
+        let model = TinyModel::among(&format!("architecture-{number}"), file.to_bytes(), &[arch]);
+        let texts: Vec<Vec<u32>> = [1, 5, 18, 40]
+            .iter()
+            .map(|len| random_ids(&mut random, model.spec.n_vocab, *len))
+            .collect();
+        let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let reference = Reference::read_as(&model.bytes, unstated);
+        let vector = |ids: &&[u32]| {
+            let states = reference.states(ids);
+            reference.vector(&states[N_LAYER], reference::Pooling::Mean, false)
+        };
+        let want: Vec<Vec<f32>> = texts.iter().map(vector).collect();
+        let mut first = None;
+        for (isa, mut encoder) in model.encoders(&model.spec) {
+            let n = model.spec.n_embd;
+            let got = forward(&*encoder, &Team::solo(), n, &texts);
+            let off = worst(&got, &want);
+            assert!(off <= tolerance, "{}, {kind} on {isa}: off by {off:e}", name(choice));
+            println!("{number}, {kind} on {isa}: off by {off:.1e}: {}", name(choice));
+            let got = first.get_or_insert_with(|| bits(&got)).clone();
+            assert_eq!(bits(&forward(&*encoder, &Team::solo(), n, &texts)), got, "{isa}");
+            let image = select_generic(isa, model.spec.clone(), model.image(), model.rope());
+            let image = image.expect("an encoder");
+            assert_eq!(bits(&forward(&*image, &Team::solo(), n, &texts)), got, "{isa}, image");
+            encoder.keep_panels(&threads).expect("memory");
+            let together = threads.enter(|team| forward(&*encoder, team, n, &texts));
+            assert_eq!(bits(&together), got, "{isa}, panels kept, three threads");
+        }
+    }
+}

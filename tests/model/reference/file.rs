@@ -1,0 +1,178 @@
+//! Reading a model's file for the reference: every tensor by its name, decoded.
+
+use super::{Layer, Matrix, Norm, Reference, Unstated, gelu_tanh};
+use half::{bf16, f16};
+use monomorph_gguf::{Header, TensorType};
+
+impl Reference {
+    /// Reads a whole file of EmbeddingGemma or Gemma 3; panics if it is not a good one.
+    pub fn read(bytes: &[u8]) -> Reference {
+        let file = File::new(bytes);
+        // Gemma 3 is causal; with dense heads the same name stands for EmbeddingGemma.
+        let causal = file.architecture() == "gemma3" && file.matrix("dense.0").is_none();
+        let unstated = Unstated { causal, activation: gelu_tanh, scaled_embeddings: true };
+        Reference::read_as(bytes, unstated)
+    }
+
+    /// Reads a whole file of a model of which this is known besides.
+    pub fn read_as(bytes: &[u8], unstated: Unstated) -> Reference {
+        let file = File::new(bytes);
+        let window = file.size("attention.sliding_window");
+        let size = |name: &str| file.size(name).expect("a size");
+        Reference {
+            n_embd: size("embedding_length"),
+            n_ff: size("feed_forward_length"),
+            n_head: size("attention.head_count"),
+            n_head_kv: size("attention.head_count_kv"),
+            head_dim: size("attention.key_length"),
+            unstated,
+            window,
+            layer_norm: file.float("attention.layer_norm_epsilon").is_some(),
+            eps: file
+                .float("attention.layer_norm_epsilon")
+                .or_else(|| file.float("attention.layer_norm_rms_epsilon"))
+                .expect("eps"),
+            rope_base_full: file.float("rope.freq_base"),
+            rope_base_sliding: file.float("rope.freq_base_swa").unwrap_or(10_000.0),
+            rope_factor: file.float("rope.scaling.factor").unwrap_or(1.0),
+            token_embd: file.matrix("token_embd").expect("embeddings"),
+            token_types: file.matrix("token_types"),
+            position_embd: file.matrix("position_embd"),
+            token_embd_norm: file.norm("token_embd_norm"),
+            layers: (0..size("block_count")).map(|i| file.layer(i, window.is_some())).collect(),
+            // Ollama's files have their own names for the last three tensors.
+            output_norm: file.norm("output_norm").or_else(|| file.norm("norm")),
+            dense: ["dense_2", "dense_3", "dense.0", "dense.1"]
+                .iter()
+                .filter_map(|name| file.matrix(name))
+                .collect(),
+        }
+        .checked()
+    }
+
+    /// The shapes that the comments above state.
+    fn checked(self) -> Reference {
+        let (n_q, n_kv) = (self.n_head * self.head_dim, self.n_head_kv * self.head_dim);
+        for layer in &self.layers {
+            for (matrix, rows, cols) in [
+                (layer.attn_qkv.as_ref(), n_q + 2 * n_kv, self.n_embd),
+                (layer.attn_q.as_ref(), n_q, self.n_embd),
+                (layer.attn_k.as_ref(), n_kv, self.n_embd),
+                (layer.attn_v.as_ref(), n_kv, self.n_embd),
+                (Some(&layer.attn_output), self.n_embd, n_q),
+                (layer.ffn_gate.as_ref(), self.n_ff, self.n_embd),
+                (Some(&layer.ffn_up), self.n_ff, self.n_embd),
+                (Some(&layer.ffn_down), self.n_embd, self.n_ff),
+            ] {
+                let found = matrix.map(|matrix| (matrix.rows, matrix.cols));
+                assert!(found.is_none_or(|found| found == (rows, cols)));
+            }
+        }
+        self
+    }
+}
+
+struct File<'a> {
+    bytes: &'a [u8],
+    header: Header<'a>,
+}
+
+impl<'a> File<'a> {
+    fn new(bytes: &'a [u8]) -> File<'a> {
+        File { bytes, header: Header::parse(bytes, bytes.len() as u64).expect("a header") }
+    }
+
+    fn layer(&self, i: usize, slides: bool) -> Layer {
+        let norm = |name: &str| self.norm(&format!("blk.{i}.{name}"));
+        let matrix = |name: &str| self.matrix(&format!("blk.{i}.{name}"));
+        Layer {
+            full: !slides || (i + 1).is_multiple_of(6),
+            attn_norm: norm("attn_norm"),
+            attn_qkv: matrix("attn_qkv"),
+            attn_q: matrix("attn_q"),
+            attn_k: matrix("attn_k"),
+            attn_v: matrix("attn_v"),
+            attn_output: matrix("attn_output").expect("a matrix"),
+            attn_q_norm: norm("attn_q_norm"),
+            attn_k_norm: norm("attn_k_norm"),
+            post_attention_norm: norm("post_attention_norm"),
+            attn_output_norm: norm("attn_output_norm"),
+            ffn_norm: norm("ffn_norm"),
+            ffn_gate: matrix("ffn_gate"),
+            ffn_up: matrix("ffn_up").expect("a matrix"),
+            ffn_down: matrix("ffn_down").expect("a matrix"),
+            post_ffw_norm: norm("post_ffw_norm"),
+            layer_output_norm: norm("layer_output_norm"),
+        }
+    }
+
+    /// The name of a hyper-parameter's key.
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.architecture())
+    }
+
+    fn architecture(&self) -> &str {
+        self.header.metadata.str("general.architecture").expect("an architecture")
+    }
+
+    fn size(&self, name: &str) -> Option<usize> {
+        self.header.metadata.u32(&self.key(name)).ok().map(|size| size as usize)
+    }
+
+    fn float(&self, name: &str) -> Option<f32> {
+        self.header.metadata.f32(&self.key(name)).ok()
+    }
+
+    fn matrix(&self, name: &str) -> Option<Matrix> {
+        let info = self.header.tensor(&format!("{name}.weight"))?;
+        let [cols, rows, ..] = info.dims.map(|dim| dim as usize);
+        let values = self.values(&format!("{name}.weight"))?;
+        assert_eq!(values.len(), rows * cols);
+        let bias = self.values(&format!("{name}.bias")).unwrap_or_else(|| vec![0.0; rows]);
+        Some(Matrix { rows, cols, values, bias })
+    }
+
+    fn norm(&self, name: &str) -> Option<Norm> {
+        let gain = self.values(&format!("{name}.weight"))?;
+        let bias = self.values(&format!("{name}.bias")).unwrap_or_else(|| vec![0.0; gain.len()]);
+        Some(Norm { gain, bias })
+    }
+
+    /// All values of a tensor.
+    fn values(&self, name: &str) -> Option<Vec<f32>> {
+        let info = self.header.tensor(name)?;
+        let begin = info.absolute_offset as usize;
+        let data = &self.bytes[begin..begin + info.n_bytes as usize];
+        Some(decode(info.kind, data))
+    }
+}
+
+/// The values of a tensor's bytes.
+fn decode(kind: TensorType, data: &[u8]) -> Vec<f32> {
+    let half_word = |at: &[u8]| u16::from_le_bytes([at[0], at[1]]);
+    let f16_at = |at: &[u8]| f16::from_bits(half_word(at)).to_f32();
+    match kind {
+        TensorType::F32 => {
+            data.chunks(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
+        TensorType::F16 => data.chunks(2).map(f16_at).collect(),
+        TensorType::BF16 => {
+            data.chunks(2).map(|b| bf16::from_bits(half_word(b)).to_f32()).collect()
+        }
+        // A float16 scale and 32 signed bytes.
+        TensorType::Q8_0 => data
+            .chunks(34)
+            .flat_map(|block| {
+                let scale = f16_at(block);
+                block[2..].iter().map(move |q| scale * f32::from(*q as i8))
+            })
+            .collect(),
+        // Compared with gguf-py, bit for bit, in crates/quant.
+        other => {
+            let blocks = data.len() / other.block_bytes() as usize;
+            let mut values = vec![0.0; blocks * other.block_len() as usize];
+            monomorph_quant::decode_blocks(other, data, &mut values);
+            values
+        }
+    }
+}
