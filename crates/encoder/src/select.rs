@@ -3,9 +3,7 @@
 use crate::model::{Model, Runtime};
 use crate::weights::Weights;
 use crate::{Encoder, Forward, RopeTables};
-#[cfg(target_arch = "x86_64")]
-use monomorph_simd::{Avx2, Avx512};
-use monomorph_simd::{Isa, Scalar};
+use monomorph_simd::{Isa, with_every_isa, with_vector_isas};
 use monomorph_spec::Spec;
 
 /// An encoder for the instruction set of this name; none if this CPU or this version does not have it.
@@ -17,13 +15,15 @@ pub fn select<M: Model>(
     weights: Weights,
     rope: RopeTables,
 ) -> Option<Box<dyn Forward>> {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Avx2::NAME => with_isa::<Avx2, M>(model, weights, rope),
-        #[cfg(target_arch = "x86_64")]
-        Avx512::NAME => with_isa::<Avx512, M>(model, weights, rope),
-        _ => select_generic(isa, model.spec().clone(), weights, rope),
+    macro_rules! try_isa {
+        ($isa:ty,) => {
+            if isa == <$isa>::NAME {
+                return with_isa::<$isa, M>(model, weights, rope);
+            }
+        };
     }
+    with_vector_isas!(try_isa!());
+    select_generic(isa, model.spec().clone(), weights, rope)
 }
 
 /// [`select`] for a model whose dimensions are known at run time only. Not generic, so that it is compiled once and not
@@ -34,15 +34,15 @@ pub fn select_generic(
     weights: Weights,
     rope: RopeTables,
 ) -> Option<Box<dyn Forward>> {
-    let model = Runtime(spec);
-    match isa {
-        Scalar::NAME => with_isa::<Scalar, _>(model, weights, rope),
-        #[cfg(target_arch = "x86_64")]
-        Avx2::NAME => with_isa::<Avx2, _>(model, weights, rope),
-        #[cfg(target_arch = "x86_64")]
-        Avx512::NAME => with_isa::<Avx512, _>(model, weights, rope),
-        _ => None,
+    macro_rules! try_isa {
+        ($isa:ty,) => {
+            if isa == <$isa>::NAME {
+                return with_isa::<$isa, _>(Runtime(spec), weights, rope);
+            }
+        };
     }
+    with_every_isa!(try_isa!());
+    None
 }
 
 fn with_isa<I: Isa, M: Model>(

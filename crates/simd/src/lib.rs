@@ -21,18 +21,27 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use scalar::Scalar;
 
-/// Calls `$m!` with each instruction set of the target, slowest first, and the given arguments. This is the only list
-/// of instruction sets.
+/// Calls `$m!` with each CPU family's instruction set, slowest first, and the given arguments. This is the only list of
+/// instruction sets.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! with_every_isa {
+macro_rules! with_vector_isas {
     ($m:ident!($($args:tt)*)) => {
-        $m!($crate::Scalar, $($args)*);
         #[cfg(target_arch = "x86_64")]
         {
             $m!($crate::Avx2, $($args)*);
             $m!($crate::Avx512, $($args)*);
         }
+    };
+}
+
+/// As `with_vector_isas`, but with [`Scalar`] before all others.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_every_isa {
+    ($m:ident!($($args:tt)*)) => {
+        $m!($crate::Scalar, $($args)*);
+        $crate::with_vector_isas!($m!($($args)*));
     };
 }
 
