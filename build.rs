@@ -1,4 +1,4 @@
-//! Chooses the model, has its code generated, and tells cargo when to do so again.
+//! Chooses the model, generates its code, and tells cargo when to run again.
 
 use monomorph_codegen::{Generated, image, options};
 use std::env;

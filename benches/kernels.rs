@@ -1,7 +1,7 @@
 //! Every kernel in the shapes of EmbeddingGemma-300M, with its dimensions compiled in and read at run time.
 //!
-//! `cargo bench --bench kernels` runs all, `cargo bench --bench kernels -- 'matmul.*m=12'` some. benches/README.md says
-//! how to read what is printed, and what was.
+//! `cargo bench --bench kernels` runs all of them, `cargo bench --bench kernels -- 'matmul.*m=12'` some.
+//! benches/README.md explains the output and lists results.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -32,7 +32,7 @@ const N_FF: usize = 1152;
 const HEAD_DIM: usize = 256;
 const N_HEAD: usize = 3;
 
-/// Rows of the texts whose lengths the documentation speaks of.
+/// Numbers of rows: the lengths of the texts that the documentation uses.
 const ROWS: [usize; 4] = [1, 12, 56, 222];
 
 /// Deterministic values between -1 and 1.
@@ -45,14 +45,14 @@ fn noise(n: usize) -> Vec<f32> {
 const FORMATS: [TensorType; 4] =
     [TensorType::Q8_0, TensorType::Q4_K, TensorType::Q6_K, TensorType::Q2_K];
 
-/// A matrix of n outputs by k inputs, its scales small and its weights whatever they are.
+/// A matrix of n outputs by k inputs, with small scales and arbitrary weights.
 fn weights(kind: TensorType, n: usize, k: usize) -> Vec<u8> {
     let byte = |i: usize| ((i * 37) >> 3) as u8 & 0x9f;
     (0..n * k / kind.block_len() as usize * kind.block_bytes() as usize).map(byte).collect()
 }
 
-/// The clock in GHz, from a chain of multiplications and additions that takes four cycles a link on every x86-64 CPU
-/// of the last decade.
+/// The clock rate in GHz, from a chain of multiplications and additions that takes four cycles per link on every x86-64
+/// CPU of the last decade.
 fn clock() -> f64 {
     const LINKS: u32 = 20_000_000;
     let mut best = f64::MAX;
@@ -68,7 +68,7 @@ fn clock() -> f64 {
     4.0 * f64::from(LINKS) / best / 1e9
 }
 
-/// The pair products of a tile with everything in registers: what no product can be faster than.
+/// The pair products of a tile with everything in registers, which no product can outrun.
 fn ceiling<I: Isa>(group: &mut BenchmarkGroup<'_, WallTime>, isa: I) {
     const STEPS: usize = 10_000;
     const SUMS: usize = 12;
@@ -219,7 +219,7 @@ fn gated<I: Isa>(c: &mut Criterion, isa: I) {
     group.finish();
 }
 
-/// Times `f` within the instruction set.
+/// Times `f` compiled for the instruction set.
 #[allow(clippy::redundant_closure)] // Only a closure can be told to be inlined.
 fn element_wise<I: Isa>(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -239,7 +239,7 @@ fn element_wise<I: Isa>(
     });
 }
 
-/// Everything that is done to a row, in one path.
+/// All operations on a row, on one path.
 fn rows<I: Isa, E: Dim, F: Dim, D: Dim>(
     c: &mut Criterion,
     isa: I,
@@ -270,7 +270,7 @@ fn rows<I: Isa, E: Dim, F: Dim, D: Dim>(
     group.finish();
 }
 
-/// The functions of single vectors, which know no dimension.
+/// The functions of single vectors, which do not depend on a dimension.
 fn lanes<I: Isa>(c: &mut Criterion, isa: I) {
     let mut group = c.benchmark_group(format!("lanes {}", I::NAME));
     let x: Vec<[f32; LANES]> = bytemuck::cast_slice(&noise(N_FF)).to_vec();

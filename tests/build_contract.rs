@@ -1,7 +1,7 @@
 //! What a build makes of the file that MODEL_GGUF names: code, or one line that says why not.
 //!
-//! Most of it is asked of the library behind the build script. The script itself runs under cargo in one test, only
-//! with MONOMORPH_BUILD_TESTS=1, because it checks the whole package again for another model.
+//! Most tests call the library behind the build script. The script itself runs under cargo, but only with
+//! MONOMORPH_BUILD_TESTS=1, because that compiles the whole package again for another model.
 
 use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
 use monomorph_codegen::{Generated, options};
@@ -28,7 +28,7 @@ fn a_model_becomes_three_files() {
     assert!(generated.spec.notes.is_empty(), "{:?}", generated.spec.notes);
 }
 
-/// What the variables of a build choose reaches the code.
+/// The choices in a build's environment reach the code.
 #[test]
 fn choices_reach_the_code() {
     let choices = options::parse(Some("last"), Some("100")).expect("choices");
@@ -49,7 +49,7 @@ fn choices_reach_the_code() {
     assert!(error.contains("context_length: found 256") && error.contains("257"), "{error}");
 }
 
-/// Of a language model, the build says what it takes for a vector and how much of the window it leaves out.
+/// For a language model, the build says how it pools and how much of the context it leaves out.
 #[test]
 fn a_language_model_warns() {
     let options = tiny_model::Options { variant: Variant::LanguageModel, ..Default::default() };
@@ -71,7 +71,7 @@ fn a_language_model_warns() {
     assert!(found.len() == 1 && found[0].contains("the last of"), "{found:?}");
 }
 
-/// Whatever the file says about pooling, what the build chooses holds, for the vocabulary as for the code.
+/// Whatever the file says about pooling, the build's choice applies, to the vocabulary as well as to the code.
 #[test]
 fn a_chosen_pooling_builds_whatever_the_file_says() {
     let options = tiny_model::Options { variant: Variant::LanguageModel, ..Default::default() };
@@ -91,7 +91,7 @@ fn a_chosen_pooling_builds_whatever_the_file_says() {
     }
 }
 
-/// Nothing of where the model or the build lies gets into the code, so that builds can be reproduced elsewhere.
+/// No path of the model or of the build gets into the code, so that builds can be reproduced elsewhere.
 #[test]
 fn a_path_with_a_space_gives_the_same_code() {
     let spaced = copy_of_tiny("a b");
@@ -146,7 +146,7 @@ fn what_is_no_model_is_explained() {
     assert!(with(&damaged).contains("gemma-embedding.block_count"));
 }
 
-/// In the header, at its end and in the tensors: a build needs a whole file, not only a whole header.
+/// Cut in the header, at its end or in the tensors: a build needs a whole file, not only a whole header.
 #[test]
 fn a_truncated_model_is_refused() {
     let whole = fs::read(tiny()).expect("the tiny model");
@@ -168,7 +168,7 @@ fn a_truncated_model_is_refused() {
     }
 }
 
-/// As users do it: `MODEL_GGUF=... cargo build`, here with `cargo check` into the same target folder.
+/// Builds as users do, with `MODEL_GGUF=... cargo build`, except that `cargo check` runs, in the same target folder.
 #[test]
 fn cargo_builds_or_says_why_not() {
     if std::env::var_os("MONOMORPH_BUILD_TESTS").is_none_or(|value| value != "1") {
@@ -215,7 +215,7 @@ fn cargo_builds_or_says_why_not() {
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
 }
 
-/// A binary with its weights inside needs nothing beside it and nothing from its environment, and gives the bits of the
+/// A binary with its weights inside needs no other file and nothing from its environment, and gives the same bits as
 /// one that opens a file.
 #[test]
 fn one_file_is_all_there_is() {
@@ -227,17 +227,17 @@ fn one_file_is_all_there_is() {
     }
     if !IS_DEFAULT_MODEL {
         return say(
-            "NOT TESTED: what is compared is the tiny model's binary, which this build has not",
+            "NOT TESTED: this compares with the tiny model's binary, and this build has another model",
         );
     }
     say("building a binary with its weights inside");
-    // A target folder of its own: the binary of the tests that follow must stay as it is.
+    // A separate target folder, because the binary that later tests run must not change.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one file");
     let model = copy_of_tiny("moved");
     let build = ["build", "--bin", "monomorph", "--no-default-features"];
     let built = cargo(&build, &target, &model, &[(options::EMBED, "1")]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    fs::remove_file(&model).expect("the model, which is needed no more");
+    fs::remove_file(&model).expect("the model can be removed");
 
     let folder = folder("nothing else");
     let binary = folder.join("one");
@@ -261,14 +261,14 @@ fn one_file_is_all_there_is() {
     let mut from_file = Command::new(env!("CARGO_BIN_EXE_monomorph"));
     let from_file = from_file.args(embed).arg("--model").arg(tiny()).output().expect("it starts");
     assert!(from_file.status.success());
-    assert!(vectors.len() == 3 * 4 * 128 && vectors == from_file.stdout, "other bits");
+    assert!(vectors.len() == 3 * 4 * 128 && vectors == from_file.stdout, "the bits differ");
 
     let (code, own, _) = one(&["inspect", "--self"]);
     let own = String::from_utf8(own).expect("UTF-8");
     assert!(code == Some(0) && own.contains("no file is needed"), "{own}");
     let (code, _, messages) = one(&["verify"]);
     assert!(code == Some(0) && messages.contains("inside this binary"), "{messages}");
-    // One byte of the token table is another one.
+    // Change one byte of the token table.
     let mut bytes = fs::read(&binary).expect("the binary");
     let table =
         &fs::read(tiny()).expect("the model")[SPEC.embedding.tokens.offset as usize..][..64];
@@ -280,7 +280,7 @@ fn one_file_is_all_there_is() {
     let output = Command::new(&damaged).arg("verify").output().expect("the binary starts");
     let messages = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(output.status.code() == Some(1) && messages.contains("was damaged"), "{messages}");
-    // A file that is named is opened, through the gate.
+    // If a file is named, it is opened, through the gate.
     let (code, _, messages) = one(&["embed", "--model", "missing.gguf", "text"]);
     assert!(code == Some(1) && messages.contains("cannot open model missing.gguf"), "{messages}");
     read_only(false);
@@ -327,7 +327,7 @@ fn cargo(arguments: &[&str], target: &Path, model: &Path, variables: &[(&str, &s
         .expect("cargo starts")
 }
 
-/// Why a file cannot be built for, on one line.
+/// Why a build refuses a file, on one line.
 fn refusal(path: &Path) -> String {
     let error = Generated::from_file(path, BuildOptions::default())
         .err()
@@ -356,7 +356,7 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// The macros that print would be captured by the test harness.
+/// Prints where the test harness does not capture it.
 fn say(line: &str) {
     writeln!(stderr(), "{line}").expect("stderr");
 }

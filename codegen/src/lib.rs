@@ -1,8 +1,8 @@
 //! From a GGUF file to generated Rust: header, [`Spec`], constants, tables.
 //!
 //! [`Generated::from_file`] is the whole pipeline. The header alone decides what is generated; the rest of the file is
-//! read once, for the hash that `monomorph verify` compares. [`image::write`] is another one, for binaries that hold
-//! their weights.
+//! read once, for the hash that `monomorph verify` compares. [`image::write`] is a second pipeline, for binaries that
+//! hold their weights.
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +22,7 @@ use std::io::Read;
 use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
-/// What a build needs of a model, ready to be written.
+/// What a build generates for a model, ready to be written.
 pub struct Generated {
     /// What the header says under the build's choices; everything else here follows from it.
     pub spec: Spec,
@@ -39,14 +39,14 @@ impl Generated {
     pub fn from_file(path: &Path, choices: BuildOptions) -> Result<Generated, Error> {
         let prefix = read_prefix(path)?;
         let header = Header::parse(&prefix.bytes, prefix.file_len)?;
-        // Before the whole file is read: a file that is refused is refused at once.
+        // This comes before the whole file is read, so that a bad file is refused at once.
         let spec = Spec::from_header_with(&header, choices)?;
         let content = content_hash(path).map_err(|error| Error::Read(path.into(), error))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         Generated::new(&header, spec, &prefix.bytes, content, &file_name)
     }
 
-    /// Generates for a header that was judged to be this model's. `bytes` begins with the header's own bytes, `content`
+    /// Generates code for a header, which was judged as `spec`. `bytes` begins with the header's own bytes, `content`
     /// is the hash of the whole file.
     pub fn new(
         header: &Header<'_>,

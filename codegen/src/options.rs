@@ -12,7 +12,7 @@ pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
 /// Whether the weights go inside the binary: 0 or 1.
 pub const EMBED: &str = "MONOMORPH_EMBED";
 
-/// Reads the variables about the model; an empty one is as good as none.
+/// Reads the variables about the model; an empty one counts as unset.
 pub fn from_environment() -> Result<BuildOptions, Error> {
     parse(value(POOLING).as_deref(), value(CONTEXT).as_deref())
 }
@@ -26,7 +26,7 @@ fn value(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// The choices that these values of the variables state.
+/// Parses the values of the variables.
 pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOptions, Error> {
     let pooling = match pooling {
         None | Some("") => None,
@@ -45,7 +45,7 @@ pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOption
     Ok(BuildOptions { pooling, n_ctx })
 }
 
-/// What this value of [`EMBED`] states.
+/// Parses the value of [`EMBED`].
 pub fn parse_embed(value: Option<&str>) -> Result<bool, Error> {
     match value {
         None | Some("" | "0") => Ok(false),

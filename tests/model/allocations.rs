@@ -42,11 +42,11 @@ fn a_second_pass_allocates_nothing() {
                 let out = &mut out[..texts.len() * model.spec.n_embd];
                 allocations(|| {
                     let result = encoder.forward(&team, texts, &mut workspace, &cancel, out);
-                    result.expect("nobody cancels");
+                    result.expect("not cancelled");
                 })
             };
             let first = pass(&texts);
-            assert!(first > 0, "the buffers have to come from somewhere");
+            assert!(first > 0, "the first pass allocates the buffers");
             // Passes of the same size, and smaller ones.
             let later = [pass(&texts), pass(&texts[1..]), pass(&texts[..1])];
             assert_eq!(later, [0; 3], "{name} on {isa}");

@@ -1,5 +1,5 @@
-//! Tiny models of made-up architectures, which differ in everything that a description can say: each against the plain
-//! float32 reference, and against itself on every path.
+//! Tiny models of made-up architectures, which differ in everything that a description can express. Each is compared
+//! with the plain float32 reference, and with itself on every path.
 
 use crate::reference::{self, Reference, Unstated};
 use crate::support::{TinyModel, bits, forward, random_ids};
@@ -22,10 +22,10 @@ const SIZES: Sizes = Sizes {
     n_positions: 48,
 };
 
-/// Layers: the last of six sees the whole text where others slide.
+/// The number of layers. Where layers slide, only the sixth sees the whole text.
 const N_LAYER: usize = 6;
 
-/// What a model chooses, each a number of the choice.
+/// The choices that make up a model, each with its number of alternatives.
 const CHOICES: [(&str, usize); 14] = [
     ("LayerNorm", 2),
     ("a norm of the embeddings", 2),
@@ -43,10 +43,10 @@ const CHOICES: [(&str, usize); 14] = [
     ("causality", 2),
 ];
 
-/// One model: a number for each of [`CHOICES`].
+/// One model: the number of an alternative for each of [`CHOICES`].
 type Choice = [usize; CHOICES.len()];
 
-/// The choices of architectures that exist: BERT's, nomic-bert's, Qwen3's, ModernBERT's.
+/// The choices of existing architectures: BERT's, nomic-bert's, Qwen3's, ModernBERT's.
 const KNOWN: [Choice; 4] = [
     [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0],
     [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0],
@@ -54,14 +54,14 @@ const KNOWN: [Choice; 4] = [
     [1, 1, 0, 0, 1, 0, 1, 0, 0, 2, 1, 1, 1, 0],
 ];
 
-/// Whether some norm of each layer bounds the values. Without one they and their errors grow from layer to layer.
+/// Whether each layer has a norm that bounds the values. Without one, values and errors grow from layer to layer.
 fn is_bounded(choice: &Choice) -> bool {
     let (pre_norm, join) = (choice[4], choice[5]);
     pre_norm == 1 || join > 0
 }
 
-/// Known models, then random ones until every two choices have met in every combination of their values, and twenty
-/// more.
+/// The known models, then random ones until every pair of choices has occurred in every combination of alternatives,
+/// and twenty more.
 fn models() -> Vec<Choice> {
     let mut random = Random(5);
     let mut missing: HashSet<[usize; 4]> = HashSet::new();
@@ -76,7 +76,7 @@ fn models() -> Vec<Choice> {
         let all = (0..choice.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
         all.map(|(a, b)| [a, b, choice[a], choice[b]]).collect()
     };
-    // No pre-norm, and branches that are added as they are: see `is_bounded`.
+    // Models without pre-norm whose branches are added without a norm are left out: see `is_bounded`.
     missing.remove(&[5, 4, 0, 0]);
     let mut models = KNOWN.to_vec();
     for pair in models.iter().flat_map(pairs) {
@@ -106,7 +106,7 @@ fn norm(gain: &'static str, bias: &'static str, biased: bool) -> Norm<&'static s
     if biased { Norm::biased(gain, bias) } else { Norm::plain(gain) }
 }
 
-/// `linear!("attn_q", biased)`
+/// `named!(linear, "attn_q", biased)` is `linear("attn_q.weight", "attn_q.bias", biased)`.
 macro_rules! named {
     ($make:ident, $name:literal, $biased:expr) => {
         $make(concat!($name, ".weight"), concat!($name, ".bias"), $biased)
@@ -226,7 +226,7 @@ fn name(choice: &Choice) -> String {
     chosen.map(|((name, _), number)| format!("{name} {number}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The largest difference to the reference, in the size of the vector's values where these are over one.
+/// The largest difference from the reference, relative to the vector's root mean square if that is over one.
 fn worst(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
     let mut worst = 0.0f32;
     for (got, want) in got.iter().zip(want) {

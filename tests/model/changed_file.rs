@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 const TEXT: &str = "Mars is red.";
 
-/// A copy of the build's model, last written an hour ago: file systems keep time in steps of some milliseconds.
+/// A copy of the build's model, last modified an hour ago because file systems keep time in steps of some milliseconds.
 fn copy(name: &str) -> PathBuf {
     let path = scratch_file(name);
     let _ = fs::remove_file(&path);
@@ -31,7 +31,7 @@ fn a_file_that_was_cut_is_an_error_and_no_signal() {
     let len = fs::metadata(&path).expect("the copy").len();
     let embedder = Embedder::options().threads(2).open(&path).expect("it fits");
     let before = embedder.embed(TEXT).expect("a vector");
-    // Without the check, this request would read behind the end: SIGBUS.
+    // Without the check, this request would read past the end of the file, which raises SIGBUS.
     writable(&path).set_len(4096).expect("a shorter file");
     let error = embedder.embed(TEXT).expect_err("a cut file");
     assert!(
@@ -42,7 +42,7 @@ fn a_file_that_was_cut_is_an_error_and_no_signal() {
         assert!(message.contains(words), "{message}");
     }
     assert!(!message.contains('\n'));
-    // What reads before it embeds is refused as well.
+    // Requests for several texts are refused as well.
     assert!(embedder.embed_batch(&[TEXT; 3]).is_err());
     drop(embedder);
     fs::remove_file(&path).expect("the copy");
@@ -65,7 +65,7 @@ fn a_file_that_was_written_to_is_an_error() {
     assert!(error.to_string().contains("was modified after it was opened"), "{error}");
 }
 
-/// What the manual tells users to do.
+/// Replaces the file in the way that the manual tells users to.
 #[test]
 fn a_file_renamed_over_it_changes_nothing() {
     let path = copy("renamed-while-mapped.gguf");

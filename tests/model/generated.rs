@@ -1,6 +1,7 @@
 //! The committed generated code compiles, says what the headers say, and runs.
 //!
-//! That it is what the generator writes is tested where the generator lives (codegen/tests/codegen/golden.rs).
+//! A test of the generator's crate (codegen/tests/codegen/golden.rs) checks that the generator writes exactly this
+//! code.
 
 #![allow(clippy::unreadable_literal)] // Offsets are generated.
 
@@ -33,7 +34,7 @@ fn testdata(name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).expect("a file of testdata")
 }
 
-/// The generated constants are the header's, all of them.
+/// All generated constants equal those of the header.
 fn assert_says_what_the_header_says(
     bytes: &[u8],
     content: u128,
@@ -103,7 +104,7 @@ fn gemma3_says_what_its_header_says() {
     assert_eq!((SPEC.pooling, SPEC.score_scale), (Pooling::Mean, 1.0 / 16.0));
 }
 
-/// Constants of a model and the same numbers read at run time give the same bits.
+/// A model's dimensions as constants and the same dimensions read at run time give the same bits.
 #[test]
 fn tiny_runs_and_equals_the_generic_path() {
     let model = TinyModel::from_bytes("generated", testdata("tiny.gguf"));

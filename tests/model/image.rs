@@ -1,5 +1,5 @@
-//! The image of a model that a build puts inside a binary gives the same bits as the file it was made of, whatever its
-//! variant; `parity` has every block format.
+//! The image of a model that a build puts inside a binary gives the same bits as the file it was made from, whatever
+//! the file's variant. `parity` tests every block format.
 
 use crate::support::{TinyModel, bits, forward, random_ids};
 use monomorph_encoder::select_generic;
@@ -10,7 +10,7 @@ use monomorph_testing::{Random, tiny};
 
 #[test]
 fn an_image_gives_the_bits_of_the_file() {
-    // Panels alone, floats beside them, and every shape of file.
+    // Every variant of the file, with only panels and with floats as well.
     let mixed: &[(&str, TensorType)] = &[("ffn_up", TensorType::F16), ("attn_q", TensorType::BF16)];
     let variants = Variant::ALL.into_iter();
     for (variant, odd) in variants.flat_map(|variant| [(variant, &[][..]), (variant, mixed)]) {

@@ -65,7 +65,7 @@ fn the_error_names_the_text() {
             let raw = EmbedOptions { normalize: false, ..Default::default() };
             let error = embedder.run(&texts, &raw).expect_err("a broken vector");
             assert!(matches!(error, Error::NotFinite { text: 1 }), "{error:?}");
-            // The embedder goes on, and the other texts are untouched.
+            // The embedder still works, and the other texts have the right vectors.
             for text in [texts[0], texts[2]] {
                 assert_eq!(
                     embedder.embed(text).expect("a vector"),
@@ -78,7 +78,7 @@ fn the_error_names_the_text() {
     assert!(Embedder::verify(SOURCE).is_ok());
 }
 
-/// Every tensor of every type: nothing on the way may swallow what is broken.
+/// A broken value in any tensor, of any type, must not get lost on the way to the vector.
 #[test]
 fn a_broken_value_in_any_tensor_reaches_the_vector() {
     for kind in [TensorType::Q8_0, TensorType::F32, TensorType::F16, TensorType::BF16] {

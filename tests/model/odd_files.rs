@@ -1,4 +1,5 @@
-//! Files of other writers and other times: what can be understood gives the same vectors, the rest is refused in words.
+//! Files from other writers and of older versions. Those that can be understood give the same vectors; the rest are
+//! refused with a reason.
 
 use crate::support::{TinyModel, bits, forward, scratch_file};
 use monomorph::tokenizer::Tokenizer;
@@ -9,14 +10,14 @@ use monomorph_gguf::writer::{Value, Writer};
 use monomorph_spec::{BuildOptions, Pooling, Spec};
 use monomorph_testing::tiny::{self, Options, Variant};
 
-/// A text of every part of the vocabulary.
+/// A text with pieces from every part of the vocabulary.
 const IDS: [u32; 9] = [2, 700, 300, 41, 5, 640, 512, 240, 1];
 
 fn writer(variant: Variant) -> Writer {
     tiny::writer(Options { variant, ..Options::default() })
 }
 
-/// The vector's bits with every instruction set, which must agree; and a build for the file works.
+/// The bits of the vector, on which all instruction sets must agree. Also checks that a build for the file works.
 #[track_caller]
 fn embed(name: &str, file: &Writer) -> Vec<u32> {
     let model = TinyModel::from_bytes(&format!("odd-{name}"), file.to_bytes());
@@ -58,7 +59,7 @@ fn version_2_and_other_alignments_give_the_same_vectors() {
     }
 }
 
-/// Ollama's files leave out the base of the sliding layers, which is 10,000.
+/// Ollama's files omit the base of the sliding layers, which is 10,000.
 #[test]
 fn a_missing_rope_base_of_sliding_layers_is_ten_thousand() {
     let key = "gemma-embedding.rope.freq_base_swa";
@@ -75,7 +76,7 @@ fn a_missing_rope_base_of_sliding_layers_is_ten_thousand() {
     assert_eq!(embed("ollama", &ollama), embed("ollama-base", &stated));
 }
 
-/// EmbeddingGemma was trained with the mean; the build says that it was taken.
+/// EmbeddingGemma was trained with the mean; the build says that it takes the mean.
 #[test]
 fn a_missing_pooling_type_is_the_mean() {
     for (shape, key) in [
@@ -97,7 +98,8 @@ fn a_missing_pooling_type_is_the_mean() {
     }
 }
 
-/// Without kinds, marks, bytes and runs of spaces would be read as plain text: other ids, other vectors.
+/// Without kinds, control pieces, bytes and runs of spaces would be read as plain text, which gives other ids and other
+/// vectors.
 #[test]
 fn missing_kinds_of_pieces_are_not_guessed() {
     let key = "tokenizer.ggml.token_type";
@@ -106,7 +108,7 @@ fn missing_kinds_of_pieces_are_not_guessed() {
     assert_eq!(refusal("no-kinds", &file), format!("metadata key {key} is missing"));
 }
 
-/// Converters fill a vocabulary up to the rows of the embeddings with pieces that no text becomes.
+/// Converters pad a vocabulary to the number of rows of the embeddings, with pieces that no text contains.
 #[test]
 fn unused_pieces_at_the_end_change_nothing() {
     const PADDING: usize = 64;

@@ -1,13 +1,13 @@
-//! The encoder against the plain float32 reference, element by element, layer by layer; and against itself.
+//! The encoder against the plain float32 reference, element by element and layer by layer, and against itself.
 //!
 //! Tolerances are measured in the size of a normalised activation, which is about one. The reference's sums are exact
 //! to float32, so what remains is the encoder's own rounding:
 //!
-//! - Float weights: sums of up to 160 terms in float32 and the kernels' exponential, some 1e-6 a product, and seven
-//!   products a layer that mostly add up as a random walk.
-//! - Integer weights: activations are int16 with one scale a row. A row's largest value is three to ten times its
+//! - Float weights: sums of up to 160 terms in float32 and the kernels' exponential, some 1e-6 per product, and seven
+//!   products per layer that mostly add up as a random walk.
+//! - Integer weights: activations are int16 with one scale per row. A row's largest value is three to ten times its
 //!   root mean square, so rounding adds noise of up to 10 / 32767 / sqrt(12) = 9e-5 to each value (one standard
-//!   deviation; 3e-5 for an ordinary row), which a product passes on as it is. Four such steps a layer make at most
+//!   deviation; 3e-5 for an ordinary row), which a product passes on unchanged. Four such steps per layer make at most
 //!   1e-4, and the worst of thousands of values lies four deviations out.
 
 use crate::reference::{self, Reference, Rows};
@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicBool;
 
 const LENGTHS: [usize; 6] = [1, 2, 9, 17, 40, 256];
 
-/// Largest error of a value behind `layers` layers, for weights that multiply int16 activations or floats.
+/// Largest error of a value after `layers` layers, for weights that multiply int16 activations or floats.
 fn tolerance(ints: bool, layers: usize) -> f32 {
     let (rounding, a_layer) = if ints { (2e-6, 4e-4) } else { (2e-6, 4e-6) };
     rounding + a_layer * (layers as f32).sqrt()
@@ -37,8 +37,9 @@ struct Case {
     reference: Reference,
     texts: Vec<Vec<u32>>,
     states: Vec<Vec<Rows>>,
-    /// Weights of random blocks: of any size, so that errors are measured in the size of the vector's values, and not
-    /// zero on average, so that a sum's terms are larger than the sum, and three times the tolerance is fair.
+    /// Whether the weights are random blocks. They may be of any size, so errors are measured in the size of the
+    /// vector's values. They are also not zero on average, so a sum's terms are larger than the sum, and three times
+    /// the tolerance is fair.
     random_blocks: bool,
 }
 
@@ -71,12 +72,12 @@ impl Case {
         spec
     }
 
-    /// Whether any product so far ran on int16 activations.
+    /// Whether any product of `spec` runs on int16 activations.
     fn ints(&self, spec: &Spec) -> bool {
         spec.matrices().any(|tensor| panel_kind(tensor.kind).is_ints())
     }
 
-    /// Largest difference of any value of any text to the reference.
+    /// Largest difference of any value of any text from the reference.
     fn worst(&self, encoder: &dyn Forward, layers: usize, pooling: Pooling, dense: bool) -> f32 {
         let mut worst = 0.0f32;
         for (ids, states) in self.texts.iter().zip(&self.states) {
@@ -94,7 +95,7 @@ impl Case {
         worst
     }
 
-    /// Compares every value on every instruction set, for these cuts of the model.
+    /// Compares every value on every instruction set, for the model cut to each of these numbers of layers.
     fn check(&self, name: &str, layers: impl Iterator<Item = usize>, poolings: &[Pooling]) {
         let mut ran = Vec::new();
         for layers in layers {
@@ -126,7 +127,7 @@ impl Case {
     }
 }
 
-/// The reference's own word for a pooling.
+/// The reference's own type for a pooling.
 fn plain(pooling: Pooling) -> reference::Pooling {
     match pooling {
         Pooling::Mean => reference::Pooling::Mean,
@@ -137,7 +138,7 @@ fn plain(pooling: Pooling) -> reference::Pooling {
 
 const POOLINGS: [Pooling; 3] = [Pooling::Mean, Pooling::Cls, Pooling::Last];
 
-/// Matrices of one kind in another type than the rest: products that read both forms of activations.
+/// Some matrices have another type than the rest, so that products read both forms of activations.
 const MIXED: [&[(&str, TensorType)]; 7] = [
     &[("ffn_down", TensorType::BF16)],
     &[("ffn_up", TensorType::F16)],
@@ -198,7 +199,7 @@ fn other_shapes_equal_the_reference() {
     Case::new("kv-heads", many_heads).check("three key/value heads", 1..=6, &POOLINGS);
 }
 
-/// Gemma 3: full and sliding layers that see nothing behind a token, three or four query heads on one of keys.
+/// Gemma 3: full and sliding layers that see nothing after a token, and three or four query heads per key/value head.
 #[test]
 fn causal_models_equal_the_reference() {
     Case::new("causal", causal()).check("causal Q8_0", 0..=6, &POOLINGS);
@@ -212,7 +213,7 @@ fn causal_models_equal_the_reference() {
     Case::of(scaled, &LENGTHS).check("causal, positions divided", 5..=6, &POOLINGS);
 }
 
-/// The model whose rows hold whole blocks of every format, with its dimensions as types.
+/// A model whose rows hold whole blocks of every format, with its dimensions as types.
 struct Wide(Spec);
 
 const WIDE: tiny::Options = tiny::Options {
@@ -261,8 +262,9 @@ fn of_random_blocks(test: &str, kind: TensorType) -> TinyModel {
         tensor.data = (0..bytes).map(|_| random.bits() as u8).collect();
         for block in tensor.data.chunks_mut(kind.block_bytes() as usize) {
             for at in &scales {
-                // Exponents of one size, or a few blocks would hide the rest, and small ones of the embeddings, or
-                // these would hide what the layers add. MXFP4's byte is the exponent, IQ1_M's holds three of its bits.
+                // The exponents are all of one size, since otherwise a few blocks would hide the rest. Those of the
+                // embeddings are small, since otherwise these would hide what the layers add. MXFP4's byte is the
+                // exponent, IQ1_M's holds three of its bits.
                 let (of_layers, of_embeddings, others) = match kind {
                     TensorType::MXFP4 => (0x78, 0x70, 0x07),
                     TensorType::IQ1_M => (0x20, 0x10, 0x8f),
@@ -277,8 +279,8 @@ fn of_random_blocks(test: &str, kind: TensorType) -> TinyModel {
     TinyModel::from_bytes(&format!("parity-{test}-{kind}"), file.to_bytes())
 }
 
-/// Random blocks of every block format in all matrices: close to the reference, and the same bits on every instruction
-/// set, with constant and with run-time dimensions, from a file and from an image.
+/// Models with random blocks of each format in all matrices are close to the reference. They give the same bits on
+/// every instruction set, with constant and with run-time dimensions, from a file and from an image.
 #[test]
 fn every_block_format_equals_the_reference() {
     // The three types of floats and Q8_0 have tests of their own.
@@ -318,7 +320,7 @@ fn slide(spec: &mut Spec, by: isize) {
     }
 }
 
-/// A test of the tolerance: it must notice the mistakes that this code could make.
+/// Tests the tolerance itself: it must notice the mistakes that this code could make.
 #[test]
 fn the_tolerance_notices_mistakes() {
     type Change = (&'static str, fn(&mut Spec));
@@ -359,7 +361,7 @@ fn the_tolerance_notices_mistakes() {
     }
 }
 
-/// A text's bits do not depend on what shares its pass, nor on how many threads run it.
+/// A text's bits depend neither on the other texts in its pass nor on the number of threads.
 #[test]
 fn company_and_threads_change_no_bit() {
     let teams: Vec<Threads> = [2, 3, 4].map(|n| Threads::new(n).expect("threads")).into();
@@ -370,7 +372,7 @@ fn company_and_threads_change_no_bit() {
         ("mixed", Case::new("together-mixed", mixed(1))),
         ("dense", Case::new("together-dense", mixed(6))),
         ("causal", Case::new("together-causal", causal())),
-        // Minima of 32 and of 16 inputs: sums of the rows' blocks.
+        // Minima for 32 and for 16 inputs, which multiply the sums of the rows' blocks.
         ("Q4_K", Case::of(of_random_blocks("together", TensorType::Q4_K), &LENGTHS[..5])),
         ("Q2_K", Case::of(of_random_blocks("together", TensorType::Q2_K), &LENGTHS[..5])),
     ] {
@@ -382,7 +384,7 @@ fn company_and_threads_change_no_bit() {
             let alone = bits(&alone);
             assert_eq!(first.get_or_insert_with(|| alone.clone()), &alone, "{name} on {isa}");
             assert_eq!(bits(&solo(&texts)), alone, "{name} on {isa}, together");
-            // Threads share operations, and with kept panels, where there are enough of them, rows.
+            // Threads share operations or, with kept panels and enough rows, the rows.
             for keep in [false, true] {
                 if keep {
                     encoder.keep_panels(&teams[0]).expect("memory");
@@ -400,7 +402,7 @@ fn company_and_threads_change_no_bit() {
     }
 }
 
-/// A workspace that other passes have used gives the bits of a fresh one.
+/// A workspace that other passes have used gives the same bits as a fresh one.
 #[test]
 fn a_used_workspace_changes_no_bit() {
     a_used_workspace_is_as_good_as_new(&Case::new("workspace", options(TensorType::Q8_0)));
@@ -415,14 +417,14 @@ fn a_used_workspace_is_as_good_as_new(case: &Case) {
     for (isa, mut encoder) in case.model.encoders(&case.model.spec) {
         encoder.keep_panels(&teams[0]).expect("memory");
         let mut workspace = Workspace::default();
-        // From the longest to the shortest and back, so that every buffer holds another pass's rest.
+        // From the longest to the shortest and back, so that every buffer holds what another pass left in it.
         for ids in case.texts.iter().rev().chain(&case.texts) {
             let fresh = bits(&forward(&*encoder, &Team::solo(), n, &[ids]));
             for threads in &teams {
                 let mut out = vec![f32::NAN; n];
                 let pass =
                     |team: &Team| encoder.forward(team, &[ids], &mut workspace, &cancel, &mut out);
-                threads.enter(pass).expect("nobody cancels");
+                threads.enter(pass).expect("not cancelled");
                 let how = format!("{} tokens, {} threads", ids.len(), threads.count());
                 assert_eq!(bits(&[out]), fresh, "{isa}, {how}");
             }

@@ -4,7 +4,7 @@ use monomorph::{BitOrder, Precision, Quantizer, Ranges, Values};
 use std::fs;
 use std::path::Path;
 
-/// The values' bytes behind the 128 of a NumPy header.
+/// The bytes of the values, which follow the 128 bytes of a NumPy header.
 fn npy(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(path);
     fs::read(path).expect("a file of testdata").split_off(128)

@@ -8,7 +8,7 @@ use monomorph_testing::Random;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Words, scripts, marks and bytes without a piece.
+/// Words, scripts, special tokens and bytes without a piece.
 const WORDS: [&str; 20] = [
     "planet", "the", "Red", "question", "Menschen", "égaux", "мире", "人生", "🙂", "~", "\n\n",
     "  ", "<bos>", "def", "0.5", "\u{0}", "ü", "и", "\t", "reading",
@@ -16,11 +16,12 @@ const WORDS: [&str; 20] = [
 
 fn texts() -> Vec<String> {
     let mut random = Random(2024);
-    // Over a hundred words overflow the tiny model's window. The real model's scalar path is slow: short texts.
+    // Over a hundred words overflow the tiny model's window. The real model's scalar path is slow, so its texts are
+    // short.
     let (count, longest) = if IS_DEFAULT_MODEL { (40, 120) } else { (8, 6) };
     let mut texts: Vec<String> = (0..count - 2)
         .map(|_| {
-            // Many short texts, some long ones.
+            // Most texts are short and some are long.
             let len = random.below(longest).min(random.below(longest)) + 1;
             let words: Vec<&str> = (0..len).map(|_| WORDS[random.below(WORDS.len())]).collect();
             words.join(" ")
@@ -53,7 +54,7 @@ fn regrouped(embedder: &Embedder, texts: &[String], random: &mut Random) -> Vec<
     found
 }
 
-/// Each text alone, on one thread: what everything else is compared with.
+/// The bits of each text embedded alone, which everything else is compared with.
 fn alone(embedder: &Embedder, texts: &[String]) -> Vec<Vec<u32>> {
     let bits = |text: &String| {
         let vector = embedder.embed(text).expect("a vector");
@@ -121,7 +122,7 @@ fn callers_at_the_same_time_do_not_disturb_each_other() {
     println!("{} rounds of {} texts from four callers", rounds.into_inner(), texts.len());
 }
 
-/// The texts are what they are meant to be: different, some cut at the window, one empty.
+/// Checks the texts themselves: their vectors differ, and some of them are cut at the window.
 #[test]
 fn the_texts_test_something() {
     let texts = texts();

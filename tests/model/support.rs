@@ -48,7 +48,7 @@ impl TinyModel {
         TinyModel { bytes, path, spec }
     }
 
-    /// A generic encoder for each instruction set; `spec` is the file's own with whatever the test leaves out.
+    /// A generic encoder for each instruction set; `spec` is the file's own, as changed by the test.
     pub fn encoders(&self, spec: &Spec) -> Vec<Named> {
         let generic = |isa| {
             select_generic(isa, spec.clone(), self.weights(), self.rope()).expect("an encoder")
@@ -92,12 +92,12 @@ pub fn forward(
     n_embd: usize,
     texts: &[&[u32]],
 ) -> Vec<Vec<f32>> {
-    // What an earlier pass leaves behind must not matter; NaN would show it.
+    // Earlier contents of the output must not matter; NaN would show if they did.
     let mut out = vec![f32::NAN; texts.len() * n_embd];
     let cancel = AtomicBool::new(false);
     encoder
         .forward(team, texts, &mut Workspace::default(), &cancel, &mut out)
-        .expect("nobody cancels");
+        .expect("not cancelled");
     out.chunks(n_embd).map(<[f32]>::to_vec).collect()
 }
 
@@ -107,7 +107,7 @@ pub fn bits(vectors: &[Vec<f32>]) -> Vec<Vec<u32>> {
     vectors.iter().map(bits).collect()
 }
 
-/// A text of `len` random ids between the marks for begin and end.
+/// A text of `len` ids: random ones, between `<bos>` and `<eos>`.
 pub fn random_ids(random: &mut Random, n_vocab: usize, len: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..len).map(|_| random.below(n_vocab) as u32).collect();
     if let [first, .., last] = ids.as_mut_slice() {

@@ -21,8 +21,8 @@ struct Line {
 }
 
 impl Golden {
-    /// The vectors that a model of this spec must have, where they are known: those of the original EmbeddingGemma,
-    /// behind the dense heads or before them, or of Gemma 3 270M in float32.
+    /// The vectors that a model of this spec must have, if they are known: those of the original EmbeddingGemma, after
+    /// the dense heads or before them, or of Gemma 3 270M in float32.
     pub fn of(spec: &Spec) -> Option<Golden> {
         let has_heads = !spec.heads.is_empty();
         match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.causal, has_heads) {
@@ -55,7 +55,7 @@ impl Golden {
         Golden { texts, tokens, vectors }
     }
 
-    /// The indices of the texts of at most so many tokens.
+    /// The indices of the texts with at most this many tokens.
     pub fn up_to(&self, tokens: usize) -> Vec<usize> {
         (0..self.texts.len()).filter(|i| self.tokens[*i] <= tokens).collect()
     }
@@ -65,10 +65,10 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/golden").join(name)
 }
 
-/// Lowest and mean cosine to the original's vectors.
+/// Lowest and mean cosine with the original's vectors.
 pub type Cosines = (f64, f64);
 
-/// llama.cpp's cosines on the files of EmbeddingGemma-300M, by what a file's name says behind `300m-`.
+/// llama.cpp's cosines on the files of EmbeddingGemma-300M, by the part of a file's name after `300m-`.
 pub fn llama_cpp() -> Vec<(&'static str, Cosines)> {
     let lines = include_str!("../../testdata/golden/llama_cpp.txt").lines();
     let parse = |line: &'static str| {
@@ -82,9 +82,10 @@ pub fn llama_cpp() -> Vec<(&'static str, Cosines)> {
 
 /// Whether our cosines are no lower than llama.cpp's on the same file.
 ///
-/// Of single texts, some lie closer to the original with llama.cpp: its rounding of activations, to 8 bits, moves them
-/// the right way by chance. Ours is within 0.00002 of what float32 activations give on the same weights (Q2_K, Q4_1 and
-/// Q5_0, written out as float32 files), so nothing of that is to be had: a fiftieth of the distance is allowed for it.
+/// Some texts lie closer to the original with llama.cpp, because its rounding of activations to 8 bits moves them the
+/// right way by chance. Our cosines are within 0.00002 of what float32 activations give on the same weights (Q2_K, Q4_1
+/// and Q5_0, written out as float32 files), so there is no such gain to be had. A fiftieth of the distance is allowed
+/// for that luck.
 pub fn no_lower(ours: Cosines, theirs: Cosines) -> bool {
     let luck = 2e-5 + (1.0 - theirs.0) / 50.0;
     ours.0 >= theirs.0 - luck && ours.1 >= theirs.1

@@ -1,4 +1,4 @@
-//! Real models against their originals' vectors and ids. Each test says loudly what it needs and does not have.
+//! Real models against their originals' vectors and ids. Each test that cannot run prints what it needs.
 
 mod golden;
 mod real_files;

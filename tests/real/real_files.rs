@@ -1,8 +1,8 @@
-//! Every file of EmbeddingGemma-300M that can be had, on the generic path: how close its vectors are to the original's,
-//! beside llama.cpp's on the same file.
+//! Every published file of EmbeddingGemma-300M, on the generic path: how close its vectors are to the original's,
+//! compared with llama.cpp's on the same file.
 //!
-//! Needs MONOMORPH_REAL_FILES to name a folder of files called `embeddinggemma-300m-Q4_K_M.gguf` and so on; says loudly
-//! when it does not.
+//! Needs MONOMORPH_REAL_FILES to name a folder of files called `embeddinggemma-300m-Q4_K_M.gguf` and so on; prints a
+//! message if it does not.
 
 use crate::golden::{Cosines, Golden, cosine, llama_cpp, no_lower};
 use monomorph::built::NAME;
@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 
 #[test]
 fn no_file_is_further_from_the_original_than_in_llama_cpp() {
-    // Where the test harness does not capture it.
+    // The test harness does not capture what is written here.
     let mut say = stderr();
     let Some(folder) = std::env::var_os("MONOMORPH_REAL_FILES").map(PathBuf::from) else {
         writeln!(say, "SKIPPED: set MONOMORPH_REAL_FILES to a folder of real files ({NAME} build)")
@@ -72,13 +72,13 @@ fn embed(path: &Path) -> (Cosines, String) {
     let mut vectors = vec![f32::NAN; ids.len() * spec.n_embd];
     Scheduler::default()
         .run(&threads, &*encoder, &ids, &AtomicBool::new(false), &mut vectors)
-        .expect("nobody cancels");
+        .expect("not cancelled");
 
     let rows = vectors.chunks(spec.n_embd).zip(&golden.vectors);
     let cosines: Vec<f64> = rows.map(|(got, want)| cosine(got, want)).collect();
     let lowest = cosines.iter().copied().fold(1.0, f64::min);
     let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
-    // To six digits, as llama.cpp's are written down.
+    // To six digits, like llama.cpp's in the golden data.
     let rounded = |cosine: f64| (cosine * 1e6).round() / 1e6;
     ((rounded(lowest), rounded(mean)), kinds(&spec))
 }

@@ -1,7 +1,7 @@
 //! The real model against its vectors in float32, and against itself on other paths.
 //!
-//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or of Gemma 3 270M; says loudly when it was built
-//! without.
+//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or of Gemma 3 270M; prints a message if it was
+//! built without one.
 
 use crate::golden::{Cosines, Golden, cosine, llama_cpp, no_lower};
 use crate::support::forward;
@@ -39,11 +39,11 @@ fn open(options: OpenOptions) -> Embedder {
     options.open_built().expect("the model of the build")
 }
 
-/// Whether these are the cosines that this file's weights allow: measured with float32 activations.
+/// Whether the cosines are as high as this file's weights allow, which was measured with float32 activations.
 fn expected(ours: Cosines) -> bool {
     let at_least = |lowest, mean| ours.0 >= lowest && ours.1 >= mean;
     match (SPEC.layers[0].block.up.weight.kind, SPEC.causal, SPEC.heads.is_empty()) {
-        // Compared with the same weights.
+        // Both sides have the same weights.
         (_, true, _) => at_least(0.9999, 0.99999),
         (TensorType::Q8_0, _, true) => at_least(0.99975, 0.99990),
         (TensorType::Q8_0, _, false) => at_least(0.9991, 0.99970),
@@ -78,8 +78,8 @@ fn golden_count(tokens: usize) -> usize {
     (tokens + usize::from(!SPEC.tokenizer.add_eos)).min(2048)
 }
 
-/// Gemma 3 by llama.cpp, with both poolings whatever the build's: on the same file, where llama.cpp rounds activations
-/// to 8 bits, and on its weights in float32, where only what is computed could differ.
+/// Compares Gemma 3 with llama.cpp's, with both poolings whatever the build's: on the same file, where llama.cpp rounds
+/// activations to 8 bits, and on its weights in float32, where only the computation could differ.
 #[test]
 fn gemma_3_agrees_with_llama_cpp() {
     if golden().is_none() {
@@ -124,7 +124,7 @@ fn the_launch_posts_similarities() {
         return say("NOT TESTED: the launch post is about EmbeddingGemma");
     }
     if SPEC.heads.is_empty() {
-        return say("NOT TESTED: similarities are known of vectors behind the dense heads only");
+        return say("NOT TESTED: similarities are known only for vectors after the dense heads");
     }
     let embedder = open(Embedder::options());
     let with = |prompt| {
@@ -149,10 +149,10 @@ fn the_launch_posts_similarities() {
 }
 
 /// Texts up to this length are compared on every path: the scalar one takes a minute and a half for EmbeddingGemma's,
-/// and a quarter of one for Gemma 3's.
+/// and a quarter of a minute for Gemma 3's.
 const LONGEST: usize = if SPEC.causal { 40 } else { 514 };
 
-/// The same bytes whatever the threads, the company, the path and the instruction set.
+/// The same bits whatever the threads, the other texts, the path and the instruction set.
 #[test]
 fn bits_are_the_same_on_every_path() {
     let Some(golden) = golden() else { return };

@@ -1,8 +1,8 @@
 //! Token ids of the original tokenizer, for 4,000 texts in 43 languages, code, emoji and odd white space, and for 60
-//! texts up to beyond the model's window. Gemma 3 has the same vocabulary, but its texts end without a mark.
+//! texts up to beyond the model's window. Gemma 3 has the same vocabulary, but its texts end without `<eos>`.
 //!
-//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or Gemma 3; says loudly when it was built
-//! without.
+//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M or Gemma 3; prints a message if it was built
+//! without one.
 
 use std::fs;
 use std::io::Write;
@@ -14,13 +14,13 @@ use serde::de::DeserializeOwned;
 
 const BOS: u32 = 2;
 
-/// The mark that ends this model's texts.
+/// The token that ends this model's texts, if any.
 const EOS: &[u32] = if SPEC.tokenizer.add_eos { &[1] } else { &[] };
 
 /// Longest text of the model, in tokens.
 const WINDOW: usize = 2048;
 
-/// A text and its ids without marks for begin and end, each as three digits of base 64: 64^3 is the vocabulary's size.
+/// A text and its ids without `<bos>` and `<eos>`, each as three digits of base 64: 64^3 is the vocabulary's size.
 #[derive(Deserialize)]
 struct Case(String, String);
 
@@ -46,7 +46,7 @@ fn ids_are_those_of_the_original_tokenizer() {
     }
 }
 
-/// Nothing before the limit depends on what comes behind it.
+/// Nothing before the limit depends on what comes after it.
 #[test]
 fn a_limit_keeps_the_first_ids() {
     let Some(cases) = cases::<Case>("tokens.jsonl") else {
@@ -80,7 +80,7 @@ fn long_texts_are_cut_as_the_original_does() {
     assert_eq!(cases.len(), 60);
     for case in &cases {
         let got = tokenizer().encode(&case.text, WINDOW);
-        // The original ends with its mark. Without one, a text that was cut has a piece in the mark's place.
+        // The original ends with `<eos>`. Without it, a text that was cut has a piece in its place.
         let n_pieces = case.n_tokens - 1;
         let cut = usize::from(got.dropped > 0 && EOS.is_empty());
         assert_eq!(got.ids.len(), n_pieces + cut + EOS.len(), "{:?}", case.text);
@@ -105,7 +105,7 @@ impl Case {
 
 /// The lines of a golden file, if this is a build of the model that they were made with.
 fn cases<T: DeserializeOwned>(file: &str) -> Option<Vec<T>> {
-    // The macros that print would be captured by the test harness.
+    // Prints where the test harness does not capture it.
     let say = |line: String| writeln!(std::io::stderr(), "{line}").expect("stderr");
     if tokenizer().n_vocab() != 262_144 {
         say(format!(

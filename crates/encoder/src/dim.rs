@@ -1,11 +1,11 @@
-//! A dimension is a type: [`Const`] when the build knows it, [`Dyn`] when only the run knows it.
+//! A dimension is a type: [`Const`] if the build knows it, [`Dyn`] if it is known only at run time.
 //!
 //! Kernels are written once, generic over [`Dim`]. The specialised path passes `Const<768>`, the generic path
 //! `Dyn(768)`; nothing else differs between them, and their results are equal bit for bit.
 
 /// The size of one axis of a matrix.
 pub trait Dim: Copy + Send + Sync + 'static {
-    /// The dimension of this size; a constant one is of no other.
+    /// The dimension of this size, which for a constant dimension must be its constant.
     fn of(size: usize) -> Self;
     /// The number of elements along the axis.
     fn size(self) -> usize;

@@ -11,7 +11,7 @@ use monomorph_quant::{BLOCK, PanelKind};
 use monomorph_simd::Isa;
 use monomorph_spec::NormKind;
 
-/// Room for input rows; it grows to the largest product and stays.
+/// Buffers for input rows. They grow to fit the largest product and are then reused.
 #[derive(Default)]
 pub struct InputBuffers {
     ints: Vec<i16>,
@@ -20,7 +20,7 @@ pub struct InputBuffers {
     floats: Vec<f32>,
 }
 
-/// Input rows; forms that no weights of the model ask for may be empty.
+/// Input rows. Forms that none of the model's weights need may be empty.
 pub struct Inputs<'a> {
     ints: &'a mut [i16],
     scales: &'a mut [f32],
@@ -28,7 +28,7 @@ pub struct Inputs<'a> {
     floats: &'a mut [f32],
 }
 
-/// The forms that the weights of a product ask for.
+/// The forms that the weights of a product need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     pub ints: bool,
@@ -36,7 +36,7 @@ pub struct Want {
     pub floats: bool,
 }
 
-/// Some neighbouring rows, to be written.
+/// Some neighbouring rows, to write to.
 pub struct InputPart<'a> {
     ints: &'a mut [i16],
     scales: &'a mut [f32],
@@ -46,7 +46,7 @@ pub struct InputPart<'a> {
 }
 
 impl Want {
-    /// What panels of these kinds multiply.
+    /// The forms that panels of these kinds multiply.
     pub fn of_kinds(kinds: impl Iterator<Item = PanelKind>) -> Want {
         kinds.fold(Want::default(), |want, kind| Want {
             ints: want.ints || kind.is_ints(),
@@ -57,7 +57,7 @@ impl Want {
 }
 
 impl InputBuffers {
-    /// Makes room for `elements` in `rows` rows, in the forms wanted.
+    /// Makes room for `elements` elements in `rows` rows, in the wanted forms.
     pub fn grow(&mut self, rows: usize, elements: usize, want: Want) {
         let grow = |len: usize, need: bool| if need { len.max(elements) } else { len };
         self.ints.resize(grow(self.ints.len(), want.ints), 0);
@@ -79,8 +79,9 @@ impl InputBuffers {
 }
 
 impl<'a> Inputs<'a> {
-    /// Cuts off the room of the first `n` of the `rows` rows that are left. Buffers may be longer than the pass needs,
-    /// so the room is measured: as many whole blocks a row as there are, which are enough for the widest.
+    /// Cuts off the space of the first `n` of the `rows` remaining rows. Buffers may be longer than the pass needs, so
+    /// a row's space is computed from their length: as many whole blocks per row as they have, which are enough for the
+    /// widest row.
     pub fn cut_off(&mut self, rows: usize, n: usize) -> Inputs<'a> {
         let blocks = |elements: usize| elements / BLOCK / rows * n;
         let (ints, floats) = (blocks(self.ints.len()), blocks(self.floats.len()));
@@ -93,7 +94,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The first `m` rows of `k`, to multiply.
+    /// The first `m` rows of `k` elements, for a product.
     pub fn for_product(&self, m: usize, k: usize, want: Want) -> Rows<'_> {
         let ints = if want.ints { &self.ints[..m * k] } else { &[] };
         let sums = if want.sums { &self.sums[..m * k / BLOCK] } else { &[] };
@@ -107,7 +108,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Rows of `k`, cut into parts of the given numbers of rows.
+    /// Rows of `k` elements, split into parts with the given numbers of rows.
     pub fn parts(
         &mut self,
         k: usize,
@@ -129,7 +130,7 @@ impl<'a> Inputs<'a> {
 }
 
 impl InputPart<'_> {
-    /// Writes row `r`: `norm(x)`. `scratch` is room for a row.
+    /// Writes `norm(x)` to row `r`. `scratch` has space for a row.
     #[inline(always)]
     pub fn norm<I: Isa, M: Model, N: Dim>(
         &mut self,
@@ -159,7 +160,7 @@ impl InputPart<'_> {
         }
     }
 
-    /// Writes row `r`: `x` as it is.
+    /// Writes `x` to row `r`, without a norm.
     #[inline(always)]
     pub fn set<I: Isa, N: Dim>(&mut self, isa: I, n: N, r: usize, x: &[f32]) {
         if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
@@ -171,7 +172,7 @@ impl InputPart<'_> {
         }
     }
 
-    /// Sums the quantised row `r`, if that is wanted.
+    /// Sums the blocks of the quantised row `r`, if sums are wanted.
     #[inline(always)]
     fn sum(&mut self, r: usize) {
         let sums = r * self.k / BLOCK..(r + 1) * self.k / BLOCK;

@@ -1,4 +1,4 @@
-//! One transformer layer, an operation a function, in the order of the model's description.
+//! One transformer layer, with a function for each operation, in the order of the model's description.
 
 use crate::Pass;
 use crate::dim::Dim;
@@ -18,8 +18,8 @@ use monomorph_spec::{Activation, Block, Join, Layer, Linear, Norm, Qkv, Window};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// `with_activation!(Model, activation, |A| body)`: the body with `A` being the activation function, of which only those
-/// of the model are compiled.
+/// `with_activation!(Model, activation, |A| body)` runs the body with the type `A` set to the activation function. It
+/// is compiled only for the functions that the model uses.
 macro_rules! with_activation {
     ($model:ty, $activation:expr, |$A:ident| $body:expr) => {
         with_activation!(@ $model, $activation, $A, $body, GeluTanh, GeluErf, Silu)
@@ -36,14 +36,14 @@ macro_rules! with_activation {
 }
 
 impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
-    /// `q, k, v = norm(x) * [Wq Wk Wv]`, the part of a layer before its rows meet in attention.
+    /// `q, k, v = norm(x) * [Wq Wk Wv]`, the part of a layer before attention, which needs all rows.
     pub(crate) fn project(&mut self, layer: &Layer, block: &Block<Located>) {
         self.take_stream(&block.attn_norm, self.want(block.qkv.linears()));
         self.project_qkv(&block.qkv);
         self.norm_and_rotate(layer.rope, &block.qk_norm);
     }
 
-    /// Attention's branch joins the stream, then the feed-forward network's: the rest of the layer.
+    /// The rest of the layer: attention's branch joins the residual stream, then the feed-forward network's.
     pub(crate) fn attend_and_feed_forward(&mut self, layer: &Layer, block: &Block<Located>) {
         self.attend(layer.window, self.want(&[block.attn_output]));
         self.project_branch(self.model.n_attn(), &block.attn_output);
@@ -59,12 +59,12 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         self.join(&block.ffn_join);
     }
 
-    /// The forms in which these maps read their inputs.
+    /// The forms in which these linear maps read their inputs.
     fn want(&self, linears: &[Linear<Located>]) -> Want {
         Want::of_kinds(linears.iter().map(|linear| self.weights.matrix(*linear).panel_kind()))
     }
 
-    /// `inputs = norm(x)`, or `x` as it is.
+    /// `inputs = norm(x)`, or `inputs = x` if there is no norm.
     fn take_stream(&mut self, norm: &Option<Norm<Located>>, want: Want) {
         let (isa, n) = (self.isa, self.model.n_embd());
         let norm = norm.as_ref().map(|norm| self.norm(norm));
@@ -100,7 +100,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let parts = out.parts(shares(width / PANEL, self.team.threads()));
         self.team.for_each(parts, |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
-            // A part may lie in several of the matrices.
+            // A part may span several of the matrices.
             let mut skip = first;
             for linear in qkv.linears() {
                 let n = linear.weight.rows / PANEL;
@@ -117,8 +117,8 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// Normalises and rotates the heads of queries and keys, and puts keys and values where attention reads them.
-    /// Queries are scaled on the way.
+    /// Normalises the heads of queries and keys, applies RoPE to them, and copies keys and values to where attention
+    /// reads them. Queries are also scaled.
     fn norm_and_rotate(&mut self, rope: Option<u8>, qk_norm: &Option<[Norm<Located>; 2]>) {
         let (isa, d, tables) = (self.isa, self.model.head_dim(), self.rope);
         let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
@@ -167,7 +167,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// `inputs = softmax(q K^T) V`, the heads side by side.
+    /// `inputs = softmax(q K^T) V`, with the heads concatenated.
     fn attend(&mut self, window: Window, want: Want) {
         let (isa, model) = (self.isa, self.model);
         let heads = Heads {
@@ -180,7 +180,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let window = visible(window, model.spec().causal);
         let (scratch, AllRows { texts, keys, values }) = (self.scratch, self.all);
         let (range, qkv) = (self.rows.range.clone(), &*self.rows.qkv);
-        // Sixteen tokens each, or fewer where threads would have nothing to do.
+        // Sixteen tokens each, or fewer if some threads would otherwise have nothing to do.
         let count = range.len().div_ceil(QUERIES).next_multiple_of(self.team.threads());
         let size = range.len().div_ceil(count);
         let parts = || parts_of_texts(texts, range.clone(), size);
@@ -235,7 +235,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// The branch joins the residual stream.
+    /// Joins the branch to the residual stream.
     fn join(&mut self, join: &Join<Located>) {
         let (isa, n) = (self.isa, self.model.n_embd());
         let norm = match join {
@@ -283,7 +283,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// `inputs = hidden`, or `activation(hidden)` of a network without a gate.
+    /// `inputs = hidden`, or `inputs = activation(hidden)` if the network has no gate.
     fn take_hidden(&mut self, block: &Block<Located>, want: Want) {
         let (isa, n) = (self.isa, self.model.n_ff());
         let per_part = self.rows_per_part();
@@ -305,24 +305,24 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// A norm of the model.
+    /// One of the model's norms.
     fn norm(&self, norm: &Norm<Located>) -> NormView<'a> {
         NormView::new(self.model.spec().norm, self.weights, norm)
     }
 
-    /// Floats of a token's keys, and of its values.
+    /// The number of floats in a token's keys, and in its values.
     fn n_kv(&self) -> usize {
         self.model.n_head_kv().size() * self.model.head_dim().size()
     }
 
-    /// Rows of a part: small enough that every thread finds several.
+    /// The number of rows in a part, small enough that there are several parts for every thread.
     fn rows_per_part(&self) -> usize {
         self.rows.len().div_ceil(PARTS_PER_THREAD * self.team.threads()).max(1)
     }
 }
 
-/// Sizes of the parts of a product of `n` panels: a long one for each thread, since weights stream fastest in long
-/// runs, then short ones for those who are done first.
+/// Sizes of the parts of a product of `n` panels: first a long part for each thread, since weights stream fastest in
+/// long runs, then short parts for the threads that finish first.
 pub(crate) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + Send {
     let fair = n.div_ceil(threads);
     let long = if threads == 1 { n } else { (fair - 1) / GROUP * GROUP };
@@ -330,7 +330,7 @@ pub(crate) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + 
     std::iter::repeat_n(long, if long > 0 { threads } else { 0 }).chain(std::iter::repeat(short))
 }
 
-/// What a token sees in a layer with this window.
+/// The keys that a token sees in a layer with this window.
 fn visible(window: Window, causal: bool) -> Visible {
     let before = match window {
         Window::Sliding(radius) => radius,
@@ -339,24 +339,24 @@ fn visible(window: Window, causal: bool) -> Visible {
     Visible { before, after: if causal { 0 } else { before } }
 }
 
-/// `all` rows in parts of `size`; the last has what is left.
+/// Splits `all` rows into parts of `size` rows; the last may be smaller.
 fn parts_of(all: usize, size: usize) -> impl Iterator<Item = usize> + Send {
     (0..all).step_by(size).map(move |first| size.min(all - first))
 }
 
-/// Parts of an operation for each thread of the team: two leave something to take over from a thread that is late.
+/// Parts of an operation for each thread of the team. With two, others can take over a part from a thread that is late.
 const PARTS_PER_THREAD: usize = 2;
 
 /// Some neighbouring tokens of one text.
 #[derive(Clone, Copy)]
 struct TextPart {
     text: TextRows,
-    /// The part's first token, counted from the text's.
+    /// The part's first token, counted from the start of the text.
     first: usize,
     len: usize,
 }
 
-/// Cuts what lies in `range` of each text into parts of `size` tokens.
+/// Splits the rows of each text that lie in `range` into parts of `size` tokens.
 fn parts_of_texts(
     texts: &[TextRows],
     range: Range<usize>,
@@ -374,7 +374,7 @@ fn parts_of_texts(
 }
 
 pub(crate) fn lock<T>(scratch: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic leaves only scratch behind, which every user writes before reading.
+    // A panic can damage only scratch data, which every user writes before reading.
     scratch.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,16 +1,15 @@
-//! The forward pass: token ids in, one vector a text out.
+//! The forward pass: token ids in, one vector per text out.
 //!
-//! [`Encoder::forward`] reads as the model's paper does: embed, layers, pool, dense heads. Several texts may share a
-//! pass; their rows lie one text after the other, without padding, and every row's bits are those it would have
-//! alone.
+//! [`Encoder::forward`] reads like the model's paper: embed, layers, pool, dense heads. Several texts may share a pass;
+//! their rows follow each other without padding, and every row has the same bits as if its text were alone.
 //!
 //! How the threads of a team share the layers:
 //!
-//! - Many rows, weights in panels: the rows are cut into shares, and whoever takes one does all operations on it alone.
-//!   Only attention needs others' rows, their keys and values: threads meet once a layer, just before it, and between
-//!   two meetings a row stays in the cache of one core.
-//! - Few rows, or weights that are repacked on use: all threads work on one operation at a time. Operations on rows cut
-//!   the rows into parts, products cut the columns; [`Team::for_each`] hands the parts out.
+//! - Many rows, and weights in panels: the rows are cut into shares, and the thread that takes a share does all
+//!   operations on it alone. Only attention needs the rows of other shares, namely their keys and values. The threads
+//!   therefore synchronise once per layer, just before attention, and in between a row stays in the cache of one core.
+//! - Few rows, or weights that are repacked on use: all threads work on one operation at a time. Operations on rows
+//!   split the rows into parts, products split the columns, and [`Team::for_each`] hands out the parts.
 
 pub mod dim;
 mod inputs;
@@ -57,7 +56,7 @@ pub struct Encoder<I: Isa, M: Model> {
     rope: RopeTables,
 }
 
-/// An encoder of whatever instruction set and model.
+/// An encoder for any instruction set and any model.
 pub trait Forward: Send + Sync {
     /// See [`Encoder::forward`].
     fn forward(
@@ -76,33 +75,34 @@ pub trait Forward: Send + Sync {
     fn keep_panels(&mut self, threads: &Threads) -> io::Result<()>;
     /// Private memory of the kept panels, in bytes.
     fn kept_bytes(&self) -> usize;
-    /// Multiply-adds of a text of `tokens` tokens, to balance work.
+    /// The number of multiply-adds for a text of `tokens` tokens, to balance work.
     fn cost(&self, tokens: usize) -> u64;
 }
 
-/// The fewest rows a thread that are cut into shares: enough for tall tiles, and for the weights, which every thread
-/// then reads, to cost little. Measured with two threads.
+/// The fewest rows per thread that are cut into shares. They are enough for tall tiles, and enough that it costs little
+/// for every thread to read all weights. Measured with two threads.
 const FEWEST_ROWS: usize = 16;
-/// Causal texts are cut into several shares a thread, of no fewer rows than this, and of this many at most.
+/// Causal texts are cut into several shares per thread, at most [`CAUSAL_SHARES`], of no fewer rows than this.
 const CAUSAL_ROWS: usize = 128;
+/// The most shares per thread of causal texts.
 const CAUSAL_SHARES: usize = 4;
 
-/// Some rows on their way through a layer, those who work on them, and what these may read.
+/// Some rows on their way through a layer, the team that works on them, and what it reads.
 struct Pass<'a, I: Isa, M: Model> {
     isa: I,
     model: &'a M,
     weights: &'a Weights,
     rope: &'a RopeTables,
-    /// Those who work on these rows.
+    /// The threads that work on these rows.
     team: &'a Team,
-    /// One for each of them.
+    /// One for each thread of the team.
     scratch: &'a [Mutex<ThreadScratch>],
     all: AllRows<'a>,
     rows: RowsMut<'a>,
 }
 
 impl<I: Isa, M: Model> Encoder<I, M> {
-    /// An encoder; the weights must fit the model's spec and the tables its window and heads.
+    /// An encoder. The weights must fit the model's spec, and the tables must fit its longest text and its heads.
     pub fn new(isa: I, model: M, weights: Weights, rope: RopeTables) -> Self {
         let tensors = Tensors::new(model.spec(), &weights);
         Encoder { isa, model, weights, tensors, rope }
@@ -110,8 +110,8 @@ impl<I: Isa, M: Model> Encoder<I, M> {
 }
 
 impl<I: Isa, M: Model> Forward for Encoder<I, M> {
-    /// Embeds texts (token ids, each 1 to n_ctx of them, all below n_vocab). `out` gets texts x n_embd floats, not
-    /// yet cut or normalised. Stops between two layers once `cancel` is set.
+    /// Embeds texts, each of which is 1 to n_ctx token ids below n_vocab. `out` gets texts x n_embd floats, not yet
+    /// shortened or normalised. Stops between two layers once `cancel` is set.
     fn forward(
         &self,
         team: &Team,
@@ -125,7 +125,7 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         let rows = workspace.step(0).rows;
         let share = self.share(team, rows.len());
         self.embed_tokens(texts, rows);
-        // Step n ends layer n - 1 and begins layer n: threads have to meet before attention only.
+        // Step n ends layer n - 1 and begins layer n, because threads only have to synchronise before attention.
         for n in 0..=spec.layers.len() {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
@@ -171,7 +171,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         let Embedding { tokens, token_types, positions, norm } = self.tensors.embedding;
         let norm = norm.map(|norm| NormView::new(spec.norm, &self.weights, &norm));
         let places = texts.iter().flat_map(|ids| ids.iter().enumerate());
-        // The branch's rows are free until the first layer: room for what is added.
+        // The branch's rows are free until the first layer, so they can hold what is added.
         let rows = rows.x.chunks_exact_mut(n.size()).zip(rows.branch.chunks_exact_mut(n.size()));
         for ((t, id), (x, added)) in places.zip(rows) {
             self.weights.decode_row(tokens, *id as usize, x);
@@ -191,12 +191,13 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         }
     }
 
-    /// Rows of a share that one thread takes through the layers; none if all threads had better work on all rows. They
-    /// had where weights are repacked on use, which each of them would do for itself.
+    /// The number of rows in a share that one thread takes through the layers, or `None` if all threads should work on
+    /// all rows. They should if weights are repacked on use, since each thread would repack all of them for itself.
     fn share(&self, team: &Team, rows: usize) -> Option<usize> {
         let (spec, threads) = (self.model.spec(), team.threads());
         let even = rows.div_ceil(threads);
-        // The later a row of a causal text, the more keys it sees: what is even in rows is not in work.
+        // The later a row of a causal text, the more keys it sees, so equal shares of the rows are not equal shares of
+        // the work.
         let size = if spec.causal {
             even.div_ceil(CAUSAL_SHARES).max(even.min(CAUSAL_ROWS))
         } else {
@@ -206,8 +207,8 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         cut.then_some(size)
     }
 
-    /// The rest of layer `n - 1`, then the projections of layer `n`. The first step has no rest to do, the last no
-    /// projections.
+    /// Does the rest of layer `n - 1`, then the projections of layer `n`. The first step has no layer to finish, and
+    /// the last has no projections.
     fn step(&self, team: &Team, share: Option<usize>, n: usize, step: Step<'_>) {
         let Step { all, rows, scratch, .. } = step;
         let (layers, blocks) = (&self.model.spec().layers, &self.tensors.blocks);
@@ -227,7 +228,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         }
     }
 
-    /// These rows, to be worked on by this team.
+    /// A pass of this team over these rows.
     fn pass<'a>(
         &'a self,
         team: &'a Team,

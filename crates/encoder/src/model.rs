@@ -13,9 +13,9 @@ pub trait Model: Send + Sync + 'static {
     type NEmbd: Dim;
     /// Width of the feed-forward network.
     type NFf: Dim;
-    /// Query heads.
+    /// Number of query heads.
     type NHead: Dim;
-    /// Key/value heads.
+    /// Number of key/value heads.
     type NHeadKv: Dim;
     /// Width of a head.
     type HeadDim: Dim;
@@ -23,7 +23,7 @@ pub trait Model: Send + Sync + 'static {
     type NAttn: Dim;
     /// Types of the layers' matrices.
     type Types: Types;
-    /// The operations of the layers: others are not compiled.
+    /// The operations that the layers use. No others are compiled.
     const OPS: Ops;
 
     /// The description.
@@ -37,11 +37,11 @@ pub trait Model: Send + Sync + 'static {
     fn n_ff(&self) -> Self::NFf {
         Dim::of(self.spec().n_ff)
     }
-    /// Query heads.
+    /// Number of query heads.
     fn n_head(&self) -> Self::NHead {
         Dim::of(self.spec().n_head)
     }
-    /// Key/value heads.
+    /// Number of key/value heads.
     fn n_head_kv(&self) -> Self::NHeadKv {
         Dim::of(self.spec().n_head_kv)
     }

@@ -1,4 +1,4 @@
-//! The model's norm, with the parameters of one place in it.
+//! The model's norm, with the parameters for one place in the model.
 
 use crate::dim::Dim;
 use crate::kernels::layer_norm::layer_norm_in_place;
@@ -9,7 +9,7 @@ use crate::weights::{Located, Weights};
 use monomorph_simd::Isa;
 use monomorph_spec::{Norm, NormKind};
 
-/// A norm at hand: each operation is one match, of which only the model's own arm is compiled.
+/// A norm with its parameters. Each operation is one match, of which only the arm for the model's own norm is compiled.
 #[derive(Clone, Copy)]
 pub struct NormView<'a> {
     pub kind: NormKind,
@@ -38,7 +38,7 @@ impl<'a> NormView<'a> {
         }
     }
 
-    /// `x += norm(branch)`; what is left of the branch is of no use.
+    /// `x += norm(branch)`. The branch's values are overwritten and must not be used afterwards.
     #[inline(always)]
     pub fn add<I: Isa, M: Model, N: Dim>(&self, isa: I, n: N, x: &mut [f32], branch: &mut [f32]) {
         match self.kind {

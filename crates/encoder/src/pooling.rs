@@ -1,4 +1,4 @@
-//! From token rows to one vector a text: output norm, pooling, dense heads.
+//! From token rows to one vector per text: output norm, pooling, dense heads.
 
 use crate::Pass;
 use crate::dim::Dyn;
@@ -76,7 +76,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
                 ColumnsMut::new(&mut to[..m * n], n).parts(shares(n / PANEL, self.team.threads()));
             self.team.for_each(parts, |thread, (first, mut out)| {
                 let panels = &mut lock(&scratch[thread]).panels;
-                // Of any type, as in the generic path: the same code serves both.
+                // Compiled for any type, as in the generic path, so that both share the code.
                 matmul::<_, _, AnyType>(isa, Dyn(k), rows, weights, first, panels, &mut out);
             });
             pooled.swap(0, 1);

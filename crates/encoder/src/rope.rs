@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Tables for all positions of the window, one behind the other.
+/// Tables for all positions of the longest text, one after the other.
 pub struct RopeTables {
     tables: Cow<'static, [f32]>,
     n_ctx: usize,

@@ -1,4 +1,4 @@
-//! The rows of a pass on their way through the layers, and the shares of them that a thread takes there alone.
+//! The rows of a pass on their way through the layers, and the shares of them that single threads take.
 
 use crate::inputs::{Inputs, take};
 use std::ops::Range;
@@ -10,13 +10,13 @@ pub struct TextRows {
     pub len: usize,
 }
 
-/// What is read of all rows of a pass, whoever works on which.
+/// What every thread may read of all rows of a pass.
 #[derive(Clone, Copy)]
 pub struct AllRows<'a> {
     pub texts: &'a [TextRows],
     /// The keys that attention reads: rows x n_head_kv head_dim.
     pub keys: &'a [f32],
-    /// The values likewise.
+    /// The values that attention reads, in the same layout.
     pub values: &'a [f32],
 }
 
@@ -30,9 +30,9 @@ pub struct RowsMut<'a> {
     pub inputs: Inputs<'a>,
     /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim.
     pub qkv: &'a mut [f32],
-    /// Keys of the coming layer: rows x n_head_kv head_dim.
+    /// Keys of the next layer: rows x n_head_kv head_dim.
     pub keys: &'a mut [f32],
-    /// Values likewise.
+    /// Values of the next layer, in the same layout.
     pub values: &'a mut [f32],
     /// The feed-forward network between its two projections: rows x n_ff.
     pub hidden: &'a mut [f32],
@@ -46,7 +46,7 @@ impl<'a> RowsMut<'a> {
         self.range.len()
     }
 
-    /// Parts of `size` rows; the last has what is left.
+    /// Splits the rows into parts of `size` rows; the last may be smaller.
     pub fn parts(self, size: usize) -> impl Iterator<Item = RowsMut<'a>> + Send {
         let (all, mut rest) = (self.len(), self);
         (0..all).step_by(size).map(move |first| rest.cut_off(size.min(all - first)))

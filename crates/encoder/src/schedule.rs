@@ -37,7 +37,7 @@ pub struct Scheduler {
     bundles: Mutex<Vec<Workspace>>,
 }
 
-/// What runs how: indices of texts.
+/// Which texts run together, by their indices.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Schedule {
     /// Passes of the whole team.
@@ -47,7 +47,7 @@ struct Schedule {
 }
 
 impl Scheduler {
-    /// Embeds texts (token ids) into `out`, texts x n_embd. One request at a time: others wait.
+    /// Embeds texts (token ids) into `out`, texts x n_embd. Only one request runs at a time; others wait.
     pub fn run(
         &self,
         threads: &Threads,
@@ -137,8 +137,8 @@ fn schedule(tokens: &[usize], threads: usize, cost: impl Fn(usize) -> u64) -> Sc
     schedule
 }
 
-/// Puts texts, longest first, each into the lightest of as many bundles as keep every thread equally busy. Returns
-/// the bundles, the cost of the heaviest thread's share and that of all.
+/// Puts texts, longest first, each into the lightest of as many bundles as keep every thread equally busy. Returns the
+/// bundles, the cost of the heaviest thread's share and the total cost.
 fn fill_bundles(
     order: &[usize],
     tokens: &[usize],

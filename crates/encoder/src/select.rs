@@ -6,9 +6,9 @@ use crate::{Encoder, Forward, RopeTables};
 use monomorph_simd::{Isa, with_every_isa, with_vector_isas};
 use monomorph_spec::Spec;
 
-/// An encoder for the instruction set of this name; none if this CPU or this version does not have it.
+/// An encoder for the instruction set of this name; `None` if this CPU or this version does not support it.
 ///
-/// Plain Rust is not compiled again for each model: it takes the generic path, with the same bits.
+/// The scalar code is not compiled for each model: it takes the generic path, which gives the same bits.
 pub fn select<M: Model>(
     isa: &str,
     model: M,
@@ -26,7 +26,7 @@ pub fn select<M: Model>(
     select_generic(isa, model.spec().clone(), weights, rope)
 }
 
-/// [`select`] for a model whose dimensions are known at run time only. Not generic, so that it is compiled once and not
+/// [`select`] for a model whose dimensions are known only at run time. Not generic, so that it is compiled once and not
 /// in every crate that calls it.
 pub fn select_generic(
     isa: &str,

@@ -6,18 +6,18 @@ use monomorph_quant::panel_kind;
 use monomorph_spec::fields::Parts;
 use monomorph_spec::{Block, Embedding, Linear, Norm, Spec, Tensor};
 
-/// The description's tensors, found in the weights, and what follows from all of them.
+/// The description's tensors, found in the weights, and properties that follow from them.
 pub struct Tensors {
     pub embedding: Embedding<Located>,
     /// A block for each layer.
     pub blocks: Vec<Block<Located>>,
     pub output_norm: Option<Norm<Located>>,
     pub heads: Vec<Linear<Located>>,
-    /// Whether no product of the layers repacks its weights.
+    /// Whether all matrices of the layers are panels, so that no product repacks its weights.
     pub all_panels: bool,
-    /// The input forms that any product asks for.
+    /// The input forms that the model's products need, taken together.
     pub want: Want,
-    /// Multiply-adds of the layers' products for each token.
+    /// Multiply-adds per token in the layers' products.
     pub multiply_adds: usize,
 }
 
@@ -45,7 +45,7 @@ impl Tensors {
     }
 }
 
-/// The input forms that any product of the model asks for.
+/// The input forms that the model's products need, taken together.
 pub fn wanted_anywhere(spec: &Spec) -> Want {
     Want::of_kinds(spec.matrices().map(|matrix| panel_kind(matrix.kind)))
 }

@@ -1,9 +1,9 @@
-//! The weights: a model file, mapped, or the image that the build put into the executable, and typed views of the
+//! The weights, either a mapped model file or the image that the build put into the executable, and typed views of the
 //! tensors.
 //!
-//! In a file, tensors stay in its order and types; an [`image`](monomorph_quant::image) has matrices of integers as
-//! panels. Nothing is read before it is used, and nothing is copied but the panels that [`Weights::keep_panels`] is
-//! asked to keep. Where a tensor lies is looked up once, when the model is opened: [`Weights::locate`].
+//! In a file, tensors keep its order and types; an [`image`](monomorph_quant::image) holds integer matrices as panels.
+//! Nothing is read before it is used, and nothing is copied except the panels that [`Weights::keep_panels`] makes. The
+//! place of each tensor is looked up only once, with [`Weights::locate`], when the model is opened.
 
 #![allow(unsafe_code)]
 
@@ -24,14 +24,14 @@ use std::ops::Range;
 /// A model's weights.
 pub struct Weights {
     home: Home,
-    /// Where a tensor's panels lie, by its offset in the file: in the image, or among those that are kept.
+    /// Where a tensor's panels lie, in the image or among the kept panels, by the tensor's offset in the file.
     panels: HashMap<u64, Range<usize>>,
 }
 
 enum Home {
-    /// A file, and its panels that are kept.
+    /// A mapped file, and the panels that are kept, if any.
     File { file: Mmap, kept: Option<MmapMut> },
-    /// The image inside this executable, and where its other tensors lie.
+    /// The image inside this executable, and where the tensors lie that are not panels, by their offsets in the file.
     Image { bytes: &'static [u8], tensors: HashMap<u64, Range<usize>> },
 }
 
@@ -41,7 +41,7 @@ pub struct Located {
     kind: TensorType,
     /// Rows: outputs of a matrix, 1 for a vector.
     pub rows: usize,
-    /// Whether these are panels, kept or in an image; else the file's own bytes.
+    /// Whether its bytes are panels, kept or in an image; otherwise they are the file's own.
     is_panels: bool,
     start: usize,
     end: usize,
@@ -50,16 +50,16 @@ pub struct Located {
 impl Leaf for Located {}
 
 impl Weights {
-    /// Maps a file. The tensors that are asked for later must lie within it, as the gate checks.
+    /// Maps a file. The tensors that are located later must lie inside it, which the gate checks.
     pub fn map(file: &File) -> io::Result<Weights> {
-        // SAFETY: the mapping is private and read-only. Its bytes change only if another process writes into the
-        // file in place, which no check here can exclude: the documentation of `Embedder::open` says that model
-        // files are to be replaced by renaming. All views are of types for which any bytes are valid values.
+        // SAFETY: the mapping is read-only. Its bytes change only if something writes into the file in place, which no
+        // check here can exclude: the documentation of `Embedder::open` says that model files are to be replaced by
+        // renaming. All views are of types for which any bytes are valid values.
         let file = unsafe { Mmap::map(file)? };
         Ok(Weights { home: Home::File { file, kept: None }, panels: HashMap::new() })
     }
 
-    /// The image that a build wrote of a model's weights; it begins at a multiple of
+    /// The image that a build wrote of a model's weights. `bytes` must begin at a multiple of
     /// [`ALIGNMENT`](monomorph_quant::image::ALIGNMENT).
     pub fn image(spec: &Spec, bytes: &'static [u8]) -> Weights {
         let (panels, tensors): (Vec<Stored>, Vec<Stored>) =
@@ -79,8 +79,9 @@ impl Weights {
         }
     }
 
-    /// Repacks all matrices of integers into panels and keeps them: later passes save that work, and the process
-    /// takes this much private memory. An image holds panels already. Tensors must be located again.
+    /// Repacks all integer matrices into panels and keeps them, so that later passes save that work. They take
+    /// [`Weights::kept_bytes`] of private memory. An image holds panels already, so nothing is done. Tensors must be
+    /// located again afterwards.
     pub fn keep_panels<I: Isa>(
         &mut self,
         isa: I,
@@ -96,7 +97,7 @@ impl Weights {
             self.panels.insert(matrix.tensor.offset, start..end);
         }
         let mut memory = MmapMut::map_anon(end)?;
-        // In pages of 4 KB, a pass over all panels spends a few percent of its time on looking up pages.
+        // With pages of 4 KB, a pass over all panels spends a few percent of its time on page-table lookups.
         #[cfg(target_os = "linux")]
         let _ = memory.advise(memmap2::Advice::HugePage);
         let mut rest: &mut [Line] = bytemuck::cast_slice_mut(&mut memory);
@@ -122,7 +123,7 @@ impl Weights {
         }
     }
 
-    /// Where a tensor lies; its offset counts from the file's start.
+    /// Finds a tensor, whose offset must count from the start of the file.
     pub fn locate(&self, tensor: &Tensor) -> Located {
         let panels = self.panels.get(&tensor.offset).cloned();
         let is_panels = panels.is_some();
@@ -144,7 +145,7 @@ impl Weights {
         &bytes[at.start..at.end]
     }
 
-    /// A matrix with its bias, to multiply by.
+    /// A matrix with its bias, for a product.
     pub fn matrix(&self, linear: Linear<Located>) -> Matrix<'_> {
         let (kind, bytes) = (linear.weight.kind, self.tensor(linear.weight));
         let matrix = match linear.weight.is_panels {
@@ -154,7 +155,8 @@ impl Weights {
         matrix.with_bias(linear.bias.map(|bias| self.vector(bias)))
     }
 
-    /// Gains or biases. They are float32 at a multiple of four bytes, as the spec checks.
+    /// Gains or biases. They are float32, which the spec checks, at a multiple of four bytes: alignments below 8 are
+    /// refused with the header.
     pub fn vector(&self, at: Located) -> &[f32] {
         bytemuck::cast_slice(self.tensor(at))
     }

@@ -1,8 +1,8 @@
-//! The memory of a forward pass: a function of the model's dimensions and the number of rows, and for each thread
-//! room for the panels it repacks and for the scores of sixteen tokens.
+//! The memory of a forward pass. It depends only on the model's dimensions and the number of rows, with space in
+//! addition, for each thread, for the panels that it repacks and for the scores of sixteen tokens.
 //!
-//! Buffers grow to the largest pass so far and stay, so that a pass of a size seen before allocates nothing; a thread's
-//! own grow when it first takes a part that needs them.
+//! Buffers grow to fit the largest pass so far and are kept, so that a pass of a size seen before allocates nothing. A
+//! thread's own buffers grow when it first takes a part that needs them.
 
 use crate::inputs::{InputBuffers, Want};
 use crate::kernels::attention::{AttentionScratch, QUERIES};
@@ -14,7 +14,7 @@ use monomorph_quant::BLOCK;
 use monomorph_spec::Spec;
 use std::sync::Mutex;
 
-/// All buffers of a forward pass; `RowsMut` says what most are for.
+/// All buffers of a forward pass. `RowsMut` says what most of them are for.
 #[derive(Default)]
 pub struct Workspace {
     /// The texts of the pass.
@@ -25,12 +25,12 @@ pub struct Workspace {
     qkv: Vec<f32>,
     hidden: Vec<f32>,
     branch: Vec<f32>,
-    /// Of layers with even numbers, and of those with odd ones: a thread that is done with a layer writes the next
-    /// one's while others still read.
+    /// One for layers with even numbers and one for those with odd numbers: a thread that has finished a layer writes
+    /// the next layer's keys and values while others still read this layer's.
     keys_values: [KeyValueBuffers; 2],
     /// Pooled vectors and the dense heads' outputs: texts x the widest of them.
     pooled: [Vec<f32>; 2],
-    /// One a thread.
+    /// One per thread.
     scratch: Vec<Mutex<ThreadScratch>>,
 }
 
@@ -46,18 +46,18 @@ pub struct Step<'a> {
     pub all: AllRows<'a>,
     pub rows: RowsMut<'a>,
     pub scratch: &'a [Mutex<ThreadScratch>],
-    /// For what comes behind the last layer.
+    /// For pooling and the dense heads, after the last layer.
     pub pooled: &'a mut [Vec<f32>; 2],
 }
 
-/// What a thread needs for itself.
+/// The buffers of one thread.
 #[derive(Default)]
 pub struct ThreadScratch {
     pub panels: PanelScratch,
     pub attention: AttentionScratch,
     /// Attention's output for [`QUERIES`] tokens.
     pub heads: Vec<f32>,
-    /// A row on its way to a product.
+    /// A row that is normalised before a product reads it.
     pub row: Vec<f32>,
 }
 
@@ -91,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// Bytes of all buffers but the threads' own, with inputs in the forms that the weights want.
+    /// Bytes of all buffers except the threads' own, with inputs in the wanted forms.
     fn bytes(&self, want: Want) -> usize {
         let form = |wanted: bool, bytes: usize| if wanted { bytes * self.inputs } else { 0 };
         let sums = form(want.sums, size_of::<BlockSums>()) / BLOCK;
@@ -110,7 +110,7 @@ pub fn bytes_for(spec: &Spec, tokens: usize) -> usize {
 }
 
 impl Workspace {
-    /// Prepares for a pass over texts of these ids.
+    /// Prepares for a pass over these texts, given as token ids.
     pub(crate) fn lay_out(&mut self, spec: &Spec, want: Want, texts: &[&[u32]], threads: usize) {
         self.texts.clear();
         let mut start = 0;
@@ -140,8 +140,8 @@ impl Workspace {
         }
     }
 
-    /// The buffers of the pass that is laid out, from the attention of layer `n - 1` to that of layer `n`. Step 0 also
-    /// serves before the first layer and behind the last, where keys and values do not matter.
+    /// The buffers of the current pass, from the attention of layer `n - 1` to that of layer `n`. Step 0 also serves
+    /// before the first layer and after the last, where keys and values do not matter.
     pub(crate) fn step(&mut self, n: usize) -> Step<'_> {
         let plan = self.plan;
         let [even, odd] = &mut self.keys_values;

@@ -1,14 +1,14 @@
-//! The image of a model's weights inside an executable: what the build writes and the runtime uses in place.
+//! The image of a model's weights inside an executable: the build writes it and the runtime uses it in place.
 //!
-//! Both sides take the layout from here and neither repeats it. Tensors follow each other in the order of their use,
-//! each at a multiple of [`ALIGNMENT`] bytes: the token table first, so that it begins a page; then the layers, the
-//! output norm and the dense heads. Matrices of integers are panels already, everything else is as the file has it.
+//! Both sides take the layout from here. Tensors follow each other in order of use, each at a multiple of [`ALIGNMENT`]
+//! bytes: first the token table, so that it begins on a page boundary, and the other embeddings, then the layers, the
+//! output norm and the dense heads. Integer matrices are stored as panels, everything else as in the file.
 
 use crate::{BLOCK, Line, panel_kind, repack};
 use monomorph_simd::{Isa, PANEL, Scalar};
 use monomorph_spec::{Role, Spec, Tensor};
 
-/// Every tensor begins at a multiple of so many bytes: a cache line, which is what panels are made of.
+/// The alignment of every tensor in bytes: a cache line, which is the unit that panels are made of.
 pub const ALIGNMENT: u64 = size_of::<Line>() as u64;
 
 /// A tensor in the image.
@@ -16,7 +16,7 @@ pub const ALIGNMENT: u64 = size_of::<Line>() as u64;
 pub struct Stored {
     /// The tensor as the file has it.
     pub tensor: Tensor,
-    /// Whether it is panels, or the file's own bytes.
+    /// Whether it is stored as panels; otherwise it has the file's own bytes.
     pub is_panels: bool,
     /// Its first byte.
     pub offset: u64,
@@ -40,7 +40,7 @@ pub fn length(tensors: &[Stored]) -> u64 {
     tensors.last().map_or(0, |last| last.end().next_multiple_of(ALIGNMENT))
 }
 
-/// All panels of a matrix of integers, made of its blocks.
+/// All panels of an integer matrix, repacked from its blocks.
 pub fn panels(tensor: Tensor, blocks: &[u8]) -> Vec<Line> {
     let lines = panel_bytes(tensor) as usize / size_of::<Line>();
     let mut panels = vec![bytemuck::Zeroable::zeroed(); lines];
@@ -49,8 +49,8 @@ pub fn panels(tensor: Tensor, blocks: &[u8]) -> Vec<Line> {
     panels
 }
 
-/// Bytes of a matrix's panels, where it is worth having them ready. Float panels are not: they are no faster than the
-/// file.
+/// Bytes of a matrix's panels, or 0 if they are not worth storing: float panels are no faster than the file's own
+/// values.
 fn panel_bytes(tensor: Tensor) -> u64 {
     let kind = panel_kind(tensor.kind);
     let blocks = if kind.is_ints() { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 };
@@ -63,7 +63,7 @@ impl Stored {
         Stored { tensor, is_panels, offset: end.next_multiple_of(ALIGNMENT), n_bytes }
     }
 
-    /// The first byte behind it.
+    /// The first byte after it.
     pub fn end(&self) -> u64 {
         self.offset + self.n_bytes
     }

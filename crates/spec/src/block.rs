@@ -1,6 +1,6 @@
-//! What a transformer's parts are made of, with `T` in the place of a tensor.
+//! The parts of a transformer, with `T` in place of a tensor.
 //!
-//! One forward pass serves every model: what differs between them stands here as data. Matrices are rows (outputs) by
+//! One forward pass serves every model; how models differ is described here as data. Matrices are rows (outputs) by
 //! columns (inputs).
 
 use crate::fields::described;
@@ -20,7 +20,7 @@ described! {
     pub struct Norm<T> {
         /// What the normalised values are multiplied by.
         pub gain: T,
-        /// What is added to them: LayerNorm alone may have it.
+        /// What is added to them; only LayerNorm may have it.
         pub bias: Option<T>,
     }
 }
@@ -28,13 +28,13 @@ described! {
 described! {
     /// From ids to the residual stream: `norm(token_embd[id] * scale + position_embd[t] + token_types[0])`.
     pub struct Embedding<T> {
-        /// Embeddings of the pieces: n_vocab x n_embd.
+        /// Token embeddings: n_vocab x n_embd.
         pub tokens: T,
-        /// Embeddings of the types of tokens, of which a text's are all 0.
+        /// Token type embeddings; all tokens of a text have type 0.
         pub token_types: Option<T>,
-        /// Learned positions: n_ctx x n_embd.
+        /// Learned position embeddings: a row of n_embd values for each position that the model was trained for.
         pub positions: Option<T>,
-        /// A norm of their sum.
+        /// The norm of the sum.
         pub norm: Option<Norm<T>>,
     }
 }
@@ -46,21 +46,21 @@ described! {
         pub attn_norm: Option<Norm<T>>,
         /// Queries, keys and values.
         pub qkv: Qkv<T>,
-        /// Norms of each head's query and key: head_dim values.
+        /// Norms of the queries and of the keys of each head: head_dim values.
         pub qk_norm: Option<[Norm<T>; 2]>,
-        /// From the heads side by side to the branch: n_embd x n_attn.
+        /// Output projection, from the concatenated heads: n_embd x n_attn.
         pub attn_output: Linear<T>,
         /// How attention's branch joins the residual stream.
         pub attn_join: Join<T>,
         /// Norm of the feed-forward network's input, in pre-norm models.
         pub ffn_norm: Option<Norm<T>>,
-        /// The gate of a gated network: n_ff x n_embd.
+        /// Gate projection, in gated networks: n_ff x n_embd.
         pub gate: Option<Linear<T>>,
         /// Up projection: n_ff x n_embd.
         pub up: Linear<T>,
         /// Down projection: n_embd x n_ff.
         pub down: Linear<T>,
-        /// Applied to the gate where there is one, else to the up projection.
+        /// Applied to the gate if there is one, otherwise to the up projection.
         pub activation: Activation,
         /// How the feed-forward branch joins the residual stream.
         pub ffn_join: Join<T>,
@@ -70,7 +70,7 @@ described! {
 described! {
     /// The projections to queries, keys and values.
     pub enum Qkv<T> {
-        /// One matrix; its rows are the queries', the keys', the values'.
+        /// One matrix: the rows for queries, then those for keys, then those for values.
         Fused(Linear<T>),
         /// Queries: n_attn x n_embd; keys and values: n_kv x n_embd.
         Split([Linear<T>; 3]),
@@ -84,7 +84,7 @@ described! {
         Add,
         /// `x + norm(branch)`
         AddNormed(Norm<T>),
-        /// `norm(x + branch)`: post-norm models.
+        /// `norm(x + branch)`, in post-norm models.
         NormOfSum(Norm<T>),
     }
 }
@@ -92,9 +92,9 @@ described! {
 described! {
     /// The feed-forward network's activation function.
     pub enum Activation {
-        /// GELU in its tanh form.
+        /// GELU's tanh approximation.
         GeluTanh,
-        /// GELU with the error function: exact.
+        /// Exact GELU, with the error function.
         GeluErf,
         /// SiLU, also called swish: `x sigmoid(x)`.
         Silu,
@@ -102,7 +102,7 @@ described! {
 }
 
 described! {
-    /// Which norm a model has, and the epsilon in its root.
+    /// Which norm a model has, and its epsilon.
     pub enum NormKind {
         /// RMSNorm.
         Rms(f32),

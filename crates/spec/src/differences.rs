@@ -1,12 +1,12 @@
-//! What sets two specifications apart, in words.
+//! Describes the differences between two specs in words.
 
 use crate::fields::{Describe, Node};
 use crate::{Spec, Tensor};
 
-/// More than these help nobody: a file of another model differs in everything, and the message is one line.
+/// The most differences that are listed. A file of another model differs in everything, and the message is one line.
 const MAX_LISTED: usize = 3;
 
-/// Fields that say nothing of the vectors.
+/// Fields that do not affect the vectors.
 const IGNORED: [&str; 5] = ["name", "license", "options", "notes", "prompts"];
 
 pub(crate) fn between(here: &Spec, build: &Spec) -> Vec<String> {
@@ -27,12 +27,12 @@ pub(crate) fn between(here: &Spec, build: &Spec) -> Vec<String> {
     out
 }
 
-/// Everything but tensors, which have their own words.
+/// Compares everything except tensors, which [`tensors`] compares.
 fn compare(path: &str, here: &Node, build: &Node, out: &mut Vec<String>) {
     match (here, build) {
         (Node::Tensor(_), Node::Tensor(_)) => {}
         (Node::Struct(_, a), Node::Struct(_, b)) => {
-            // Where a layer begins shows in its tensors.
+            // A layer's base shows in the offsets of its tensors.
             for ((field, a), (_, b)) in a.iter().zip(b).filter(|((field, _), _)| *field != "base") {
                 compare(&format!("{path}.{field}"), a, b, out);
             }
@@ -43,7 +43,7 @@ fn compare(path: &str, here: &Node, build: &Node, out: &mut Vec<String>) {
         (Node::List(a) | Node::Array(a), Node::List(b) | Node::Array(b)) if a.len() == b.len() => {
             let before = out.len();
             for (i, (a, b)) in a.iter().zip(b).enumerate() {
-                // Layers are alike: the first that differs speaks for the others.
+                // Layers tend to differ in the same way, so only the first that differs is listed.
                 if out.len() == before {
                     compare(&format!("{path}[{i}]"), a, b, out);
                 }
@@ -58,7 +58,7 @@ fn compare(path: &str, here: &Node, build: &Node, out: &mut Vec<String>) {
     }
 }
 
-/// A value as a message shows it; of a part of the model only that it is there.
+/// A value for a message; a part of the model is shown only as present.
 fn show(node: &Node) -> String {
     match node {
         Node::Option(None) => "none".to_owned(),
@@ -78,7 +78,7 @@ fn show(node: &Node) -> String {
 }
 
 fn tensors(here: &Spec, build: &Spec, out: &mut Vec<String>) {
-    // Another set of tensors was reported as a whole.
+    // A different set of tensors has already been reported as such.
     let pairs = here.tensors().zip(build.tensors());
     let pairs = pairs.take_while(|((name, _), (build_name, _))| name == build_name);
     let mut moved = Vec::new();
@@ -90,13 +90,13 @@ fn tensors(here: &Spec, build: &Spec, out: &mut Vec<String>) {
             moved.push(format!("tensor {name}: at byte {a} here, {b} in the build"));
         }
     }
-    // Whatever else differs moves the tensors behind it.
+    // Any other difference moves the tensors after it.
     if out.is_empty() {
         out.append(&mut moved);
     }
 }
 
-/// The first property in which two tensors differ, on both sides.
+/// The first property in which two tensors differ, as each of them has it.
 fn kind_or_size(a: Tensor, b: Tensor) -> Option<(String, String)> {
     if a.kind != b.kind {
         return Some((a.kind.to_string(), b.kind.to_string()));

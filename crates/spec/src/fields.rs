@@ -1,20 +1,21 @@
-//! One declaration of a description's fields, from which all else follows: the Rust text that a build writes, the
-//! differences between two models, and the walk over tensors.
+//! Declares the fields of a description once. Everything else follows from the declaration: the Rust source that a
+//! build writes, the differences between two models, and the walk over tensors.
 //!
-//! A description is generic over what stands for a tensor. In [`arch`](crate::arch) that is its name, in a
-//! [`Spec`](crate::Spec) its place in the file, and in the encoder the bytes it was found at: [`Parts::map_tensors`] leads from
-//! one to the next.
+//! A description is generic over what stands for a tensor. In [`arch`](crate::arch) this is the tensor's name, in a
+//! [`Spec`](crate::Spec) its place in the file, and in the encoder the bytes it was found at.
+//! [`judge::place`](crate::judge::place) leads from the first to the second, and [`Parts::map_tensors`] from the second
+//! to the third.
 
 use crate::Tensor;
 use monomorph_gguf::TensorType;
 use std::borrow::Cow;
 
-/// A value of a description, as generated code and messages show it.
+/// A value of a description, in a form that generated code and messages can show.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
     /// A struct's name and its fields.
     Struct(&'static str, Vec<(&'static str, Node)>),
-    /// An enum's name, the variant's, and what the variant holds.
+    /// The names of an enum and of its variant, and what the variant holds.
     Variant(&'static str, &'static str, Vec<Node>),
     /// An array of fixed length.
     Array(Vec<Node>),
@@ -22,7 +23,7 @@ pub enum Node {
     List(Vec<Node>),
     /// A list that generated code borrows as `&[...]`.
     Slice(Vec<Node>),
-    /// What may be missing.
+    /// An optional value.
     Option(Option<Box<Node>>),
     /// A text that generated code borrows as `Cow::Borrowed("...")`.
     Text(String),
@@ -44,7 +45,7 @@ pub trait Describe {
     fn node(&self) -> Node;
 }
 
-/// What may stand for a tensor.
+/// A type that may stand for a tensor.
 pub trait Leaf {}
 impl Leaf for Tensor {}
 impl Leaf for &'static str {}
@@ -81,7 +82,7 @@ impl<T: Leaf, P: Parts<T>, const N: usize> Parts<T> for [P; N] {
 
 /// Declares a struct, or an enum whose variants hold one value or none, as a part of a description.
 ///
-/// With `<T>` behind its name it is generic over what stands for a tensor.
+/// With `<T>` after its name, it is generic over what stands for a tensor.
 macro_rules! described {
     ($(#[$meta:meta])* pub struct $name:ident<T> { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*

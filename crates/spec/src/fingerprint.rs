@@ -1,9 +1,9 @@
-//! What binds a binary to the file it was built for.
+//! The fingerprint that ties a binary to the file it was built for.
 
 use monomorph_gguf::{Error, Header, Vocabulary};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Lengths and hashes (XXH3) of a model file, from the cheapest to compare to the dearest.
+/// Lengths and hashes (XXH3) of a model file, from the cheapest to compare to the most expensive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Length of the file in bytes.
@@ -30,7 +30,7 @@ impl Fingerprint {
         })
     }
 
-    /// Whether a file is byte for byte the build's up to its tensor data.
+    /// Whether a file equals the build's, byte for byte, up to the tensor data.
     pub fn has_header(&self, bytes: &[u8], file_len: u64) -> bool {
         self.file_len == file_len
             && bytes.len() as u64 >= self.header_len

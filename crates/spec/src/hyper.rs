@@ -1,4 +1,4 @@
-//! What single hyper-parameters mean, and the limits on them.
+//! Reads the hyper-parameters and checks their limits.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -11,12 +11,12 @@ use crate::options::DEFAULT_WINDOW;
 use crate::{BuildOptions, Linear, Pooling, Rope, Tensor, Window};
 use monomorph_gguf::{Error, Value, ValueType, printable};
 
-/// Limit on what a file may ask for, far above any embedding model.
+/// The longest context that a file may ask for, far above any embedding model's.
 const MAX_CONTEXT: usize = 1 << 20;
-/// Floats of a RoPE table, which is built into the binary: 64 MiB.
+/// The most floats in a RoPE table, which is built into the binary: 64 MiB.
 const MAX_ROPE_TABLE: usize = 1 << 24;
 
-/// Counts of heads and the widths of everything.
+/// The numbers of heads, and all widths.
 pub(crate) fn sizes(keys: &Keys<'_, '_>, arch: &Arch, n_vocab: usize) -> Result<Sizes, Error> {
     let may_miss = |key: &str| arch.optional_keys.contains(&key) && !keys.has(key);
     let n_embd = keys.width("embedding_length")?;
@@ -59,12 +59,12 @@ pub(crate) fn sizes(keys: &Keys<'_, '_>, arch: &Arch, n_vocab: usize) -> Result<
     })
 }
 
-/// The width of a head where the file does not state it.
+/// The width of a head if the file does not state it.
 fn share_of_width(keys: &Keys<'_, '_>, n_embd: usize, n_head: usize) -> Result<usize, Error> {
     let share = n_embd.checked_div(n_head).unwrap_or_default();
     if share.checked_mul(n_head) != Some(n_embd) || !keys.is_width(share) {
         let expected = format!(
-            "a divisor of embedding_length {n_embd} that gives heads of a width of whole blocks"
+            "a divisor of embedding_length {n_embd} that gives heads whose width is a multiple of 32"
         );
         return Err(keys.error("attention.head_count", n_head, expected));
     }
@@ -97,7 +97,7 @@ pub(crate) fn pooling(
     Ok(pooling)
 }
 
-/// The longest text, as chosen and as the model was trained.
+/// The longest text in tokens: as built, and as the model was trained.
 pub(crate) struct ContextLength {
     pub n_ctx: usize,
     pub trained: usize,
@@ -110,7 +110,7 @@ fn trained_context(keys: &Keys<'_, '_>) -> Result<usize, Error> {
     }
 }
 
-/// The window: what the build chose, within what the model was trained for.
+/// The longest text: what the build chose or the default, within what the model was trained for.
 pub(crate) fn context_length(
     keys: &Keys<'_, '_>,
     options: BuildOptions,
@@ -134,7 +134,7 @@ pub(crate) fn context_length(
     Ok(ContextLength { n_ctx, trained })
 }
 
-/// One over the root of a head's width, or of the share of the model's width.
+/// One over the square root of a head's width, or of a head's share of the model's width.
 pub(crate) fn score_scale(sizes: &Sizes, arch: &Arch, n_layer: usize) -> f32 {
     let width = match sizes.n_embd.checked_div(sizes.n_head) {
         Some(share) if share > 0 && arch.share_scaled_layers == Some(n_layer) => share,
@@ -157,12 +157,12 @@ pub(crate) fn ropes(keys: &Keys<'_, '_>, arch: &Arch) -> Result<Vec<Rope>, Error
     arch.ropes.iter().map(table).collect()
 }
 
-/// Linear scaling divides the positions.
+/// What linear scaling divides positions by.
 fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
     let factor = match keys.optional::<&str>("rope.scaling.type")? {
         Some("none") => return Ok(1.0),
         Some("linear") => keys.positive("rope.scaling.factor")?,
-        // A factor alone is one of linear scaling: older writers gave no type.
+        // A factor without a type means linear scaling: older writers stated no type.
         None => keys.positive_or("rope.scaling.factor", 1.0)?,
         Some(found) => {
             return Err(keys.error("rope.scaling.type", printable(found), "none or linear"));
@@ -192,8 +192,8 @@ pub(crate) fn layers(
     }
 }
 
-/// The file gives the window's whole width. Of a causal model's it holds a position and those before it; of an
-/// encoder's half lies on each side.
+/// The file states the whole width of the window. In a causal model the window holds a position and those before it; in
+/// an encoder half of it lies on each side.
 fn sliding_window(keys: &Keys<'_, '_>, causal: bool) -> Result<Window, Error> {
     match keys.size("attention.sliding_window", MAX_CONTEXT)? {
         1 => Err(keys.error("attention.sliding_window", 1, "at least 2")),
@@ -202,7 +202,7 @@ fn sliding_window(keys: &Keys<'_, '_>, causal: bool) -> Result<Window, Error> {
     }
 }
 
-/// Newer writers say which layers slide: a period, or a flag a layer.
+/// Checks which layers slide. Newer writers state it, as a period or as a flag for each layer.
 fn check_pattern(
     keys: &Keys<'_, '_>,
     period: usize,
@@ -222,7 +222,7 @@ fn check_pattern(
     if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
 }
 
-/// Files may state the widths of the dense heads, which the tensors have.
+/// Compares the widths of the dense heads, which files may state, with the tensors.
 pub(crate) fn check_heads(
     keys: &Keys<'_, '_>,
     arch: &Arch,
@@ -239,7 +239,7 @@ pub(crate) fn check_heads(
     Ok(())
 }
 
-/// What the user should know: of such files, of what this one leaves open, and of what the build leaves out.
+/// What the user should know: about such files, about what this one leaves open, and about what the build leaves out.
 pub(crate) fn notes(
     keys: &Keys<'_, '_>,
     options: BuildOptions,

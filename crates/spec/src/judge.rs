@@ -1,7 +1,7 @@
-//! From a header to a [`Spec`], or a line that says what this version cannot run.
+//! Judges a header: the result is a [`Spec`], or a line that says what this version cannot run.
 //!
-//! The architecture's data say which tensors and keys there are; here they are read. [`place`] alone knows what shape
-//! each tensor of a model has.
+//! The architecture's data say which tensors and keys there are; this module reads them. Only [`place`] knows the shape
+//! of each tensor.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -17,8 +17,8 @@ use crate::tensors::Tensors;
 use crate::{BuildOptions, Layer, Role, Spec, Tensor, split, tokenizer};
 use monomorph_gguf::{Error, Header, TensorInfo, Vocabulary, printable};
 
-/// Limit on what a model may ask for, far above any embedding model; with those of `keys` and `hyper` it bounds every
-/// product of sizes below 2^63.
+/// The most layers that a file may ask for, far above any embedding model's. Together with the limits in `keys` and
+/// `hyper`, it keeps every product of sizes below 2^63.
 const MAX_LAYERS: usize = 1024;
 
 pub(crate) fn spec(
@@ -80,7 +80,7 @@ pub(crate) fn spec(
     Ok(spec)
 }
 
-/// The variant that a file is of.
+/// The variant that a file belongs to.
 fn find<'a>(
     header: &Header<'_>,
     architecture: &str,
@@ -102,9 +102,9 @@ fn find<'a>(
     })
 }
 
-/// Counts of heads, and widths that tensors must have.
+/// The numbers of heads, and the widths that tensors must have.
 #[derive(Debug, Clone, Copy)]
-#[allow(missing_docs)] // They are those of `Spec`.
+#[allow(missing_docs)] // The fields are those of `Spec`.
 pub struct Sizes {
     pub n_embd: usize,
     pub n_ff: usize,
@@ -112,7 +112,7 @@ pub struct Sizes {
     pub n_head_kv: usize,
     pub head_dim: usize,
     pub n_vocab: usize,
-    /// Learned positions, for as many tokens as the model was trained for.
+    /// The number of positions that the model was trained for, and so of learned ones.
     pub n_positions: usize,
 }
 
@@ -125,15 +125,15 @@ pub struct Wanted<'a> {
     pub name: &'static str,
     /// What it is used for.
     pub role: Role,
-    /// Its rows; none where the file chooses.
+    /// Its rows; `None` if the file chooses.
     pub rows: Option<usize>,
     /// Its columns.
     pub cols: usize,
 }
 
-/// All tensors of a model, found.
+/// All tensors of a model.
 #[derive(Debug)]
-#[allow(missing_docs)] // They are those of `Spec`.
+#[allow(missing_docs)] // The fields are those of `Spec`.
 pub struct Placed {
     pub embedding: Embedding<Tensor>,
     pub blocks: Vec<Block<Tensor>>,
@@ -141,7 +141,7 @@ pub struct Placed {
     pub heads: Vec<Linear<Tensor>>,
 }
 
-/// Finds every tensor that a model of these sizes has, by the shape it must have.
+/// Finds every tensor that a model of these sizes has, each in the shape it must have.
 pub fn place(
     arch: &Arch,
     sizes: &Sizes,
@@ -283,7 +283,7 @@ impl Finder<'_> {
     }
 }
 
-/// A tensor that nobody reads means that the file is not what it seems.
+/// Refuses a file with a tensor that the model does not use: such a file is not what it seems.
 fn refuse_unknown_tensors(header: &Header<'_>, spec: &Spec, used: usize) -> Result<(), Error> {
     if used == header.tensors.len() {
         return Ok(());
@@ -295,7 +295,7 @@ fn refuse_unknown_tensors(header: &Header<'_>, spec: &Spec, used: usize) -> Resu
     Err(Error::tensor(printable(name), "a tensor that this version does not know", expected))
 }
 
-/// So do tensors that share bytes, and bytes behind the last of them.
+/// Refuses tensors that share bytes, and bytes after the last tensor.
 fn check_data(header: &Header<'_>) -> Result<(), Error> {
     let end = |tensor: &TensorInfo<'_>| tensor.absolute_offset.saturating_add(tensor.n_bytes);
     let mut in_order: Vec<&TensorInfo<'_>> = header.tensors.iter().collect();

@@ -4,10 +4,10 @@ use std::fmt::Display;
 
 use monomorph_gguf::{Error, FromValue, Metadata};
 
-/// Widths are whole Q8_0 blocks, so that a row of any of them is.
+/// Every width is a multiple of a Q8_0 block's, so that a row of any width consists of whole blocks.
 pub(crate) const WIDTH_MULTIPLE: usize = 32;
 
-/// Limit on what a model may ask for, far above any embedding model.
+/// The largest width that a file may ask for, far above any embedding model's.
 pub(crate) const MAX_WIDTH: usize = 1 << 20;
 
 /// Access to the keys that begin with the architecture's name.

@@ -1,11 +1,11 @@
-//! What a model is: a header that was judged, as a description of the model and of where its tensors lie.
+//! The description of a model and of where its tensors lie, judged from a file's header.
 //!
-//! Everything that later code takes for granted is checked here, once: shapes, types, agreement of hyper-parameters
-//! with tensors, sizes of the vocabulary. [`Spec`] is the description, [`block`] what its layers are made of,
-//! [`arch`] the architectures as data, [`judge`] the way from a header to a spec. Sizes are in values unless they say
-//! bytes.
+//! Everything that later code takes for granted is checked here, once: shapes, types, the vocabulary's size, and that
+//! hyper-parameters agree with the tensors. [`Spec`] is the description, [`block`] defines what its layers are made of,
+//! [`arch`] lists the architectures as data, and [`judge`] turns a header into a spec. Sizes count values unless they
+//! say bytes.
 //!
-//! What this crate must never do: panic on a file's content, or allocate more than a small multiple of its header.
+//! This crate must never panic on a file's content, nor allocate more than a small multiple of the header's size.
 
 #![forbid(unsafe_code)]
 
@@ -46,19 +46,20 @@ use std::fmt;
 described! {
     /// A model that this project can run, and where its tensors lie in the file.
     ///
-    /// Its lists are borrowed where the build wrote them down as constants, and owned where a header was judged.
+    /// Its lists are borrowed in generated code, where they are constants, and owned in a spec that was judged from a
+    /// header.
     pub struct Spec {
         /// `general.name`, or "unnamed".
         pub name: Cow<'static, str>,
         /// `general.architecture`.
         pub architecture: Cow<'static, str>,
-        /// Which of the architecture's files this is, in words.
+        /// Which variant of the architecture's files this is, in words.
         pub variant: Cow<'static, str>,
         /// The model's terms.
         pub license: License,
-        /// What the build chose where the file leaves a choice; applied to the other fields already.
+        /// What the build chose where the file leaves a choice; the other fields already reflect it.
         pub options: BuildOptions,
-        /// What a user should know of this file.
+        /// What a user should know about this file.
         pub notes: Cow<'static, [Cow<'static, str>]>,
         /// Width of the residual stream, and of the vectors produced.
         pub n_embd: usize,
@@ -74,15 +75,15 @@ described! {
         pub n_vocab: usize,
         /// Longest text in tokens.
         pub n_ctx: usize,
-        /// Every norm of the model.
+        /// Which norm the model has, everywhere.
         pub norm: NormKind,
-        /// Whether a position sees none of those after it.
+        /// Whether attention is causal: no position sees those after it.
         pub causal: bool,
-        /// What the products of queries and keys are multiplied by.
+        /// The factor of attention scores, which are the products of queries and keys.
         pub score_scale: f32,
-        /// What the embeddings of tokens are multiplied by.
+        /// The factor of the token embeddings.
         pub embedding_scale: f32,
-        /// The tensors that ids are looked up in.
+        /// The embedding tables, and the norm of their sum.
         pub embedding: Embedding<Tensor>,
         /// The RoPE tables.
         pub ropes: Cow<'static, [Rope]>,
@@ -92,7 +93,7 @@ described! {
         pub output_norm: Option<Norm<Tensor>>,
         /// How a text's tokens become one vector.
         pub pooling: Pooling,
-        /// The dense heads behind pooling in the order in which they apply.
+        /// The dense heads after pooling, in the order in which they apply.
         pub heads: Cow<'static, [Linear<Tensor>]>,
         /// The tokenizer's flags and special pieces.
         pub tokenizer: TokenizerSpec,
@@ -102,13 +103,13 @@ described! {
 }
 
 described! {
-    /// A layer: what differs between layers whose tensors are laid out alike, and the block that they share.
+    /// A layer: its block, which layers whose tensors are laid out alike can share, and what sets it apart from them.
     pub struct Layer {
-        /// What the offsets of the block's tensors count from, in bytes from the file's start.
+        /// Where the offsets of the block's tensors count from, in bytes from the start of the file.
         pub base: u64,
         /// Which positions attention sees.
         pub window: Window,
-        /// The number of the RoPE table in [`Spec::ropes`]; none where the layer does not rotate.
+        /// The index of its RoPE table in [`Spec::ropes`]; `None` if the layer applies no RoPE.
         pub rope: Option<u8>,
         /// The layer's tensors.
         pub block: Cow<'static, Block<Tensor>>,
@@ -126,11 +127,11 @@ described! {
 }
 
 described! {
-    /// Which positions a layer's attention sees, as far as [`Spec::causal`] lets it.
+    /// Which positions a layer's attention sees, within what [`Spec::causal`] allows.
     pub enum Window {
         /// All of them.
         Full,
-        /// Those at most this far away.
+        /// Those at most this many positions away.
         Sliding(usize),
     }
 }
@@ -149,7 +150,7 @@ described! {
 }
 
 impl Spec {
-    /// Judges a header: `Ok` means that the model can be run without another check of shapes.
+    /// Judges a header: `Ok` means that the model can be run without checking any shape again.
     pub fn from_header(header: &Header<'_>) -> Result<Spec, Error> {
         Spec::from_header_with(header, BuildOptions::default())
     }
@@ -159,7 +160,7 @@ impl Spec {
         Spec::from_header_among(header, options, arch::ALL)
     }
 
-    /// [`Spec::from_header_with`] as if these were the architectures that there are.
+    /// [`Spec::from_header_with`] with these architectures in place of [`arch::ALL`].
     pub fn from_header_among(
         header: &Header<'_>,
         options: BuildOptions,
@@ -168,8 +169,8 @@ impl Spec {
         judge::spec(header, options, architectures)
     }
 
-    /// In words, where this file differs from the one described by `other`, the build's: at most three differences
-    /// and a count of the rest; none when the two are interchangeable but for their weights' values.
+    /// Describes in words where this file differs from the build's, which `other` describes: at most three differences
+    /// and a count of the rest. Empty if the two are interchangeable except for the values of their weights.
     pub fn differences(&self, other: &Spec) -> Vec<String> {
         differences::between(self, other)
     }
@@ -192,7 +193,7 @@ impl Spec {
         embeddings.into_iter().map(named).chain(layers).chain(behind.into_iter().map(named))
     }
 
-    /// All matrices that rows are multiplied by: those of the layers, then the dense heads.
+    /// All matrices that rows are multiplied by: those of the layers, then those of the dense heads.
     pub fn matrices(&self) -> impl Iterator<Item = Tensor> + Clone + '_ {
         let layers = self.layers.iter().flat_map(Layer::matrices);
         layers.chain(self.heads.iter().map(|head| head.weight))
@@ -214,7 +215,7 @@ impl Spec {
     }
 }
 
-/// A layer of generated code.
+/// A layer, as generated code writes it.
 pub const fn layer(
     base: u64,
     window: Window,
@@ -225,7 +226,8 @@ pub const fn layer(
 }
 
 impl Layer {
-    /// A layer whose base is its first tensor's place; the block's offsets count from the file's start.
+    /// A layer whose base is the lowest offset among its tensors. The offsets in `block` count from the start of the
+    /// file.
     fn new(block: &Block<Tensor>, window: Window, rope: Option<u8>) -> Layer {
         let mut base = u64::MAX;
         block.map_tensors(&mut |tensor: &Tensor| base = base.min(tensor.offset));
@@ -235,7 +237,7 @@ impl Layer {
         Layer { base, window, rope, block }
     }
 
-    /// The tensors with their places in the file, in the order of the block's declaration.
+    /// The tensors with their places in the file, in the order in which [`Block`] declares them.
     pub fn tensors(&self) -> Vec<Tensor> {
         let mut tensors = Vec::new();
         self.block.map_tensors(&mut |tensor: &Tensor| tensors.push(tensor.at(self.base)));

@@ -1,4 +1,4 @@
-//! A model's terms, and the notices that some of them ask to go with every copy.
+//! A model's terms, and the notices that some of them require with every copy.
 
 use crate::fields::described;
 use monomorph_gguf::{Error, Metadata, printable};
@@ -14,16 +14,16 @@ described! {
         pub name: Option<Cow<'static, str>>,
         /// `general.license.link`.
         pub link: Option<Cow<'static, str>>,
-        /// The notice that these terms, or the architecture's where the file states none, ask to go with every copy.
+        /// The notice that these terms, or the architecture's if the file states none, require with every copy.
         pub notice: Option<Cow<'static, str>>,
     }
 }
 
-/// Terms that ask for a notice.
+/// Terms that require a notice.
 struct Terms {
-    /// What `general.license` says, or [`Arch::terms`](crate::arch::Arch::terms).
+    /// The value of `general.license` or of [`Arch::terms`](crate::arch::Arch::terms).
     id: &'static str,
-    /// Words that name them elsewhere, in lower case.
+    /// Phrases that identify them in longer values, in lower case.
     words: &'static [&'static str],
     notice: &'static str,
 }
@@ -31,14 +31,14 @@ struct Terms {
 const TERMS: &[Terms] = &[Terms {
     id: "gemma",
     words: &["gemma terms of use", "ai.google.dev/gemma/terms"],
-    // Section 3.1 of the terms asks for the first sentence; section 3.2 has the limits on use.
+    // Section 3.1 of the terms requires the first sentence; section 3.2 has the limits on use.
     notice: "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n\n\
              Everyone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma \
              Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
 }];
 
 impl License {
-    /// What the metadata state; `default` holds where they state nothing.
+    /// The terms that the metadata state; `default` applies if they state none.
     pub(crate) fn from_metadata(
         metadata: &Metadata<'_>,
         default: Option<&str>,
@@ -64,7 +64,7 @@ impl License {
         Ok(license)
     }
 
-    /// What the file states, as far as it does.
+    /// What the file states of its terms.
     pub fn stated(&self) -> impl Iterator<Item = &str> {
         [&self.id, &self.name, &self.link].into_iter().filter_map(|text| text.as_deref())
     }

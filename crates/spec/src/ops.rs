@@ -1,12 +1,12 @@
-//! Which operations a model's forward pass consists of, so that all others can be left out of it.
+//! Which operations a model's forward pass consists of, so that all others can be left out.
 
 use crate::Spec;
 use crate::block::{Activation, Join, NormKind, Qkv};
 use crate::fields::described;
 
 described! {
-    /// The operations that some layer of a model takes. Those that none takes are cut from its forward pass when it is
-    /// compiled.
+    /// The operations that at least one layer of a model uses. The others are left out of its forward pass at compile
+    /// time.
     #[derive(Copy, Eq)]
     pub struct Ops {
         /// RMSNorm.
@@ -39,7 +39,7 @@ described! {
 }
 
 impl Ops {
-    /// All of them: for models that are known at run time only.
+    /// All operations, for models that are known only at run time.
     pub const ALL: Ops = Ops {
         rms_norm: true,
         layer_norm: true,
@@ -56,7 +56,7 @@ impl Ops {
         norm_of_sum: true,
     };
 
-    /// Those of a model.
+    /// The operations of a model.
     pub fn of(spec: &Spec) -> Ops {
         let blocks = || spec.layers.iter().map(|layer| &layer.block);
         let joins = || blocks().flat_map(|block| [block.attn_join, block.ffn_join]);
@@ -78,7 +78,7 @@ impl Ops {
         }
     }
 
-    /// Whether any layer has this activation function.
+    /// Whether any layer uses this activation function.
     pub const fn has(&self, activation: Activation) -> bool {
         match activation {
             Activation::GeluTanh => self.gelu_tanh,

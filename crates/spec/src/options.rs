@@ -1,20 +1,20 @@
-//! What a build may choose about a model: the choices that its file leaves open.
+//! The choices about a model that its file leaves to the build.
 
 use crate::Pooling;
 use crate::fields::described;
 
-/// Longest window that nobody asked for. Its RoPE tables take 16 MiB of the binary with heads of 256; those of the
-/// 32,768 tokens that Gemma 3 was trained for would take 64.
+/// The longest text in tokens unless the build asks for more. With heads of 256, its two RoPE tables take 16 MiB of the
+/// binary; those for the 32,768 tokens that Gemma 3 was trained for would take 64.
 pub(crate) const DEFAULT_WINDOW: usize = 8192;
 
 described! {
-    /// Choices of a build; `None` leaves it to the file, or to the default where the file does not say.
+    /// A build's choices. `None` leaves a choice to the file, or to the default if the file does not say.
     #[derive(Copy, Default)]
     pub struct BuildOptions {
         /// How tokens become one vector, whatever the file says.
         pub pooling: Option<Pooling>,
-        /// Longest text in tokens, at most what the model was trained for. The default is 8192 or that, whichever is
-        /// less.
+        /// Longest text in tokens, at most what the model was trained for. The default is that length or 8192,
+        /// whichever is less.
         pub n_ctx: Option<usize>,
     }
 }

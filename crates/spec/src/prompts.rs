@@ -1,6 +1,6 @@
-//! Prompts: what a model was trained to find before a text.
+//! Prompts: the prefixes that a model was trained to see before a text.
 //!
-//! No key of a file holds them; each architecture has its table.
+//! Files do not hold them; each architecture has a table of its own.
 
 use crate::fields::described;
 use std::borrow::Cow;
@@ -10,11 +10,11 @@ described! {
     /// A prefix that tells the model what a text's vector is for.
     #[derive(Copy, Eq)]
     pub struct Prompt {
-        /// Every name it may be called by, the principal one first: lower case, words joined by `-`.
+        /// All its names, the principal one first: lower case, words joined by `-`.
         pub names: &'static [&'static str],
         /// What is put before the text.
         pub prefix: &'static str,
-        /// What is put before a title, and between it and the text, where the prompt has a place for one.
+        /// What is put before a title, and between the title and the text, if the prompt has a place for a title.
         pub titled: Option<[&'static str; 2]>,
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::arch;
 
-    /// What holds for the table of every architecture.
+    /// Checks the table of every architecture.
     #[test]
     fn names_find_their_prompt_and_prefixes_differ() {
         for prompts in arch::ALL.iter().map(|arch| arch.prompts) {

@@ -2,7 +2,8 @@
 
 use monomorph_gguf::{Error, Metadata};
 
-/// A part has the keys that `llama-gguf-split` writes; only the first has the model's own.
+/// Refuses a part of a split model. Every part has the keys that `llama-gguf-split` writes; only the first has the
+/// model's own.
 pub(crate) fn refuse_parts(metadata: &Metadata<'_>) -> Result<(), Error> {
     let count = metadata.optional::<u32>("split.count")?.unwrap_or(1);
     if count <= 1 {

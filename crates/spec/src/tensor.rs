@@ -5,7 +5,7 @@ use monomorph_gguf::TensorType;
 /// A tensor of the model, and its place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tensor {
-    /// Its name in the file, in a layer without `blk.N.`.
+    /// Its name in the file; for a tensor of a layer, without `blk.N.`.
     pub name: &'static str,
     /// What it is used for.
     pub role: Role,
@@ -24,9 +24,9 @@ pub struct Tensor {
 /// What a tensor is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Rows are multiplied by it.
+    /// Rows of activations are multiplied by it.
     Matrix,
-    /// Single rows of it are read.
+    /// Its rows are looked up one at a time.
     Lookup,
     /// One row of float32: gains or biases.
     Vector,
@@ -43,7 +43,7 @@ pub const fn matrix(
     Tensor::new(name, Role::Matrix, kind, rows, cols, offset)
 }
 
-/// A table of whole blocks that rows are looked up in.
+/// A lookup table of whole blocks.
 pub const fn lookup(
     name: &'static str,
     kind: TensorType,
@@ -72,7 +72,7 @@ impl Tensor {
         Tensor { name, role, kind, rows, cols, offset, n_bytes: blocks * kind.block_bytes() as u64 }
     }
 
-    /// This tensor with its offset counted from `base` bytes before.
+    /// This tensor with its offset increased by `base`.
     pub const fn at(mut self, base: u64) -> Tensor {
         self.offset += base;
         self

@@ -1,4 +1,4 @@
-//! The tensors of a header, each asked for with the type and shape it must have.
+//! Finds the tensors of a header, each with the type and shape it must have.
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -43,7 +43,7 @@ pub(crate) struct Tensors<'h, 'a> {
 }
 
 impl Tensors<'_, '_> {
-    /// The tensor that is wanted, if it has the shape, and a type that its role allows.
+    /// The wanted tensor, if it has the right shape and a type that its role allows.
     pub fn find(&mut self, wanted: &Wanted<'_>) -> Result<Tensor, Error> {
         let name = wanted.full_name;
         let missing = || Error::MissingTensor { name: name.to_owned() };
@@ -74,7 +74,7 @@ impl Tensors<'_, '_> {
     }
 }
 
-/// Vectors are float32, matrices and tables of a type that the kernels read.
+/// Checks that a vector is float32, and that a matrix or table has a type that the kernels read.
 fn check_type(info: &TensorInfo<'_>, role: Role) -> Result<(), Error> {
     match role {
         Role::Vector if info.kind != TensorType::F32 => {
@@ -92,7 +92,7 @@ fn check_type(info: &TensorInfo<'_>, role: Role) -> Result<(), Error> {
     }
 }
 
-/// As many rows as the tensor has: whole panels of a matrix.
+/// The tensor's own number of rows; a matrix must consist of whole panels.
 fn free_rows(info: &TensorInfo<'_>, role: Role) -> Result<usize, Error> {
     let multiple = if role == Role::Matrix { WIDTH_MULTIPLE } else { 1 };
     let [_, rows, ..] = info.dims;

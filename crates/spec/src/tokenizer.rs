@@ -11,7 +11,7 @@ described! {
         pub bos: u32,
         /// Id of the piece that ends a text.
         pub eos: u32,
-        /// Id of the piece for what no piece covers.
+        /// Id of the piece that stands for text that no piece covers.
         pub unknown: Option<u32>,
         /// Whether texts begin with `bos`.
         pub add_bos: bool,
@@ -22,7 +22,7 @@ described! {
     }
 }
 
-/// What the metadata say of a tokenizer of the model `expected` with so many pieces.
+/// What the metadata say about a tokenizer with `n_vocab` pieces, whose model must be `expected`.
 pub(crate) fn judge(
     metadata: &Metadata<'_>,
     n_vocab: usize,
@@ -46,7 +46,7 @@ pub(crate) fn judge(
     };
     id("padding")?.ok();
     let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
-    // Readers disagree about the default, and a vector without <eos> is a wrong one: the file has to say.
+    // Readers disagree about the default, and without <eos> the vector would be wrong, so the file has to say.
     let add_eos: bool = metadata.required("tokenizer.ggml.add_eos_token")?;
     if !add_bos && !add_eos {
         let expected = "true where add_bos_token is false: an empty text needs a token";
@@ -58,7 +58,7 @@ pub(crate) fn judge(
         unknown: id("unknown")?.ok(),
         add_bos,
         add_eos,
-        // Gemma's tokenizers put no space before the text; files that leave the key out mean that.
+        // Gemma's tokenizers put no space before the text; files that omit the key mean the same.
         add_space_prefix: metadata.optional("tokenizer.ggml.add_space_prefix")?.unwrap_or(false),
     })
 }

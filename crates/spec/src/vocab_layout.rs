@@ -8,7 +8,7 @@
 //! | header | 16 | the fields of [`Field`] |
 //! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, rank with flags [`MERGED`], [`CUT`] |
 //! | ids | `NRanked` | the id of each rank |
-//! | ends | `NVocab` | where each id's piece ends in the section of bytes, it begins where the one before it ends; and the flag [`SPECIAL`] |
+//! | ends | `NVocab` | where each id's piece ends in the section of bytes (it begins where the previous one ends), and the flag [`SPECIAL`] |
 //! | byte ids | 256 | the id of each byte's piece, or [`NONE`] |
 //! | cut starts | 257 | where each first byte's lengths begin in the next section |
 //! | cut lengths | `NCutLengths` | lengths in bytes, ascending, of the cut-out pieces with that first byte |
@@ -33,7 +33,7 @@ pub const MERGED: u32 = 1 << 31;
 /// Flag of a slot's value: this piece is cut out of the raw text before anything is merged.
 pub const CUT: u32 = 1 << 30;
 
-/// Flag of a piece's end: it is a control piece, or that for unknown text, and stands for no text itself.
+/// Flag of a piece's end: it is a control piece or the piece for unknown text, and stands for no text itself.
 pub const SPECIAL: u32 = 1 << 31;
 
 /// The bits of a slot's value that hold the rank.

@@ -1,4 +1,5 @@
-//! Tiny models of any architecture, also of one that a test makes up: every tensor that its data name, of random values.
+//! Tiny models of any architecture, including one that a test makes up: every tensor that its data name, with random
+//! values.
 
 use crate::Random;
 use crate::tiny::{encode, random_row, set_tokenizer, vocabulary};

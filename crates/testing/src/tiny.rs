@@ -1,4 +1,4 @@
-//! The tiny model's generator: a complete EmbeddingGemma, or Gemma 3, of under a million bytes whose vectors mean
+//! The tiny model's generator: a complete EmbeddingGemma or Gemma 3 of less than a million bytes, whose vectors mean
 //! nothing.
 //!
 //! The same options give the same bytes on every machine: weights come from an integer generator, and the only
@@ -31,7 +31,7 @@ pub struct Options {
     pub odd: &'static [(&'static str, TensorType)],
     /// Which of the model's files to imitate.
     pub variant: Variant,
-    /// 1 mean, 2 cls, 3 last; files of language models do not say.
+    /// The pooling: 1 is mean, 2 cls, 3 last. Files of language models do not state it.
     pub pooling: u32,
     /// Width of the residual stream.
     pub n_embd: u64,
@@ -39,15 +39,15 @@ pub struct Options {
     pub n_ff: u64,
     /// Width of a head.
     pub head_dim: u64,
-    /// Query heads.
+    /// Number of query heads.
     pub n_head: u64,
-    /// Key/value heads: a divisor of the query heads.
+    /// Number of key/value heads: a divisor of the query heads.
     pub n_head_kv: u64,
     /// Another seed gives another model of the same shape.
     pub seed: u64,
 }
 
-/// The files that hold EmbeddingGemma, and Gemma 3.
+/// The variants of files that hold EmbeddingGemma or Gemma 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
     /// `gemma-embedding` with `dense_2` and `dense_3`.
@@ -65,7 +65,7 @@ impl Variant {
     pub const ALL: [Variant; 4] =
         [Variant::WithDense, Variant::WithoutDense, Variant::Ollama, Variant::LanguageModel];
 
-    /// How a spec says it.
+    /// The spec's words for it.
     pub fn words(self) -> &'static str {
         match self {
             Variant::WithDense => "with dense heads",
@@ -103,7 +103,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What the file says it is.
+    /// The architecture that the file states.
     pub fn architecture(&self) -> &'static str {
         match self.variant {
             Variant::WithDense | Variant::WithoutDense => "gemma-embedding",
@@ -287,7 +287,8 @@ pub struct Piece {
     pub kind: PieceKind,
 }
 
-/// The vocabulary, about 700 pieces in the order of the real one: marks, cut-out pieces, bytes, merges, characters.
+/// The vocabulary, about 700 pieces in the order of the real one: control pieces, cut-out pieces, bytes, merges,
+/// characters.
 pub fn vocabulary() -> Vec<Piece> {
     let mut out = Vec::new();
     let mut add =
@@ -314,7 +315,7 @@ pub fn vocabulary() -> Vec<Piece> {
     out
 }
 
-/// What the merges are learned from: the prompts, and a few sentences in several languages and scripts.
+/// The text that the merges are learned from: the prompts, and a few sentences in several languages and scripts.
 const CORPUS: &str = "\
 task: search result | query: task: clustering | query: task: classification | query: title: none | text: \
 task: sentence similarity | query: task: code retrieval | query: task: question answering | query: \
@@ -334,7 +335,7 @@ Todos los seres humanos nacen libres e iguales en dignidad y derechos. El niño 
 सभी मनुष्यों को गौरव और अधिकारों के मामले में 모든 인간은 태어날 때부터 자유로우며 \
 0123456789 2024 2025 1,000 3.14159 50% $9.99 #1 a@b.org https://example.org/index.html C:\\temp <i>&amp;</i> [1] x_y 'it''s'";
 
-/// ASCII that has no piece of its own, so that plain text meets byte pieces too.
+/// ASCII characters without a piece of their own, so that plain text also uses byte pieces.
 const WITHOUT_PIECE: [char; 3] = ['^', '`', '~'];
 
 /// Byte-pair encoding learned from [`CORPUS`]: merges in the order they were learned, then single characters.
@@ -352,7 +353,8 @@ fn train() -> (Vec<String>, Vec<String>) {
         for pair in words.iter().flat_map(|word| word.windows(2)) {
             *counts.entry(pair.concat()).or_insert(0) += 1;
         }
-        // The most frequent; of several the first in the order of code points. What occurs once teaches nothing.
+        // The most frequent pair, or of several the first in the order of code points. Pairs that occur only once are
+        // not merged.
         let best = counts
             .into_iter()
             .filter(|&(_, n)| n > 1)

@@ -1,11 +1,11 @@
-//! Reading a model's file for the reference: every tensor by its name, decoded.
+//! Reads a model's file for the reference: every tensor by its name, decoded.
 
 use super::{Layer, Matrix, Norm, Reference, Unstated, gelu_tanh};
 use half::{bf16, f16};
 use monomorph_gguf::{Header, TensorType};
 
 impl Reference {
-    /// Reads a whole file of EmbeddingGemma or Gemma 3; panics if it is not a good one.
+    /// Reads a whole file of EmbeddingGemma or Gemma 3; panics if it is malformed.
     pub fn read(bytes: &[u8]) -> Reference {
         let file = File::new(bytes);
         // Gemma 3 is causal; with dense heads the same name stands for EmbeddingGemma.
@@ -14,7 +14,7 @@ impl Reference {
         Reference::read_as(bytes, unstated)
     }
 
-    /// Reads a whole file of a model of which this is known besides.
+    /// Reads a whole file, given what it does not say about its model.
     pub fn read_as(bytes: &[u8], unstated: Unstated) -> Reference {
         let file = File::new(bytes);
         let window = file.size("attention.sliding_window");
@@ -50,7 +50,7 @@ impl Reference {
         .checked()
     }
 
-    /// The shapes that the comments above state.
+    /// Checks the shapes that the comments on the fields state.
     fn checked(self) -> Reference {
         let (n_q, n_kv) = (self.n_head * self.head_dim, self.n_head_kv * self.head_dim);
         for layer in &self.layers {
@@ -167,7 +167,7 @@ fn decode(kind: TensorType, data: &[u8]) -> Vec<f32> {
                 block[2..].iter().map(move |q| scale * f32::from(*q as i8))
             })
             .collect(),
-        // Compared with gguf-py, bit for bit, in crates/quant.
+        // Tested against gguf-py, bit for bit, in crates/quant.
         other => {
             let blocks = data.len() / other.block_bytes() as usize;
             let mut values = vec![0.0; blocks * other.block_len() as usize];

@@ -1,8 +1,8 @@
 //! The reference encoder: the forward pass of a transformer in plain loops of float32, for testing and for reading.
 //!
-//! It knows a file's header and nothing else of this project: it reads hyper-parameters and tensors by name, decodes
-//! every weight to float32 and follows the model's description step by step. Sums run in float64, so that its own error
-//! is that of storing each result once. Slow, on purpose.
+//! Of this project it uses only the reader of headers and the decoders of block formats. It reads hyper-parameters and
+//! tensors by name, decodes every weight to float32 and follows the model's description step by step. Sums run in
+//! float64, so that its own error is that of storing each result once. It is slow on purpose.
 
 mod file;
 
@@ -14,18 +14,18 @@ pub enum Pooling {
     Last,
 }
 
-/// What a file does not say of its model.
+/// What a file does not say about its model.
 #[derive(Clone, Copy, Debug)]
 pub struct Unstated {
     /// Whether a position sees only itself and those before it.
     pub causal: bool,
-    /// Of the gate, or of the up projection where there is none.
+    /// Applied to the gate, or to the up projection if there is no gate.
     pub activation: fn(f32) -> f32,
     /// Whether the embeddings of tokens are multiplied by the root of n_embd.
     pub scaled_embeddings: bool,
 }
 
-/// A model, all weights decoded. What is optional is there if the file has its tensors.
+/// A model with all weights decoded. Optional parts are present if the file has their tensors.
 pub struct Reference {
     pub n_embd: usize,
     n_ff: usize,
@@ -33,16 +33,16 @@ pub struct Reference {
     n_head_kv: usize,
     head_dim: usize,
     unstated: Unstated,
-    /// Sliding layers' window, itself included in a causal model's: the whole width, as files give it. Without one, every
-    /// layer sees the whole text.
+    /// The whole width of sliding layers' windows, as files state it; in a causal model it includes the position
+    /// itself. Without one, every layer sees the whole text.
     window: Option<usize>,
-    /// LayerNorm, not RMSNorm.
+    /// Whether norms are LayerNorm, not RMSNorm.
     layer_norm: bool,
     eps: f32,
-    /// RoPE's base in full layers; without one, nothing is rotated.
+    /// RoPE's base in full layers; without one, there is no RoPE.
     rope_base_full: Option<f32>,
     rope_base_sliding: f32,
-    /// Full layers count positions so many times less.
+    /// What full layers divide positions by.
     rope_factor: f32,
     token_embd: Matrix,
     token_types: Option<Matrix>,
@@ -54,7 +54,7 @@ pub struct Reference {
     dense: Vec<Matrix>,
 }
 
-/// A weight matrix, one row an output, and what is added to the outputs.
+/// A weight matrix with one row per output, and the bias that is added to the outputs.
 struct Matrix {
     rows: usize,
     cols: usize,
@@ -62,7 +62,7 @@ struct Matrix {
     bias: Vec<f32>,   // (rows), zeros if the file has none
 }
 
-/// A norm's gains, and what is added behind it.
+/// A norm's gains, and the bias that is added after them.
 struct Norm {
     gain: Vec<f32>,
     bias: Vec<f32>, // zeros if the file has none
@@ -92,7 +92,7 @@ struct Layer {
 pub type Rows = Vec<Vec<f32>>;
 
 impl Reference {
-    /// The residual stream before the first layer and behind each layer: n_layer + 1 times (T, n_embd).
+    /// The residual stream before the first layer and after each layer: n_layer + 1 times (T, n_embd).
     pub fn states(&self, ids: &[u32]) -> Vec<Rows> {
         let mut x = self.embed(ids);
         let mut states = vec![x.clone()];

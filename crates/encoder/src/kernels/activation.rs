@@ -9,9 +9,9 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 const MINUS_TWO_ROOT: f32 = -2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 const CUBIC: f32 = 0.044_715;
 
-/// An activation function of a vector's lanes, as a type: kernels are compiled for each.
+/// An activation function as a type, so that kernels are compiled for each.
 pub trait Activate {
-    /// The function of each lane.
+    /// Applies the function to each lane.
     fn activate<I: Isa>(isa: I, x: I::F32) -> I::F32;
 }
 
@@ -19,7 +19,7 @@ pub trait Activate {
 pub struct GeluTanh;
 
 impl Activate for GeluTanh {
-    /// It is `x / (1 + e^(-2 z))`, so one exponential and one division do it.
+    /// This equals `x / (1 + e^(-2 z))`, which takes one exponential and one division.
     #[inline(always)]
     fn activate<I: Isa>(isa: I, x: I::F32) -> I::F32 {
         let cubic = isa.mul_add(isa.mul(x, x), isa.splat(CUBIC), isa.splat(1.0));
@@ -29,17 +29,18 @@ impl Activate for GeluTanh {
     }
 }
 
-/// GELU itself: `0.5 x (1 + erf(x / sqrt 2))`.
+/// Exact GELU: `0.5 x (1 + erf(x / sqrt 2))`.
 pub struct GeluErf;
 
-/// `erf t = 1 - (a1 u + ... + a5 u^5) e^(-t^2)` with `u = 1 / (1 + p t)`, for `t` of at least 0 and to 1.5e-7
-/// (Abramowitz and Stegun 1964, 7.1.26).
+/// `erf t = 1 - (a1 u + ... + a5 u^5) e^(-t^2)` with `u = 1 / (1 + p t)`, for `t` of at least 0, with an error of at
+/// most 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
 const P: f32 = 0.327_591_1;
 /// a5 to a1.
 const A: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
 
 impl Activate for GeluErf {
-    /// `max(x, 0) - |x| q`, where `q = (1 - erf(|x| / sqrt 2)) / 2` is the weight of a normal distribution beyond `|x|`.
+    /// `max(x, 0) - |x| q`, where `q = (1 - erf(|x| / sqrt 2)) / 2` is the weight of a normal distribution beyond
+    /// `|x|`.
     #[inline(always)]
     fn activate<I: Isa>(isa: I, x: I::F32) -> I::F32 {
         let zero = isa.splat(0.0);
@@ -67,7 +68,7 @@ impl Activate for Silu {
     }
 }
 
-/// `x = A(x)`; as many values as there are whole vectors.
+/// `x = A(x)`; the number of values must be a multiple of sixteen.
 #[inline(always)]
 pub fn activate<A: Activate, I: Isa>(isa: I, x: &mut [f32]) {
     for x in lanes_mut(x) {
@@ -87,7 +88,7 @@ mod tests {
         y[0]
     }
 
-    /// The largest error over [-20, 20], of values up to one, and of larger ones in relation to them.
+    /// The largest error over [-20, 20], absolute for small values and relative for large ones.
     fn worst<A: Activate, I: Isa>(isa: I, want: impl Fn(f64) -> f64) -> f64 {
         let error = |i: i32| {
             let x = i as f32 * 1e-3;

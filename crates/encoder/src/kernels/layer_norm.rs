@@ -1,7 +1,7 @@
 //! LayerNorm: `y = (x - mean) / sqrt(var + eps) * gain + bias` (Ba et al. 2016).
 //!
-//! The mean is taken first and the squares of the differences after it: where activations reach hundreds, as in some
-//! BERT models, the difference of the mean of squares and the squared mean would lose most of its digits.
+//! The mean is computed first, and then the squares of the differences from it. Where activations reach hundreds, as in
+//! some BERT models, subtracting the squared mean from the mean of squares would lose most digits.
 
 use super::{lanes, lanes_mut};
 use crate::dim::Dim;

@@ -6,8 +6,8 @@
 //!         for each panel of the group, or two:  tile (R x 16 C) = rows (R x k) * C panels (k x 16)
 //! ```
 //! 1. A tile's accumulators stay in registers for all of `k`.
-//! 2. A group of panels stays in the L2 cache and a tile's rows in L1, so that rows are read from further away
-//!    once a group, not once a panel.
+//! 2. A group of panels stays in the L2 cache and a tile's rows in L1, so that rows are read from further away once per
+//!    group, not once per panel.
 
 use super::activation::Activate;
 use super::group::Group;
@@ -24,23 +24,23 @@ use monomorph_simd::{Isa, PANEL};
 /// Panels swept together. Four of k = 768 are 55 to 74 KB of integers, 196 KB of floats.
 pub const GROUP: usize = 4;
 
-/// The left side of a product: `m` rows, in the forms that weights ask for.
+/// The left side of a product: `m` rows, in the forms that the weights need.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     /// The number of rows.
     pub m: usize,
-    /// Quantised rows, m x (k / 32) blocks; empty if no integer weights follow.
+    /// Quantised rows, m x (k / 32) blocks; empty if no integer weights read them.
     pub ints: &'a [IntBlock],
     /// A scale for each quantised row.
     pub scales: &'a [f32],
-    /// Sums of each quantised block; empty if no weights with minima follow.
+    /// Sums of each quantised block; empty if no weights with minima read them.
     pub sums: &'a [BlockSums],
-    /// Float rows, m x (k / 32) blocks; empty if no float weights follow.
+    /// Float rows, m x (k / 32) blocks; empty if no float weights read them.
     pub floats: &'a [FloatBlock],
 }
 
-/// `out = rows * weights + bias` for the columns of `out`, which start at panel `first` of the matrix; its type is one
-/// of `T`.
+/// `out = rows * weights + bias` for the columns of `out`, which start at panel `first` of the matrix. The matrix's
+/// type must be one of `T`.
 pub fn matmul<I: Isa, K: Dim, T: Types>(
     isa: I,
     k: K,
@@ -57,11 +57,11 @@ pub fn matmul<I: Isa, K: Dim, T: Types>(
     }
 }
 
-/// `out = activation(rows * gate + bias) * (rows * up + bias)` for the columns of `out`, which start at panel `first` of
-/// both matrices.
+/// `out = activation(rows * gate + bias) * (rows * up + bias)` for the columns of `out`, which start at panel `first`
+/// of both matrices.
 ///
-/// A group's gates go where the result goes, its up projections to scratch, and both are multiplied there while they
-/// are in the cache.
+/// The gates of a group are written where the result goes and its up projections to the scratch, and they are
+/// multiplied while both are in the cache.
 #[allow(clippy::too_many_arguments)] // A product of two matrices that share everything else.
 pub fn matmul_gated<I: Isa, K: Dim, T: Types, A: Activate>(
     isa: I,
@@ -108,12 +108,12 @@ struct Part {
     panels: usize,
     /// The first of these panels, in the part.
     at: usize,
-    /// How many they are.
+    /// The number of these panels.
     count: usize,
 }
 
-/// All rows times a group of panels, to the columns of `out` from panel `to` on. Not inlined: one copy serves plain
-/// and gated products, whatever the activation.
+/// Multiplies all rows by a group of panels and writes to the columns of `out` from panel `to` on. Not inlined, so that
+/// plain and gated products share one copy, whatever the activation.
 #[inline(never)]
 #[allow(clippy::too_many_arguments)]
 fn multiply_group<I: Isa, K: Dim, T: Types>(
@@ -189,7 +189,7 @@ fn cut<T, const R: usize>(all: &[T], per_row: usize, row: usize) -> [&[T]; R] {
     rows
 }
 
-/// `count` panels from panel `at` of a part of `panels`; `lines` begins with them.
+/// `count` panels, from panel `at` on, of a part of `panels` panels. `lines` begins with them.
 #[inline(always)]
 fn group_of<K: Dim, P: PanelBlock>(
     k: K,
@@ -220,7 +220,7 @@ fn sweep<I: Isa, P: RowsFor>(
     }
 }
 
-/// As [`sweep`], `C` (1 or 2) panels at a time.
+/// [`sweep`], with `C` (1 or 2) panels at a time.
 #[inline(always)]
 fn sweep_by<I: Isa, P: RowsFor, const C: usize>(
     isa: I,
@@ -248,8 +248,8 @@ fn sweep_by<I: Isa, P: RowsFor, const C: usize>(
     }
 }
 
-/// The rows `tile`, which begin at row `row`, times the `C` panels of the group from panel `p` on. `bias` begins with the
-/// group's.
+/// Multiplies the rows `tile`, which begin at row `row`, by the `C` panels of the group from panel `p` on. `bias`
+/// begins with the group's first panel.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn multiply<I: Isa, P: RowsFor, const R: usize, const C: usize>(

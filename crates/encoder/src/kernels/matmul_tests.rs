@@ -1,4 +1,4 @@
-//! The products against plain loops over decoded weights.
+//! Compares the products with plain loops over decoded weights.
 
 use super::*;
 use crate::dim::{Const, Dyn};
@@ -22,11 +22,11 @@ fn noise(i: usize) -> f32 {
 /// Random weights of a type, N x K.
 fn weights(kind: TensorType, seed: u64) -> Vec<u8> {
     match kind {
-        // Random bits would be of all magnitudes.
+        // Random bits would give values of all magnitudes.
         TensorType::F32 => {
             (0..N * K).flat_map(|i| noise(i + seed as usize).to_le_bytes()).collect()
         }
-        // Random exponents: a few would hide all others.
+        // With random exponents, a few blocks would hide all others.
         TensorType::MXFP4 => {
             let mut bytes = random_blocks(kind, N * K / BLOCK, seed);
             bytes.iter_mut().step_by(kind.block_bytes() as usize).for_each(|e| *e = 0x78 | *e & 7);
@@ -77,8 +77,8 @@ fn run<I: Isa, D: Dim>(isa: I, k: D, input: &Input, weights: Matrix<'_>, cut: us
     out
 }
 
-/// Products of some numbers of rows: close to float64 on decoded weights; equal for every instruction set, kind of
-/// dimension and cut.
+/// Checks products of some numbers of rows: they must be close to float64 on decoded weights, and equal for every
+/// instruction set, kind of dimension and cut.
 fn check(kind: TensorType, heights: &[usize]) {
     let bytes = weights(kind, 1);
     let matrix = Matrix::blocks(kind, &bytes);

@@ -1,10 +1,11 @@
-//! Weight matrices as the panels that products run on: kept since they were repacked, or repacked on use.
+//! Weight matrices as the panels that products run on, either kept or repacked on use.
 
 use monomorph_gguf::TensorType;
 use monomorph_quant::{Line, PanelKind, panel_kind, repack};
 use monomorph_simd::{Isa, PANEL};
 
-/// The right side of a product: a weight matrix of `n` outputs by `k` inputs, and what is added to the outputs.
+/// The right side of a product: a weight matrix of `n` outputs by `k` inputs, and the bias that is added to the
+/// outputs.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     kind: TensorType,
@@ -36,12 +37,12 @@ impl<'a> Matrix<'a> {
         Matrix { bias, ..self }
     }
 
-    /// The bias of the columns from panel `first` on, a panel an element.
+    /// The bias of the columns from panel `first` on, with one element per panel.
     pub(super) fn bias(&self, first: usize) -> Option<&'a [[f32; PANEL]]> {
         self.bias.map(|bias| &bias.as_chunks().0[first..])
     }
 
-    /// Whether it is in panels already: then no product repacks it.
+    /// Whether it consists of panels already, so that no product repacks it.
     pub fn is_panels(&self) -> bool {
         matches!(self.form, Form::Panels(_))
     }
@@ -52,17 +53,17 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Room for panels that are repacked on use; grows to the largest group and stays.
+/// Buffers for panels that are repacked on use. They grow to fit the largest group and are then reused.
 #[derive(Default)]
 pub struct PanelScratch {
     /// A group of the matrix.
     pub(super) group: Vec<Line>,
-    /// A group's up projections, which wait for their gates.
+    /// A group's up projections, until they are multiplied by their gates.
     pub(super) ups: Vec<f32>,
 }
 
-/// The `count` panels of `blocks` blocks from panel `first` on, ready to run on: as they were kept, with whatever
-/// follows them, or repacked into the scratch.
+/// The `count` panels of `blocks` blocks from panel `first` on: kept panels, with all that follow them, or panels
+/// repacked into `scratch`.
 pub(super) fn repacked<'a, I: Isa>(
     isa: I,
     blocks: usize,
@@ -97,7 +98,7 @@ mod tests {
     const ROWS: usize = 2 * PANEL;
     const COLS: usize = 512;
 
-    /// Scales are finite in random blocks, minima and floats need not be: bytes are compared, not values.
+    /// In random blocks scales are finite, but minima and floats need not be, so bytes are compared and not values.
     #[test]
     fn every_instruction_set_makes_the_same_panels() {
         for kind in FORMATS.iter().copied() {

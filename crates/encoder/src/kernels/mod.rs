@@ -1,8 +1,8 @@
 //! The operations of a transformer, each in a file of its own: safe code, generic over [`Isa`](monomorph_simd::Isa) and
 //! [`Dim`](crate::dim::Dim), with a plain reference in its tests.
 //!
-//! Invariant: kernels know slices, dimensions, panels and instruction sets, nothing of models, files or threads; a
-//! product writes to columns that its caller shares out ([`ColumnsMut`](columns::ColumnsMut)).
+//! Invariant: kernels know slices, dimensions, panels and instruction sets, but nothing of models, files or threads. A
+//! product writes to columns that its caller hands out ([`ColumnsMut`](columns::ColumnsMut)).
 
 pub mod activation;
 pub mod attention;
@@ -29,7 +29,7 @@ pub(crate) fn lanes(x: &[f32]) -> &[[f32; LANES]] {
     vectors
 }
 
-/// As [`lanes`], to write to.
+/// [`lanes`], for writing.
 #[inline(always)]
 pub(crate) fn lanes_mut(x: &mut [f32]) -> &mut [[f32; LANES]] {
     let (vectors, rest) = x.as_chunks_mut();

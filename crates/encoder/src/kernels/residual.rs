@@ -1,10 +1,10 @@
-//! A branch that joins the residual stream as it is.
+//! Adds a branch to the residual stream, and scales a row.
 
 use super::{lanes, lanes_mut};
 use crate::dim::Dim;
 use monomorph_simd::Isa;
 
-/// `x += branch`, rows of `n`.
+/// `x += branch`, for rows of `n` floats.
 #[inline(always)]
 pub fn add<I: Isa, N: Dim>(isa: I, n: N, x: &mut [f32], branch: &[f32]) {
     for (x, b) in lanes_mut(&mut x[..n.size()]).iter_mut().zip(lanes(&branch[..n.size()])) {
@@ -12,7 +12,7 @@ pub fn add<I: Isa, N: Dim>(isa: I, n: N, x: &mut [f32], branch: &[f32]) {
     }
 }
 
-/// `x *= factor`, rows of `n`.
+/// `x *= factor`, for a row of `n` floats.
 #[inline(always)]
 pub fn scale<I: Isa, N: Dim>(isa: I, n: N, x: &mut [f32], factor: f32) {
     let factor = isa.splat(factor);

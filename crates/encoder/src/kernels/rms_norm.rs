@@ -60,8 +60,8 @@ pub fn add_rms_norm<I: Isa, N: Dim>(
     }
 }
 
-/// Quantises `RMSNorm(x) * gain` to int16 in one go and returns the row's scale: the inverse root mean square
-/// multiplies the scale alone, so the normalised row is never written.
+/// Quantises `RMSNorm(x) * gain` to int16 and returns the row's scale. The inverse root mean square multiplies only the
+/// scale, so the normalised row is never written.
 #[inline(always)]
 pub fn rms_norm_quantize<I: Isa, N: Dim>(
     isa: I,

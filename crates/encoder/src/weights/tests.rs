@@ -1,4 +1,4 @@
-//! The image that a build writes, against the panels that the runtime makes.
+//! Compares the image that a build writes with the panels that the runtime makes.
 
 use super::*;
 use monomorph_codegen::image::write;
@@ -35,7 +35,7 @@ fn panels_of_an_image_are_those_that_are_kept() {
     let threads = Threads::new(2).expect("threads");
     for_each_isa!(|isa| {
         let mut weights =
-            Weights::map(&File::open(&file).expect("it is there")).expect("a mapping");
+            Weights::map(&File::open(&file).expect("the tiny model")).expect("a mapping");
         weights.keep_panels(isa, &spec, &threads).expect("memory");
         assert_eq!(weights.panels.len(), spec.matrices().count(), "all but the token table");
         for (name, tensor) in spec.tensors() {

@@ -1,6 +1,6 @@
-//! Gemma 3, and EmbeddingGemma, which was made of it (Vera et al. 2025).
+//! Gemma 3, and EmbeddingGemma, which is based on it (Vera et al. 2025).
 //!
-//! EmbeddingGemma's files are found in three variants, and Gemma 3 itself, a causal decoder, makes a fourth.
+//! EmbeddingGemma's files come in three variants. Gemma 3 itself, a causal decoder, is a fourth.
 
 use super::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule};
 use crate::Pooling;
@@ -9,7 +9,7 @@ use crate::prompts::Prompt;
 
 pub(super) const ALL: &[Arch] = &[WITH_DENSE, WITHOUT_DENSE, OLLAMA, LANGUAGE_MODEL];
 
-/// The vectors that the model was trained for.
+/// EmbeddingGemma with its dense heads: the vectors that it was trained for.
 const WITH_DENSE: Arch = Arch {
     name: "gemma-embedding",
     variant: "with dense heads",
@@ -25,7 +25,7 @@ const WITH_DENSE: Arch = Arch {
     },
     ropes: &[
         RopeRule { base: "rope.freq_base_swa", default: Some(10_000.0), scaled: false },
-        // From 4B on, Gemma 3 was trained with positions divided by eight in full layers, and only there.
+        // From 4B on, Gemma 3 was trained with positions divided by eight, but only in full layers.
         RopeRule { base: "rope.freq_base", default: None, scaled: true },
     ],
     layers: LayerRule::FullEvery(6),
@@ -59,7 +59,7 @@ const WITH_DENSE: Arch = Arch {
     notes: &[],
 };
 
-/// Another vector space of the same width.
+/// EmbeddingGemma without its dense heads: another vector space of the same width.
 const WITHOUT_DENSE: Arch = Arch {
     variant: "without dense heads",
     marks: &[],
@@ -72,7 +72,7 @@ const WITHOUT_DENSE: Arch = Arch {
     ..WITH_DENSE
 };
 
-/// The names of the files that Ollama distributes.
+/// EmbeddingGemma as Ollama distributes it, with other names for the architecture and some tensors.
 const OLLAMA: Arch = Arch {
     name: "gemma3",
     variant: "with dense heads, in Ollama's names",
@@ -82,14 +82,15 @@ const OLLAMA: Arch = Arch {
     ..WITH_DENSE
 };
 
-/// Gemma 3 itself, which was not trained to embed: its files do not say how to pool, and sentence-transformers takes
-/// the mean of such a model too.
+/// Gemma 3 itself, which was not trained to embed. Its files do not say how to pool; sentence-transformers also takes
+/// the mean for such a model.
 const LANGUAGE_MODEL: Arch = Arch {
     name: "gemma3",
     variant: "a causal language model",
     marks: &[],
     causal: true,
-    // The largest Gemma 3, 27B, was trained so. No key says it: other readers know it by its layers too.
+    // The largest Gemma 3, 27B, was trained with this scale. No key states it; other readers also recognise the model
+    // by its number of layers.
     share_scaled_layers: Some(62),
     heads: &[],
     head_keys: &[],

@@ -1,6 +1,7 @@
-//! The architectures that can be run, as data: what each one's files hold, by name, and what the model is.
+//! The architectures that can be run, as data: what the files of each hold, by name, and how the model computes.
 //!
-//! Invariant: this folder holds constants only. How they are read is in [`judge`](crate::judge), once for all of them.
+//! Invariant: this folder holds only constants. The code that reads them is in [`judge`](crate::judge), once for all
+//! architectures.
 
 mod gemma;
 
@@ -8,59 +9,62 @@ use crate::Pooling;
 use crate::block::{Block, Embedding, Linear, Norm};
 use crate::prompts::Prompt;
 
-/// All of them. Where several have one name, the first whose [`marks`](Arch::marks) a file has is its own.
+/// All architectures and their variants. Of several with the same name, the first whose [`marks`](Arch::marks) match a
+/// file applies to it.
 pub const ALL: &[Arch] = gemma::ALL;
 
 /// A variant of an architecture's files.
 #[derive(Debug, Clone, Copy)]
 pub struct Arch {
-    /// `general.architecture`, which is also how the names of the hyper-parameters' keys begin.
+    /// `general.architecture`, which is also the prefix of the hyper-parameters' keys.
     pub name: &'static str,
     /// What sets this variant apart, in words.
     pub variant: &'static str,
-    /// Tensors of which a file of this variant has one at least; none for the variant of all other files.
+    /// Tensors that identify this variant: its files have at least one of them. Empty for the variant of all other
+    /// files.
     pub marks: &'static [&'static str],
-    /// Its norm; the epsilon is read from a key.
+    /// Which norm the model has; the file states its epsilon.
     pub norm: NormRule,
-    /// Whether a position sees none of those after it.
+    /// Whether attention is causal: no position sees those after it.
     pub causal: bool,
-    /// What the embeddings of tokens are multiplied by.
+    /// The factor of the token embeddings.
     pub embedding_scale: EmbeddingScale,
-    /// The tensors that ids are looked up in.
+    /// The embedding tables, and the norm of their sum.
     pub embedding: Embedding<&'static str>,
     /// The RoPE tables.
     pub ropes: &'static [RopeRule],
     /// Windows and RoPE tables of the layers.
     pub layers: LayerRule,
-    /// A layer's tensors, without `blk.N.`.
+    /// The names of a layer's tensors, without `blk.N.`.
     pub block: Block<&'static str>,
-    /// The one number of layers with which scores are scaled by the width `n_embd / n_head` instead of a head's.
+    /// A model with exactly this many layers scales its scores by the width `n_embd / n_head` instead of by a head's
+    /// width.
     pub share_scaled_layers: Option<usize>,
-    /// Keys of the layers' shape that files may leave out: they then mean as many key/value heads as query heads, and
-    /// heads of `n_embd / n_head`.
+    /// Keys about attention heads that files may omit. The default is as many key/value heads as query heads, and heads
+    /// of width `n_embd / n_head`.
     pub optional_keys: &'static [&'static str],
     /// The last norm, before pooling.
     pub output_norm: Option<Norm<&'static str>>,
-    /// Dense heads behind pooling in the order in which they apply. The last one's outputs are the vector's n_embd
-    /// values; how many outputs the others have is the file's choice.
+    /// Dense heads after pooling, in the order in which they apply. The last one's outputs are the n_embd values of the
+    /// vector; the file decides how many outputs the others have.
     pub heads: &'static [Linear<&'static str>],
-    /// For each head the keys that state its inputs and outputs, where a file states them.
+    /// For each head, the keys that state its numbers of inputs and outputs, which files may omit.
     pub head_keys: &'static [[&'static str; 2]],
-    /// How tokens become one vector where neither the build nor the file says.
+    /// How tokens become one vector if neither the build nor the file says.
     pub pooling: Pooling,
-    /// Why that is the default, for the warning of the build; none where files are not expected to say.
+    /// Why that is the default, for the build's warning; `None` if files are not expected to state the pooling.
     pub pooling_reason: Option<&'static str>,
     /// `tokenizer.ggml.model`.
     pub tokenizer: &'static str,
-    /// The prompts it was trained with.
+    /// The prompts that the model was trained with.
     pub prompts: &'static [Prompt],
-    /// The terms that hold where the file states none.
+    /// The terms that apply if the file states none.
     pub terms: Option<&'static str>,
-    /// What a user should know of such a file; `{pooling}` stands for the kind of pooling.
+    /// What a user should know about such a file; `{pooling}` stands for the kind of pooling.
     pub notes: &'static [&'static str],
 }
 
-/// Which norm, and by which key a file states its epsilon.
+/// Which norm, and the key that states its epsilon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormRule {
     /// RMSNorm: `attention.layer_norm_rms_epsilon`.
@@ -69,32 +73,32 @@ pub enum NormRule {
     Layer,
 }
 
-/// What the embeddings of tokens are multiplied by.
+/// The factor of the token embeddings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmbeddingScale {
-    /// Nothing.
+    /// They are used as they are.
     One,
-    /// The root of n_embd.
+    /// The square root of n_embd.
     RootOfWidth,
 }
 
-/// A RoPE table and the keys that it follows from.
+/// A RoPE table, and the keys that determine it.
 #[derive(Debug, Clone, Copy)]
 pub struct RopeRule {
     /// The key of its frequency base.
     pub base: &'static str,
-    /// The base where the key is missing; none where it must be there.
+    /// The base if the key is missing; `None` if the key is required.
     pub default: Option<f32>,
-    /// Whether the keys `rope.scaling.*` hold for it.
+    /// Whether the keys `rope.scaling.*` apply to it.
     pub scaled: bool,
 }
 
 /// Windows and RoPE tables of the layers.
 #[derive(Debug, Clone, Copy)]
 pub enum LayerRule {
-    /// Every layer sees the whole text and has this table, or none.
+    /// Every layer sees the whole text and uses this RoPE table, or none.
     Alike(Option<u8>),
-    /// Layers slide, with the first table, but for every `n`th one, which sees the whole text and has the second. The
-    /// window's width is `attention.sliding_window`.
+    /// Every `n`th layer sees the whole text and uses the second RoPE table. The others slide and use the first; the
+    /// width of their window is `attention.sliding_window`.
     FullEvery(usize),
 }

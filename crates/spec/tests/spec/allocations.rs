@@ -9,14 +9,14 @@ use monomorph_testing::files::small;
 use monomorph_testing::tiny;
 use std::hint::black_box;
 
-/// Bytes allocated for each byte of the file at hand, at most. The densest metadata is 14 bytes an entry, which becomes
-/// 64 bytes in a list and, while names are compared, up to 40 in a set; tensors are less dense.
+/// The most bytes that may be allocated for each byte at hand. The densest metadata takes 14 bytes per entry, which
+/// become 64 bytes in a list and, while names are compared, up to 40 in a set; tensors are less dense.
 const FACTOR: usize = 8;
 
-/// For messages and the like, whatever the file's length.
+/// An allowance for messages and the like, whatever the file's length.
 const FIXED: usize = 4096;
 
-/// The most that lived at a time, in bytes, while the file was judged.
+/// The peak of live memory in bytes while the file was judged.
 fn judged(bytes: &[u8], file_len: u64) -> usize {
     let counts = watch(|| {
         let header = Header::parse(bytes, file_len);
@@ -27,7 +27,7 @@ fn judged(bytes: &[u8], file_len: u64) -> usize {
     counts.peak_bytes
 }
 
-/// Asserts the bound, and gives the factor that was found.
+/// Asserts the bound and returns the measured factor.
 #[track_caller]
 fn check(what: &str, bytes: &[u8], file_len: u64) -> f64 {
     let peak = judged(bytes, file_len);
@@ -48,7 +48,7 @@ fn malformed_files() {
     let factors = cases::all().into_iter().map(|case| {
         let what = format!("{:?}, {}", case.class, case.what);
         let own = check(&what, &case.bytes, case.file_len);
-        // As if the file were as long as a file can be: no count is refused for what the file holds.
+        // As if the file had the greatest possible length: then no count is refused because the file is too short.
         own.max(check(&what, &case.bytes, u64::MAX))
     });
     let largest = factors.fold(0.0, f64::max);
@@ -56,7 +56,7 @@ fn malformed_files() {
     assert!(largest > 0.0, "some case is large enough to count");
 }
 
-/// Cut anywhere, in a file that ends there and in one that goes on.
+/// Headers cut anywhere, both in a file that ends there and in one that continues.
 #[test]
 fn truncations() {
     for bytes in [small().to_header().0, tiny::writer(tiny::Options::default()).to_header().0] {
@@ -68,7 +68,7 @@ fn truncations() {
     }
 }
 
-/// The densest header there can be: nothing but the smallest entries, and counts that promise more.
+/// The densest possible headers: nothing but the smallest entries, with counts that claim more of them.
 #[test]
 fn dense_headers() {
     for entries in [1000usize, 10_000, 50_000] {
@@ -101,7 +101,7 @@ fn dense_headers() {
     println!("10000 tensors: at most {largest:.2} bytes for each byte at hand");
 }
 
-/// Random bytes for the counts and lengths of a small file.
+/// Random bytes in a small file, whose counts and lengths they change.
 #[test]
 fn mutations() {
     let (whole, file_len) = small().to_header();

@@ -1,4 +1,4 @@
-//! What sets two models apart, in words.
+//! The differences between two models, in words.
 
 use crate::judge;
 use monomorph_gguf::TensorType;
@@ -28,7 +28,7 @@ fn differences_are_named() {
     let renamed = judge(&renamed.to_bytes()).unwrap();
     let moved =
         |found: &[String]| found.iter().all(|d| d.contains("at byte") || d.contains("more"));
-    assert!(moved(&renamed.differences(&build)), "a name matters to nobody");
+    assert!(moved(&renamed.differences(&build)), "the name itself is not a difference");
 
     let mut narrower = tiny::writer(Options::default());
     narrower.set("gemma-embedding.attention.sliding_window", 12);

@@ -1,4 +1,5 @@
-//! What a well-formed file must say to be a model that this version runs. Files that attack are in malformed.rs.
+//! What a well-formed file must say to be a model that this version runs. Files that attack the reader are in
+//! malformed.rs.
 
 use std::sync::LazyLock;
 
@@ -65,7 +66,7 @@ fn the_tiny_model_is_what_it_says() {
     assert_eq!(spec.tensors().count(), 1 + 6 * 13 + 1 + 2);
 }
 
-/// Every tensor of the specification is the file's tensor of that name, in all shapes.
+/// Every tensor of the spec is the file's tensor of that name, in all variants.
 #[test]
 fn tensors_keep_their_names_and_places() {
     for variant in Variant::ALL {
@@ -105,7 +106,7 @@ fn other_architectures_are_refused_by_name() {
     refused(judge(&neither.to_bytes()), &["tensor output_norm.weight is missing"]);
 }
 
-/// llama.cpp's tool writes these keys; only the first part has the others.
+/// llama.cpp's tool writes these keys; only the first part also has the model's own.
 #[test]
 fn parts_of_a_split_model_name_the_command_that_merges_them() {
     let u16 = |x: u16| Value::Raw(2, x.to_le_bytes().to_vec());
@@ -185,7 +186,8 @@ fn trailing_dimensions_of_one_are_the_same_shape() {
     refused(found, &["output_norm.weight", "[64]", "[128]"]);
 }
 
-/// A few bytes changed anywhere in the tiny model's header: whatever is accepted has its tensors inside the file.
+/// Changes a few bytes anywhere in the tiny model's header. Every file that is still accepted has its tensors inside
+/// the file.
 #[test]
 fn mutations_never_panic() {
     let whole = model().to_bytes();

@@ -86,7 +86,7 @@ fn the_window_is_what_the_build_chose() {
         chosen(&gemma3(), window(257)),
         &["gemma3.context_length: found 256", "at least the 257"],
     );
-    // Of a longer one, the default builds 8192.
+    // If the model was trained for more, the default is 8192.
     let mut long = gemma3();
     long.set("gemma3.context_length", 131_072);
     assert_eq!(chosen(&long, BuildOptions::default()).unwrap().n_ctx, 8192);
@@ -111,7 +111,7 @@ fn positions_of_full_layers_may_be_divided() {
     refused(with("rope.scaling.type", "linear"), &["gemma3.rope.scaling.factor is missing"]);
 }
 
-/// Gemma 3 27B is known by its layers, and divides by the root of n_embd / n_head.
+/// Gemma 3 27B is recognised by its number of layers. It divides scores by the square root of n_embd / n_head.
 #[test]
 fn the_largest_gemma_has_a_scale_of_its_own() {
     let mut file = gemma3();
@@ -127,7 +127,7 @@ fn the_largest_gemma_has_a_scale_of_its_own() {
     }
     file.set("gemma3.block_count", 62);
     let spec = judge(&file.to_bytes()).unwrap();
-    // 128 values for 3 heads.
+    // n_embd is 128, and there are 3 heads.
     assert_eq!((spec.n_layer(), spec.score_scale), (62, 1.0 / 42f32.sqrt()));
     let full = spec.layers.iter().filter(|layer| layer.window == Window::Full);
     assert_eq!(full.count(), 10);

@@ -1,4 +1,4 @@
-//! Headers, judged: good ones and bad ones.
+//! How headers are judged, good ones and bad ones.
 
 mod allocations;
 mod cases;

@@ -1,8 +1,8 @@
-//! Files that attack a reader: every one is an error that names key or tensor, never a panic. `allocations.rs` asserts
-//! that none makes the reader allocate much.
+//! Files that attack a reader: each gives an error that names the key or tensor, never a panic. `allocations.rs`
+//! asserts that none makes the reader allocate much.
 //!
-//! Two classes of published faults lie elsewhere in this repository: text that makes the tokenizer misbehave
-//! (src/tokenizer/tests.rs and fuzz/), and scales that are NaN or infinite (tests/not_finite.rs).
+//! Two classes of published faults are tested elsewhere in this repository: text that makes the tokenizer misbehave
+//! (src/tokenizer/tests.rs and fuzz/), and scales that are NaN or infinite (tests/model/not_finite.rs).
 
 use crate::cases::{self, Class};
 use monomorph_gguf::{Error, Header, Vocabulary};
@@ -45,7 +45,7 @@ fn every_case_is_refused_in_words() {
     }
 }
 
-/// What the cases differ from is accepted, up to the limits.
+/// The files that the cases are made from are accepted, also with values at the limits.
 #[test]
 fn their_neighbours_are_read() {
     parse(&small().to_bytes()).unwrap();
@@ -58,7 +58,7 @@ fn their_neighbours_are_read() {
     judge(&bytes, file_len).unwrap();
 }
 
-/// Cut at every byte of the header, and around the beginning and end of every tensor: the file says that it is cut.
+/// A file that is cut at any byte of the header, or around the beginning or end of any tensor, is refused as cut.
 #[test]
 fn every_truncation_of_a_model_is_an_error() {
     let whole = tiny::tiny(monomorph_gguf::TensorType::Q8_0);
@@ -74,7 +74,7 @@ fn every_truncation_of_a_model_is_an_error() {
     lens.sort_unstable();
     lens.dedup();
     for &len in &lens {
-        // All that the file still has, as a reader of a mapped file sees it.
+        // The reader gets all that is left of the file, as if it were mapped.
         let found = judge(&whole[..len], len as u64);
         let message = found.expect_err("a cut file").to_string();
         let says = ["the file ends inside", "in the rest of the file", "is the download complete?"];
@@ -84,7 +84,7 @@ fn every_truncation_of_a_model_is_an_error() {
     judge(&whole, whole.len() as u64).unwrap();
 }
 
-/// What nobody thought of: a few bytes changed anywhere, to anything. Only a panic fails here.
+/// Changes a few bytes anywhere, to anything, to find what the cases miss. Only a panic is a failure.
 #[test]
 fn mutations_never_panic() {
     let whole = small().to_bytes();

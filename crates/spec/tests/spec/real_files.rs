@@ -1,4 +1,4 @@
-//! The headers of the published model files, where they lie in the user's cache.
+//! The headers of the published model files, if they are in the user's cache.
 
 use monomorph_testing::tiny::Variant;
 use std::io::{Write, stderr};
@@ -16,14 +16,14 @@ const FILES: [(&str, TensorType, Variant); 6] = [
     ("F32", TensorType::F32, Variant::WithDense),
 ];
 
-/// The file, or `None` with a line that cannot be overlooked.
+/// The file's path; if it is absent, `None`, and a message on stderr.
 fn find(variant: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("MODEL_CACHE").map(PathBuf::from).unwrap_or_else(|| {
         PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/embedding-models")
     });
     let path = folder.join(format!("embeddinggemma-300m-{variant}.gguf"));
     if !path.is_file() {
-        // The macros that print would be captured by the test harness.
+        // The test harness would capture what the print macros write.
         writeln!(stderr(), "SKIPPED, NOT TESTED: {} is absent", path.display()).expect("stderr");
         return None;
     }
@@ -79,7 +79,7 @@ fn the_published_vocabulary_is_consistent() {
     assert_eq!((piece.bytes, piece.score), ("\u{2581}the".as_bytes(), -12.0));
 }
 
-/// Cut anywhere, a real header asks for more, and a real file says that it is cut.
+/// A real header that is cut anywhere asks for more bytes; a real file that is cut is refused.
 #[test]
 fn published_headers_cut_short() {
     let Some(path) = find("Q8_0") else { return };

@@ -1,11 +1,11 @@
-//! Faults in a file's form, each made in a small file with a value of every kind and two tensors.
+//! Faults in a file's format, each made in a small file with a value of every type and two tensors.
 
 use monomorph_gguf::writer::{Tensor, Value, Writer};
 
 use super::{Beginning, Cases, Class};
 use monomorph_testing::files::{nested, small};
 
-/// Numbers that a count or length should never be.
+/// Values that no count or length should have.
 const ABSURD: [u64; 6] = [u64::MAX, 1 << 63, (1 << 63) - 1, 1 << 61, 1 << 32, 1 << 20];
 
 pub fn add(cases: &mut Cases) {
@@ -33,7 +33,7 @@ fn with_tensor(change: impl FnOnce(&mut Tensor)) -> Beginning {
     file.to_header()
 }
 
-/// The file with other bytes at a place.
+/// The small file with other bytes from offset `at` on.
 fn patched(at: usize, with: &[u8]) -> Beginning {
     let (mut bytes, file_len) = small().to_header();
     bytes[at..at + with.len()].copy_from_slice(with);
@@ -75,17 +75,17 @@ fn counts(cases: &mut Cases) {
         let place = "the name of tensor number 1";
         add(format!("a tensor's name of {absurd}"), (bytes, file_len), place, &found);
     }
-    // 24 bytes that promise tensors or keys.
+    // 24 bytes that claim tensors or keys.
     for at in [8, 16] {
         let mut bytes = Writer::new().to_bytes()[..24].to_vec();
         bytes[at] = 1;
-        add(format!("nothing behind byte 24, 1 at {at}"), whole(&bytes), "declares 1", "at most 0");
+        add(format!("nothing after byte 24, 1 at {at}"), whole(&bytes), "declares 1", "at most 0");
     }
-    // A Rust reader was made to allocate 61 GB by as many bytes.
+    // A file of this size once made a Rust reader allocate 61 GB.
     for at in [8, 16] {
         let mut bytes = Writer::new().to_bytes()[..24].to_vec();
         bytes[at..at + 8].copy_from_slice(&(1u64 << 30).to_le_bytes());
-        let what = format!("nothing behind byte 24, 2^30 at {at}");
+        let what = format!("nothing after byte 24, 2^30 at {at}");
         add(what, whole(&bytes), "declares 1073741824", "at most 0");
     }
 }
@@ -135,7 +135,7 @@ fn alignments(cases: &mut Cases) {
     let n = 32u64.to_le_bytes();
     for (type_id, len) in [(0, 1), (1, 1), (2, 2), (3, 2), (5, 4), (6, 4), (7, 1), (10, 8), (11, 8)]
     {
-        // A flag is 0 or 1.
+        // A bool is 0 or 1.
         let bytes = if type_id == 7 { &[1] } else { &n[..len] };
         let file = with_raw("general.alignment", type_id, bytes);
         add(format!("type {type_id}"), file, &["a u32"]);
@@ -239,7 +239,7 @@ fn values(cases: &mut Cases) {
     add("bool 2 in an array".into(), with_raw("test.value", 9, &bools), &["0 or 1"]);
     let text = [&1u64.to_le_bytes()[..], &[0xff]].concat();
     add("a string that is not UTF-8".into(), with_raw("test.value", 8, &text), &["not UTF-8"]);
-    // A file must not choose how deep our stack grows.
+    // A file must not decide how deep the stack grows.
     for depth in [5, 100, 10_000] {
         let file = with("test.value", nested(depth));
         add(format!("arrays {depth} deep"), file, &["nested more than 4 deep"]);

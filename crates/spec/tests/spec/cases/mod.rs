@@ -1,7 +1,7 @@
-//! Files that attack a reader, by the class of fault that was published in other readers.
+//! Files that attack a reader, grouped by classes of faults that were published for other readers.
 //!
-//! `malformed.rs` asserts that each is refused in words, `allocations.rs` that none makes the reader allocate much.
-//! A file is its beginning, up to the tensor data, and its length.
+//! `malformed.rs` asserts that each is refused in words, `allocations.rs` that none makes the reader allocate much. A
+//! file is given by its beginning, up to the tensor data, and its length.
 
 #![allow(dead_code)] // Each test crate uses some of it.
 
@@ -17,21 +17,21 @@ pub enum Class {
     /// A product of dimensions, or an offset plus a size, that wraps.
     /// CVE-2024-21802, CVE-2025-53630, CVE-2026-27940, CVE-2026-33298.
     WrappingSize,
-    /// A tensor whose data does not lie in the file. CVE-2026-7482.
+    /// A tensor whose data does not lie inside the file. CVE-2026-7482.
     BeyondTheEnd,
-    /// An alignment of 0, no power of two, too large, of the wrong type. CVE-2025-0317.
+    /// An alignment that is 0, not a power of two, too large or of the wrong type. CVE-2025-0317.
     Alignment,
-    /// A value of another type than the key has, or of no type. CVE-2024-8063.
+    /// A value of the wrong type for its key, or of an unknown type. CVE-2024-8063.
     ValueType,
-    /// Dimensions that divide by zero or index too far.
+    /// Dimensions that would divide by zero or index out of bounds.
     Dimensions,
-    /// Types that ggml removed, or never had, or that are no weights.
+    /// Types that ggml removed or never had, or that weights cannot have.
     TensorType,
-    /// Names of tensors and keys: twice, empty, too long, not UTF-8.
+    /// Names of tensors and keys that occur twice, are empty, too long or not UTF-8.
     Names,
-    /// The magic number and the version; a file that ends in them. CVE-2024-39720.
+    /// A wrong magic number or version, or a file that ends inside them. CVE-2024-39720.
     Version,
-    /// Bytes that no tensor owns, and bytes that two of them own.
+    /// Bytes that belong to no tensor, and bytes that belong to two.
     SpareBytes,
     /// Sizes of the vocabulary that disagree, special ids beyond it, impossible pieces. CVE-2025-49847.
     Vocabulary,
@@ -59,19 +59,19 @@ impl Class {
 /// A file that must be refused.
 pub struct Case {
     pub class: Class,
-    /// What was done to the file.
+    /// What was changed in the file.
     pub what: String,
     pub bytes: Vec<u8>,
     /// Length of the whole file.
     pub file_len: u64,
-    /// What the message must say: the key or tensor, what was found, what was expected.
+    /// What the message must contain: the key or tensor, what was found, what was expected.
     pub words: Vec<String>,
 }
 
-/// A file's beginning and its length.
+/// A file's beginning, and the length of the whole file.
 type Beginning = (Vec<u8>, u64);
 
-/// The cases in the making.
+/// Collects the cases.
 #[derive(Default)]
 struct Cases(Vec<Case>);
 

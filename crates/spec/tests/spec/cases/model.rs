@@ -1,4 +1,4 @@
-//! Faults in what a file says of its model, each made in the tiny model.
+//! Faults in what a file says about its model, each made in the tiny model.
 
 use std::sync::LazyLock;
 
@@ -113,7 +113,7 @@ fn vocabularies(cases: &mut Cases) {
         let file = with(kinds, Value::I32s(vec![1; count]));
         add(&format!("{count} kinds"), file, &[kinds, found, &expected]);
     }
-    // llama.cpp refuses rows without a piece as well: its embeddings have as many rows as the vocabulary has pieces.
+    // llama.cpp also refuses rows without a piece: it wants as many rows of embeddings as the vocabulary has pieces.
     for rows in [n - 1, n + 1, n + 64] {
         let file = with_tensor("token_embd.weight", |tensor| {
             tensor.dims[1] = rows as u64;
@@ -187,7 +187,7 @@ fn hyper_parameters(cases: &mut Cases) {
     ] {
         for &value in values {
             let file = with(&format!("gemma-embedding.{key}"), value);
-            // The message names the key, or the key or tensor that disagrees with it.
+            // The message names the key itself, or another key or a tensor that disagrees with it.
             cases.add(Class::HyperParameters, format!("{key} {value}"), file, &[]);
         }
     }
