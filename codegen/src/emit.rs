@@ -172,22 +172,22 @@ fn layers(layers: &[Layer]) -> TokenStream {
                 blocks.len() - 1
             });
             let block = format_ident!("BLOCK_{number}");
-            let [base, window, rope] =
-                [layer.base.node(), layer.window.node(), layer.rope.node()].map(|n| literal(&n));
-            quote!(layer(#base, #window, #rope, &#block))
+            let [start, window, rope] =
+                [layer.start.node(), layer.window.node(), layer.rope.node()].map(|n| literal(&n));
+            quote!(layer(#start, #window, #rope, &#block))
         })
         .collect();
     let constants = blocks.iter().enumerate().map(|(number, block)| {
         let (name, block) = (format_ident!("BLOCK_{number}"), literal(&block.node()));
         quote! {
-            /// Tensors of a layer, their offsets counted from its base.
+            /// Tensors of a layer, their offsets counted from its start.
             static #name: Block<Tensor> = #block;
         }
     });
     let n_layer = integer(layers.len());
     quote! {
         #(#constants)*
-        /// Each layer's base, window and RoPE table.
+        /// Each layer's start, window and RoPE table.
         static LAYERS: [Layer; #n_layer] = [#(#rows),*];
     }
 }

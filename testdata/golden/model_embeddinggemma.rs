@@ -13,7 +13,6 @@ impl Model for Built {
     const OPS: Ops = Ops {
         rms_norm: true,
         layer_norm: false,
-        fused_qkv: false,
         qk_norm: true,
         rope: true,
         gated: true,
@@ -86,7 +85,7 @@ pub static SPEC: Spec = Spec {
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 768, 322076512))),
     pooling: Pooling::Mean,
-    heads: Cow::Borrowed(
+    dense: Cow::Borrowed(
         &[
             Linear::plain(matrix("dense_2.weight", Q8_0, 3072, 768, 322079584)),
             Linear::plain(matrix("dense_3.weight", Q8_0, 768, 3072, 324586336)),
@@ -130,7 +129,7 @@ pub static SPEC: Spec = Spec {
         ],
     ),
 };
-/// Tensors of a layer, their offsets counted from its base.
+/// Tensors of a layer, their offsets counted from its start.
 static BLOCK_0: Block<Tensor> = Block {
     attn_norm: Some(Norm::plain(vector("attn_norm.weight", 768, 0))),
     qkv: Qkv::Split([
@@ -153,7 +152,7 @@ static BLOCK_0: Block<Tensor> = Block {
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 768, 2826240))),
 };
-/// Each layer's base, window and RoPE table.
+/// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 24] = [
     layer(213942112, Window::Sliding(256), Some(0), &BLOCK_0),
     layer(218447712, Window::Sliding(256), Some(0), &BLOCK_0),

@@ -13,7 +13,6 @@ impl Model for Built {
     const OPS: Ops = Ops {
         rms_norm: true,
         layer_norm: false,
-        fused_qkv: false,
         qk_norm: true,
         rope: true,
         gated: true,
@@ -95,7 +94,7 @@ pub static SPEC: Spec = Spec {
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 640, 27680))),
     pooling: Pooling::Mean,
-    heads: Cow::Borrowed(&[]),
+    dense: Cow::Borrowed(&[]),
     tokenizer: TokenizerSpec {
         bos: 2,
         eos: 1,
@@ -106,7 +105,7 @@ pub static SPEC: Spec = Spec {
     },
     prompts: Cow::Borrowed(&[]),
 };
-/// Tensors of a layer, their offsets counted from its base.
+/// Tensors of a layer, their offsets counted from its start.
 static BLOCK_0: Block<Tensor> = Block {
     attn_norm: Some(Norm::plain(vector("attn_norm.weight", 640, 113664))),
     qkv: Qkv::Split([
@@ -129,7 +128,7 @@ static BLOCK_0: Block<Tensor> = Block {
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 640, 3993088))),
 };
-/// Tensors of a layer, their offsets counted from its base.
+/// Tensors of a layer, their offsets counted from its start.
 static BLOCK_1: Block<Tensor> = Block {
     attn_norm: Some(Norm::plain(vector("attn_norm.weight", 640, 113664))),
     qkv: Qkv::Split([
@@ -152,7 +151,7 @@ static BLOCK_1: Block<Tensor> = Block {
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 640, 3593728))),
 };
-/// Each layer's base, window and RoPE table.
+/// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 18] = [
     layer(178288160, Window::Sliding(511), Some(0), &BLOCK_0),
     layer(182283808, Window::Sliding(511), Some(0), &BLOCK_0),

@@ -13,7 +13,6 @@ impl Model for Built {
     const OPS: Ops = Ops {
         rms_norm: true,
         layer_norm: false,
-        fused_qkv: false,
         qk_norm: true,
         rope: true,
         gated: true,
@@ -82,7 +81,7 @@ pub static SPEC: Spec = Spec {
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 128, 733824))),
     pooling: Pooling::Mean,
-    heads: Cow::Borrowed(
+    dense: Cow::Borrowed(
         &[
             Linear::plain(matrix("dense_2.weight", Q8_0, 256, 128, 734336)),
             Linear::plain(matrix("dense_3.weight", Q8_0, 128, 256, 769152)),
@@ -126,7 +125,7 @@ pub static SPEC: Spec = Spec {
         ],
     ),
 };
-/// Tensors of a layer, their offsets counted from its base.
+/// Tensors of a layer, their offsets counted from its start.
 static BLOCK_0: Block<Tensor> = Block {
     attn_norm: Some(Norm::plain(vector("attn_norm.weight", 128, 0))),
     qkv: Qkv::Split([
@@ -149,7 +148,7 @@ static BLOCK_0: Block<Tensor> = Block {
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 128, 66304))),
 };
-/// Each layer's base, window and RoPE table.
+/// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 6] = [
     layer(119424, Window::Sliding(8), Some(0), &BLOCK_0),
     layer(221824, Window::Sliding(8), Some(0), &BLOCK_0),

@@ -3,30 +3,37 @@
 
 use crate::reference::{self, Reference, Unstated};
 use crate::support::{TinyModel, bits, forward, random_ids};
-use monomorph_encoder::select_generic;
+use monomorph_encoder::dim::Const;
+use monomorph_encoder::model::Model;
 use monomorph_encoder::threads::{Team, Threads};
+use monomorph_encoder::{select, select_generic};
 use monomorph_gguf::TensorType;
+use monomorph_quant::Types;
 use monomorph_spec::arch::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule};
-use monomorph_spec::judge::Sizes;
-use monomorph_spec::{Activation, Block, Embedding, Join, Linear, Norm, Pooling, Qkv};
+use monomorph_spec::place::Sizes;
+use monomorph_spec::{Activation, Block, Embedding, Join, Linear, Norm, Ops, Pooling, Qkv, Spec};
 use monomorph_testing::{Random, architecture};
 use std::collections::HashSet;
 
-const SIZES: Sizes = Sizes {
-    n_embd: 64,
-    n_ff: 96,
-    n_head: 4,
-    n_head_kv: 2,
-    head_dim: 32,
-    n_vocab: 0,
-    n_positions: 48,
-};
+/// Sizes of the models in turn: two heads on one of keys, as many keys as queries, wide heads, a narrow network.
+const SIZES: [Sizes; 3] =
+    [sizes(64, 96, 4, 2, 32), sizes(96, 64, 3, 3, 32), sizes(64, 160, 2, 1, 64)];
+
+const fn sizes(
+    n_embd: usize,
+    n_ff: usize,
+    n_head: usize,
+    n_head_kv: usize,
+    head_dim: usize,
+) -> Sizes {
+    Sizes { n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab: 0, n_positions: 48 }
+}
 
 /// The number of layers. Where layers slide, only the sixth sees the whole text.
 const N_LAYER: usize = 6;
 
 /// The choices that make up a model, each with its number of alternatives.
-const CHOICES: [(&str, usize); 14] = [
+const CHOICES: [(&str, usize); 15] = [
     ("LayerNorm", 2),
     ("a norm of the embeddings", 2),
     ("positions and types", 2),
@@ -41,6 +48,7 @@ const CHOICES: [(&str, usize); 14] = [
     ("the activation", 3),
     ("an output norm", 2),
     ("causality", 2),
+    ("dense heads", 2),
 ];
 
 /// One model: the number of an alternative for each of [`CHOICES`].
@@ -48,10 +56,10 @@ type Choice = [usize; CHOICES.len()];
 
 /// The choices of existing architectures: BERT's, nomic-bert's, Qwen3's, ModernBERT's.
 const KNOWN: [Choice; 4] = [
-    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0],
-    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0],
-    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1],
-    [1, 1, 0, 0, 1, 0, 1, 0, 0, 2, 1, 1, 1, 0],
+    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0],
+    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 0],
+    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1, 0],
+    [1, 1, 0, 0, 1, 0, 1, 0, 0, 2, 1, 1, 1, 0, 0],
 ];
 
 /// Whether each layer has a norm that bounds the values. Without one, values and errors grow from layer to layer.
@@ -118,23 +126,16 @@ const ROPES: [RopeRule; 2] = [
     RopeRule { base: "rope.freq_base", default: None, scaled: false },
 ];
 
-fn arch(choice: &Choice) -> (Arch, Unstated) {
-    let [
-        layer_norm,
-        embd_norm,
-        positions,
-        scaled,
-        pre_norm,
-        join,
-        fused,
-        biases,
-        qk_norm,
-        ropes,
-        gate,
-        activation,
-        output_norm,
-        causal,
-    ] = *choice;
+fn activation(choice: &Choice) -> (Activation, fn(f32) -> f32) {
+    match choice[11] {
+        0 => (Activation::GeluTanh, reference::gelu_tanh),
+        1 => (Activation::GeluErf, reference::gelu_erf),
+        _ => (Activation::Silu, reference::silu),
+    }
+}
+
+fn block(choice: &Choice) -> Block<&'static str> {
+    let [layer_norm, _, _, _, pre_norm, join, fused, biases, qk_norm, _, gate, ..] = *choice;
     let yes = |number: usize| number == 1;
     let biased = yes(biases);
     // Only LayerNorm has biases.
@@ -144,12 +145,7 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         1 => Join::AddNormed(branch),
         _ => Join::NormOfSum(sum),
     };
-    let (activation, function): (_, fn(f32) -> f32) = match activation {
-        0 => (Activation::GeluTanh, reference::gelu_tanh),
-        1 => (Activation::GeluErf, reference::gelu_erf),
-        _ => (Activation::Silu, reference::silu),
-    };
-    let block = Block {
+    Block {
         attn_norm: yes(pre_norm).then(|| named!(norm, "attn_norm", normed)),
         qkv: match yes(fused) {
             true => Qkv::Fused(named!(linear, "attn_qkv", biased)),
@@ -170,22 +166,37 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         gate: yes(gate).then(|| named!(linear, "ffn_gate", biased)),
         up: named!(linear, "ffn_up", biased),
         down: named!(linear, "ffn_down", biased),
-        activation,
+        activation: activation(choice).0,
         ffn_join: join(
             named!(norm, "post_ffw_norm", normed),
             named!(norm, "layer_output_norm", normed),
         ),
-    };
+    }
+}
+
+/// Dense heads by whether they have biases.
+const DENSE: [&[Linear<&str>]; 2] = [
+    &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
+    &[
+        Linear::biased("dense_2.weight", "dense_2.bias"),
+        Linear::biased("dense_3.weight", "dense_3.bias"),
+    ],
+];
+
+fn arch(choice: &Choice) -> (Arch, Unstated) {
+    let [layer_norm, embd_norm, positions, scaled, _, _, _, biases, _, ropes, ..] = *choice;
+    let [.., output_norm, causal, dense] = *choice;
+    let yes = |number: usize| number == 1;
+    let normed = yes(layer_norm) && yes(biases);
     let arch = Arch {
         name: "made-up",
         variant: "for a test",
         marks: &[],
         norm: if yes(layer_norm) { NormRule::Layer } else { NormRule::Rms },
         causal: yes(causal),
-        embedding_scale: if yes(scaled) {
-            EmbeddingScale::RootOfWidth
-        } else {
-            EmbeddingScale::One
+        embedding_scale: match yes(scaled) {
+            true => EmbeddingScale::RootOfWidth,
+            false => EmbeddingScale::One,
         },
         embedding: Embedding {
             tokens: "token_embd.weight",
@@ -193,31 +204,31 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
             positions: yes(positions).then_some("position_embd.weight"),
             norm: yes(embd_norm).then(|| named!(norm, "token_embd_norm", normed)),
         },
-        ropes: match ropes {
-            0 => &[],
-            1 => &ROPES.split_first().expect("two").1,
-            _ => &ROPES,
-        },
+        ropes: &ROPES[2 - ropes..],
         layers: match ropes {
             0 => LayerRule::Alike(None),
             1 => LayerRule::Alike(Some(0)),
             _ => LayerRule::FullEvery(6),
         },
-        block,
+        block: block(choice),
         share_scaled_layers: None,
         optional_keys: &[],
         output_norm: yes(output_norm).then(|| named!(norm, "output_norm", normed)),
-        heads: &[],
-        head_keys: &[],
+        dense: if yes(dense) { DENSE[biases] } else { &[] },
+        dense_keys: &[],
         pooling: Pooling::Mean,
         pooling_reason: None,
         tokenizer: "llama",
+        space_prefix: false,
         prompts: &[],
         terms: None,
         notes: &[],
     };
-    let unstated =
-        Unstated { causal: yes(causal), activation: function, scaled_embeddings: yes(scaled) };
+    let unstated = Unstated {
+        causal: yes(causal),
+        activation: activation(choice).1,
+        scaled_embeddings: yes(scaled),
+    };
     (arch, unstated)
 }
 
@@ -240,27 +251,38 @@ fn worst(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
     worst
 }
 
+/// A made-up model in a file, and its reference.
+fn model(number: usize, choice: &Choice, kind: TensorType) -> (TinyModel, Reference) {
+    let (arch, unstated) = arch(choice);
+    let sizes = SIZES[number % SIZES.len()];
+    let mut random = Random(number as u64);
+    let file = architecture::writer(&arch, sizes, N_LAYER, kind, &mut random);
+    let name = format!("architecture-{number}-{kind}");
+    let model = TinyModel::among(&name, file.to_bytes(), &[arch]);
+    let reference = Reference::read_as(&model.bytes, unstated);
+    (model, reference)
+}
+
+fn texts(model: &TinyModel) -> Vec<Vec<u32>> {
+    let mut random = Random(17);
+    let text = |len: &usize| random_ids(&mut random, model.spec.n_vocab, *len);
+    [1, 5, 18, 40].iter().map(text).collect()
+}
+
 #[test]
 fn every_pair_of_choices_equals_the_reference_on_every_path() {
     let models = models();
     println!("{} models", models.len());
     let threads = Threads::new(3).expect("threads");
     for (number, choice) in models.iter().enumerate() {
-        let (arch, unstated) = arch(choice);
         let kind = if number % 2 == 0 { TensorType::F32 } else { TensorType::Q8_0 };
         let tolerance = if kind == TensorType::F32 { 1e-5 } else { 2e-3 };
-        let mut random = Random(number as u64);
-        let file = architecture::writer(&arch, SIZES, N_LAYER, kind, &mut random);
-        let model = TinyModel::among(&format!("architecture-{number}"), file.to_bytes(), &[arch]);
-        let texts: Vec<Vec<u32>> = [1, 5, 18, 40]
-            .iter()
-            .map(|len| random_ids(&mut random, model.spec.n_vocab, *len))
-            .collect();
+        let (model, reference) = model(number, choice, kind);
+        let texts = texts(&model);
         let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
-        let reference = Reference::read_as(&model.bytes, unstated);
         let vector = |ids: &&[u32]| {
             let states = reference.states(ids);
-            reference.vector(&states[N_LAYER], reference::Pooling::Mean, false)
+            reference.vector(&states[N_LAYER], reference::Pooling::Mean, true)
         };
         let want: Vec<Vec<f32>> = texts.iter().map(vector).collect();
         let mut first = None;
@@ -279,5 +301,54 @@ fn every_pair_of_choices_equals_the_reference_on_every_path() {
             let together = threads.enter(|team| forward(&*encoder, team, n, &texts));
             assert_eq!(bits(&together), got, "{isa}, panels kept, three threads");
         }
+    }
+}
+
+/// BERT's choices with its dimensions as constants and its operations alone, as a build would compile it.
+struct Bert(Spec);
+
+impl Types for Bert {
+    const TYPES: &'static [TensorType] = &[TensorType::Q8_0];
+}
+
+impl Model for Bert {
+    type NEmbd = Const<64>;
+    type NFf = Const<96>;
+    type NHead = Const<4>;
+    type NHeadKv = Const<2>;
+    type HeadDim = Const<32>;
+    type NAttn = Const<128>;
+    type Types = Bert;
+    const OPS: Ops = Ops {
+        rms_norm: false,
+        layer_norm: true,
+        qk_norm: false,
+        rope: false,
+        gated: false,
+        plain: true,
+        gelu_tanh: false,
+        gelu_erf: true,
+        silu: false,
+        add: false,
+        add_normed: false,
+        norm_of_sum: true,
+    };
+
+    fn spec(&self) -> &Spec {
+        &self.0
+    }
+}
+
+#[test]
+fn operations_that_are_cut_change_no_bit() {
+    let (model, _) = model(0, &KNOWN[0], TensorType::Q8_0);
+    assert_eq!(Ops::of(&model.spec), Bert::OPS);
+    let texts = texts(&model);
+    let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+    for (isa, generic) in model.encoders(&model.spec) {
+        let bert = select(isa, Bert(model.spec.clone()), model.weights(), model.rope());
+        let bert = bert.expect("an encoder");
+        let run = |encoder| bits(&forward(encoder, &Team::solo(), 64, &texts));
+        assert_eq!(run(&*bert), run(&*generic), "{isa}");
     }
 }

@@ -87,7 +87,7 @@ fn embeddinggemma_says_what_its_header_says() {
     assert_eq!((SPEC.layers.len(), SPEC.n_ctx), (24, 2048));
     assert_eq!(SPEC.layers[0].window, Window::Sliding(256));
     assert_eq!(SPEC.pooling, Pooling::Mean);
-    assert_eq!(SPEC.heads.len(), 2);
+    assert_eq!(SPEC.dense.len(), 2);
     assert_eq!((SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown), (2, 1, Some(3)));
 }
 
@@ -99,7 +99,7 @@ fn gemma3_says_what_its_header_says() {
     assert_eq!(NAME, "Gemma 3 270m");
     let _: Const<640> = Built.n_embd();
     let _: Const<1024> = Built.n_attn();
-    assert!(SPEC.causal && SPEC.heads.is_empty() && !SPEC.tokenizer.add_eos);
+    assert!(SPEC.causal && SPEC.dense.is_empty() && !SPEC.tokenizer.add_eos);
     assert_eq!((SPEC.layers[0].window, SPEC.n_ctx), (Window::Sliding(511), 8192));
     assert_eq!((SPEC.pooling, SPEC.score_scale), (Pooling::Mean, 1.0 / 16.0));
 }

@@ -67,7 +67,7 @@ impl Case {
         spec.layers = spec.layers[..layers].to_vec().into();
         spec.pooling = pooling;
         if !dense {
-            spec.heads = Vec::new().into();
+            spec.dense = Vec::new().into();
         }
         spec
     }
@@ -102,7 +102,7 @@ impl Case {
             let mut line = format!("{name}, {layers} layers:");
             for pooling in poolings {
                 let heads: &[bool] =
-                    if self.model.spec.heads.is_empty() { &[false] } else { &[false, true] };
+                    if self.model.spec.dense.is_empty() { &[false] } else { &[false, true] };
                 for dense in heads.iter().copied() {
                     let spec = self.spec(layers, *pooling, dense);
                     let steps = layers + usize::from(dense);

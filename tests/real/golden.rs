@@ -24,7 +24,7 @@ impl Golden {
     /// The vectors that a model of this spec must have, if they are known: those of the original EmbeddingGemma, after
     /// the dense heads or before them, or of Gemma 3 270M in float32.
     pub fn of(spec: &Spec) -> Option<Golden> {
-        let has_heads = !spec.heads.is_empty();
+        let has_heads = !spec.dense.is_empty();
         match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.causal, has_heads) {
             (262_144, 768, 24, false, false) => {
                 Some(Golden::load("embeddings_without_dense.npy", 768))

@@ -42,7 +42,7 @@ fn open(options: OpenOptions) -> Embedder {
 /// Whether the cosines are as high as this file's weights allow, which was measured with float32 activations.
 fn expected(ours: Cosines) -> bool {
     let at_least = |lowest, mean| ours.0 >= lowest && ours.1 >= mean;
-    match (SPEC.layers[0].block.up.weight.kind, SPEC.causal, SPEC.heads.is_empty()) {
+    match (SPEC.layers[0].block.up.weight.kind, SPEC.causal, SPEC.dense.is_empty()) {
         // Both sides have the same weights.
         (_, true, _) => at_least(0.9999, 0.99999),
         (TensorType::Q8_0, _, true) => at_least(0.99975, 0.99990),
@@ -123,7 +123,7 @@ fn the_launch_posts_similarities() {
         assert!(matches!(found, Err(Error::NoPrompts { .. })), "{found:?}");
         return say("NOT TESTED: the launch post is about EmbeddingGemma");
     }
-    if SPEC.heads.is_empty() {
+    if SPEC.dense.is_empty() {
         return say("NOT TESTED: similarities are known only for vectors after the dense heads");
     }
     let embedder = open(Embedder::options());

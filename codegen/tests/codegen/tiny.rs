@@ -35,7 +35,7 @@ fn every_variant_is_a_model() {
             assert_eq!(spec.variant, variant.words());
             assert!(spec.matrices().all(|matrix| matrix.kind == weights));
             assert_eq!(spec.embedding.tokens.kind, weights);
-            assert_eq!(spec.heads.len(), variant.dense_names().len());
+            assert_eq!(spec.dense.len(), variant.dense_names().len());
             assert_eq!(spec.causal, variant == Variant::LanguageModel);
             assert_eq!(spec.tokenizer.add_eos, !spec.causal);
             let sliding = Window::Sliding(if spec.causal { 15 } else { 8 });

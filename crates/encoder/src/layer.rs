@@ -6,17 +6,20 @@ use crate::inputs::{Want, take};
 use crate::kernels::activation::{GeluErf, GeluTanh, Silu, activate};
 use crate::kernels::attention::{Heads, KeysValues, QUERIES, Window as Visible, attention};
 use crate::kernels::columns::ColumnsMut;
-use crate::kernels::matmul::{GROUP, matmul, matmul_gated};
+use crate::kernels::matmul::{matmul, matmul_gated};
 use crate::kernels::residual::{add, scale};
 use crate::kernels::rope::rope as rotate;
 use crate::model::Model;
 use crate::norm::NormView;
-use crate::rows::{AllRows, TextRows};
+use crate::parts::{parts_of, parts_of_texts, shares};
+use crate::rows::AllRows;
 use crate::weights::Located;
 use monomorph_simd::{Isa, PANEL};
 use monomorph_spec::{Activation, Block, Join, Layer, Linear, Norm, Qkv, Window};
-use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is wrong where a description asks for an operation that was not compiled.
+const LACKING: &str = "an operation that the Ops of the model lack";
 
 /// `with_activation!(Model, activation, |A| body)` runs the body with the type `A` set to the activation function. It
 /// is compiled only for the functions that the model uses.
@@ -52,7 +55,8 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         self.take_stream(&block.ffn_norm, self.want(&[block.gate.unwrap_or(block.up), block.up]));
         match &block.gate {
             Some(gate) if const { M::OPS.gated } => self.gate_and_up(gate, block),
-            _ => self.up(&block.up),
+            None if const { M::OPS.plain } => self.up(&block.up),
+            _ => unreachable!("{LACKING}"),
         }
         self.take_hidden(block, self.want(&[block.down]));
         self.project_branch(self.model.n_ff(), &block.down);
@@ -149,13 +153,15 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
                                     Some(norms) if const { M::OPS.qk_norm } => {
                                         norms[which].in_place::<I, M, _>(isa, d, head);
                                     }
-                                    _ => {}
+                                    Some(_) => unreachable!("{LACKING}"),
+                                    None => {}
                                 }
                                 match angles {
                                     Some((cos, sin)) if const { M::OPS.rope } => {
                                         rotate(isa, d, head, cos, sin, factor);
                                     }
-                                    _ => scale(isa, d, head, factor),
+                                    Some(_) => unreachable!("{LACKING}"),
+                                    None => scale(isa, d, head, factor),
                                 }
                             }
                         }
@@ -259,7 +265,8 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
                                 add(isa, n, x, branch);
                                 norm.in_place::<I, M, _>(isa, n, x);
                             }
-                            _ => add(isa, n, x, branch),
+                            (Join::Add, _) if const { M::OPS.add } => add(isa, n, x, branch),
+                            _ => unreachable!("{LACKING}"),
                         }
                     }
                 },
@@ -321,15 +328,6 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 }
 
-/// Sizes of the parts of a product of `n` panels: first a long part for each thread, since weights stream fastest in
-/// long runs, then short parts for the threads that finish first.
-pub(crate) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + Send {
-    let fair = n.div_ceil(threads);
-    let long = if threads == 1 { n } else { (fair - 1) / GROUP * GROUP };
-    let short = (n - threads * long).div_ceil(threads).clamp(1, GROUP);
-    std::iter::repeat_n(long, if long > 0 { threads } else { 0 }).chain(std::iter::repeat(short))
-}
-
 /// The keys that a token sees in a layer with this window.
 fn visible(window: Window, causal: bool) -> Visible {
     let before = match window {
@@ -339,75 +337,10 @@ fn visible(window: Window, causal: bool) -> Visible {
     Visible { before, after: if causal { 0 } else { before } }
 }
 
-/// Splits `all` rows into parts of `size` rows; the last may be smaller.
-fn parts_of(all: usize, size: usize) -> impl Iterator<Item = usize> + Send {
-    (0..all).step_by(size).map(move |first| size.min(all - first))
-}
-
 /// Parts of an operation for each thread of the team. With two, others can take over a part from a thread that is late.
 const PARTS_PER_THREAD: usize = 2;
-
-/// Some neighbouring tokens of one text.
-#[derive(Clone, Copy)]
-struct TextPart {
-    text: TextRows,
-    /// The part's first token, counted from the start of the text.
-    first: usize,
-    len: usize,
-}
-
-/// Splits the rows of each text that lie in `range` into parts of `size` tokens.
-fn parts_of_texts(
-    texts: &[TextRows],
-    range: Range<usize>,
-    size: usize,
-) -> impl Iterator<Item = TextPart> + Clone + Send + '_ {
-    texts.iter().flat_map(move |text| {
-        let begin = range.start.saturating_sub(text.start);
-        let end = range.end.saturating_sub(text.start).min(text.len);
-        (begin..end).step_by(size).map(move |first| TextPart {
-            text: *text,
-            first,
-            len: size.min(end - first),
-        })
-    })
-}
 
 pub(crate) fn lock<T>(scratch: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic can damage only scratch data, which every user writes before reading.
     scratch.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_enough_for_all_panels() {
-        for n in 1..200 {
-            for threads in 1..9 {
-                let sizes: Vec<usize> = shares(n, threads).take(n + threads).collect();
-                assert!(sizes.iter().all(|size| *size > 0), "{n} over {threads}: {sizes:?}");
-                assert!(sizes.iter().sum::<usize>() >= n, "{n} over {threads}: {sizes:?}");
-                assert!(sizes[0] <= n.div_ceil(threads), "{n} over {threads}: {sizes:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_parts_of_ranges_are_all_tokens_of_all_texts() {
-        let texts = [(0, 5), (5, 1), (6, 14)].map(|(start, len)| TextRows { start, len });
-        for cut in 1..=20 {
-            for size in 1..=6 {
-                let ranges = [0..cut, cut..20];
-                let parts = ranges.map(|range| parts_of_texts(&texts, range, size));
-                let rows = parts.into_iter().flatten().flat_map(|part| {
-                    assert!(part.len <= size && part.first + part.len <= part.text.len);
-                    let start = part.text.start + part.first;
-                    start..start + part.len
-                });
-                assert!(rows.eq(0..20), "cut at {cut}, parts of {size}");
-            }
-        }
-    }
 }

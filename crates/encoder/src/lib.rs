@@ -17,6 +17,7 @@ pub mod kernels;
 mod layer;
 pub mod model;
 mod norm;
+mod parts;
 mod pooling;
 mod rope;
 mod rows;
@@ -135,7 +136,7 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         let Step { all, rows, scratch, pooled } = workspace.step(0);
         let mut pass = self.pass(team, scratch, all, rows);
         pass.pool(&self.tensors.output_norm, &mut pooled[0]);
-        pass.dense_heads(&self.tensors.heads, pooled, out);
+        pass.dense_heads(&self.tensors.dense, pooled, out);
         Ok(())
     }
 

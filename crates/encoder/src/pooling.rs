@@ -6,9 +6,10 @@ use crate::inputs::Want;
 use crate::kernels::columns::ColumnsMut;
 use crate::kernels::matmul::matmul;
 use crate::kernels::{lanes, lanes_mut};
-use crate::layer::{lock, shares};
+use crate::layer::lock;
 use crate::model::Model;
 use crate::norm::NormView;
+use crate::parts::shares;
 use crate::weights::Located;
 use monomorph_quant::AnyType;
 use monomorph_simd::{Isa, PANEL};
@@ -67,7 +68,10 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             let [from, to] = &mut *pooled;
             for mut inputs in self.rows.inputs.parts(k, want, std::iter::once(m)) {
                 let rows = from.chunks_exact(k).take(m).enumerate();
-                rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row));
+                isa.vectorize(
+                    #[inline(always)]
+                    || rows.for_each(|(r, row)| inputs.set(isa, Dyn(k), r, row)),
+                );
             }
             let n = head.weight.rows;
             let rows = self.rows.inputs.for_product(m, k, want);

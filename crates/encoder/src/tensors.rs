@@ -12,7 +12,7 @@ pub struct Tensors {
     /// A block for each layer.
     pub blocks: Vec<Block<Located>>,
     pub output_norm: Option<Norm<Located>>,
-    pub heads: Vec<Linear<Located>>,
+    pub dense: Vec<Linear<Located>>,
     /// Whether all matrices of the layers are panels, so that no product repacks its weights.
     pub all_panels: bool,
     /// The input forms that the model's products need, taken together.
@@ -32,11 +32,11 @@ impl Tensors {
                 .layers
                 .iter()
                 .map(|layer| {
-                    layer.block.map_tensors(&mut |tensor: &Tensor| locate(&tensor.at(layer.base)))
+                    layer.block.map_tensors(&mut |tensor: &Tensor| locate(&tensor.at(layer.start)))
                 })
                 .collect(),
             output_norm: spec.output_norm.map_tensors(&mut locate),
-            heads: spec.heads.iter().map(|head| head.map_tensors(&mut locate)).collect(),
+            dense: spec.dense.iter().map(|head| head.map_tensors(&mut locate)).collect(),
             all_panels: matrices()
                 .all(|tensor| weights.matrix(Linear::plain(weights.locate(&tensor))).is_panels()),
             want: wanted_anywhere(spec),

@@ -77,7 +77,7 @@ struct Plan {
 impl Plan {
     fn new(spec: &Spec, rows: usize, texts: usize) -> Plan {
         let (n_attn, n_kv) = (spec.n_attn(), spec.n_kv());
-        let widest = spec.heads.iter().map(|head| head.weight.rows).fold(spec.n_embd, usize::max);
+        let widest = spec.dense.iter().map(|head| head.weight.rows).fold(spec.n_embd, usize::max);
         let k = spec.n_embd.max(spec.n_ff).max(n_attn);
         Plan {
             rows,
@@ -136,7 +136,7 @@ impl Workspace {
         for thread in &mut self.scratch {
             let own = thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
             grow(&mut own.heads, QUERIES * spec.n_attn());
-            grow(&mut own.row, spec.n_embd.max(spec.n_ff));
+            grow(&mut own.row, spec.n_embd);
         }
     }
 

@@ -32,8 +32,9 @@ fn compare(path: &str, here: &Node, build: &Node, out: &mut Vec<String>) {
     match (here, build) {
         (Node::Tensor(_), Node::Tensor(_)) => {}
         (Node::Struct(_, a), Node::Struct(_, b)) => {
-            // A layer's base shows in the offsets of its tensors.
-            for ((field, a), (_, b)) in a.iter().zip(b).filter(|((field, _), _)| *field != "base") {
+            // Where a layer starts shows in the offsets of its tensors.
+            for ((field, a), (_, b)) in a.iter().zip(b).filter(|((field, _), _)| *field != "start")
+            {
                 compare(&format!("{path}.{field}"), a, b, out);
             }
         }

@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 
 use crate::arch::{Arch, LayerRule};
-use crate::judge::Sizes;
 use crate::keys::{Keys, MAX_WIDTH};
 use crate::options::DEFAULT_WINDOW;
+use crate::place::Sizes;
 use crate::{BuildOptions, Linear, Pooling, Rope, Tensor, Window};
 use monomorph_gguf::{Error, Value, ValueType, printable};
 
@@ -105,7 +105,7 @@ pub(crate) struct ContextLength {
 
 fn trained_context(keys: &Keys<'_, '_>) -> Result<usize, Error> {
     match keys.size("context_length", MAX_CONTEXT)? {
-        1 => Err(keys.error("context_length", 1, "room for <bos> and <eos>")),
+        1 => Err(keys.error("context_length", 1, "at least 2")),
         trained => Ok(trained),
     }
 }
@@ -119,6 +119,10 @@ pub(crate) fn context_length(
 ) -> Result<ContextLength, Error> {
     let trained = trained_context(keys)?;
     let n_ctx = options.n_ctx.unwrap_or(DEFAULT_WINDOW.min(trained));
+    if n_ctx < 2 {
+        let reason = format!("a window of {n_ctx} tokens (MONOMORPH_CONTEXT); expected at least 2");
+        return Err(Error::Unsupported { reason });
+    }
     if n_ctx > trained {
         let expected = format!("at least the {n_ctx} of the window chosen for the build");
         return Err(keys.error("context_length", trained, expected));
@@ -174,20 +178,32 @@ fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
     Ok(factor)
 }
 
-/// Each layer's window and RoPE table.
-pub(crate) fn layers(
-    keys: &Keys<'_, '_>,
-    arch: &Arch,
-    n_layer: usize,
-) -> Result<Vec<(Window, Option<u8>)>, Error> {
+/// The windows and RoPE tables of a model's layers.
+pub(crate) struct Layers {
+    /// Layers in general.
+    most: (Window, Option<u8>),
+    /// Every so many layers, one sees the whole text and has the second table.
+    full_every: Option<usize>,
+}
+
+impl Layers {
+    /// Those of layer `i`.
+    pub fn of(&self, i: usize) -> (Window, Option<u8>) {
+        let is_full = |period: usize| i.saturating_add(1).is_multiple_of(period);
+        if self.full_every.is_some_and(is_full) { (Window::Full, Some(1)) } else { self.most }
+    }
+}
+
+/// Reads the windows of the layers.
+pub(crate) fn layers(keys: &Keys<'_, '_>, arch: &Arch, n_layer: usize) -> Result<Layers, Error> {
     match arch.layers {
-        LayerRule::Alike(rope) => Ok(vec![(Window::Full, rope); n_layer]),
+        LayerRule::Alike(rope) => Ok(Layers { most: (Window::Full, rope), full_every: None }),
         LayerRule::FullEvery(period) => {
-            let is_full = |layer: usize| layer.saturating_add(1).is_multiple_of(period);
-            check_pattern(keys, period, &mut (0..n_layer).map(is_full))?;
-            let sliding = (sliding_window(keys, arch.causal)?, Some(0));
-            let full = (Window::Full, Some(1));
-            Ok((0..n_layer).map(|i| if is_full(i) { full } else { sliding }).collect())
+            let most = (sliding_window(keys, arch.causal)?, Some(0));
+            let layers = Layers { most, full_every: Some(period) };
+            let mut full = (0..n_layer).map(|i| layers.of(i).0 == Window::Full);
+            check_pattern(keys, period, &mut full)?;
+            Ok(layers)
         }
     }
 }
@@ -223,12 +239,12 @@ fn check_pattern(
 }
 
 /// Compares the widths of the dense heads, which files may state, with the tensors.
-pub(crate) fn check_heads(
+pub(crate) fn check_dense(
     keys: &Keys<'_, '_>,
     arch: &Arch,
-    heads: &[Linear<Tensor>],
+    dense: &[Linear<Tensor>],
 ) -> Result<(), Error> {
-    for (names, head) in arch.head_keys.iter().zip(heads) {
+    for (names, head) in arch.dense_keys.iter().zip(dense) {
         for (key, expected) in names.iter().zip([head.weight.cols, head.weight.rows]) {
             let found = keys.optional::<usize>(key)?.unwrap_or(expected);
             if found != expected {

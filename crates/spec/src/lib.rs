@@ -2,7 +2,7 @@
 //!
 //! Everything that later code takes for granted is checked here, once: shapes, types, the vocabulary's size, and that
 //! hyper-parameters agree with the tensors. [`Spec`] is the description, [`block`] defines what its layers are made of,
-//! [`arch`] lists the architectures as data, and [`judge`] turns a header into a spec. Sizes count values unless they
+//! [`arch`] lists the architectures as data, and [`place`] turns a header into a spec. Sizes count values unless they
 //! say bytes.
 //!
 //! This crate must never panic on a file's content, nor allocate more than a small multiple of the header's size.
@@ -15,11 +15,12 @@ mod differences;
 pub mod fields;
 pub mod fingerprint;
 mod hyper;
-pub mod judge;
+mod judge;
 mod keys;
 mod license;
 mod ops;
 mod options;
+pub mod place;
 mod prompts;
 mod split;
 mod tensor;
@@ -94,7 +95,7 @@ described! {
         /// How a text's tokens become one vector.
         pub pooling: Pooling,
         /// The dense heads after pooling, in the order in which they apply.
-        pub heads: Cow<'static, [Linear<Tensor>]>,
+        pub dense: Cow<'static, [Linear<Tensor>]>,
         /// The tokenizer's flags and special pieces.
         pub tokenizer: TokenizerSpec,
         /// The prompts that the model was trained with.
@@ -106,7 +107,7 @@ described! {
     /// A layer: its block, which layers whose tensors are laid out alike can share, and what sets it apart from them.
     pub struct Layer {
         /// Where the offsets of the block's tensors count from, in bytes from the start of the file.
-        pub base: u64,
+        pub start: u64,
         /// Which positions attention sees.
         pub window: Window,
         /// The index of its RoPE table in [`Spec::ropes`]; `None` if the layer applies no RoPE.
@@ -185,7 +186,7 @@ impl Spec {
         });
         let mut behind = Vec::new();
         self.output_norm.map_tensors(&mut |tensor: &Tensor| behind.push(*tensor));
-        for head in self.heads.iter() {
+        for head in self.dense.iter() {
             head.map_tensors(&mut |tensor: &Tensor| behind.push(*tensor));
         }
         let mut embeddings = Vec::new();
@@ -196,7 +197,7 @@ impl Spec {
     /// All matrices that rows are multiplied by: those of the layers, then those of the dense heads.
     pub fn matrices(&self) -> impl Iterator<Item = Tensor> + Clone + '_ {
         let layers = self.layers.iter().flat_map(Layer::matrices);
-        layers.chain(self.heads.iter().map(|head| head.weight))
+        layers.chain(self.dense.iter().map(|head| head.weight))
     }
 
     /// Number of layers.
@@ -217,30 +218,30 @@ impl Spec {
 
 /// A layer, as generated code writes it.
 pub const fn layer(
-    base: u64,
+    start: u64,
     window: Window,
     rope: Option<u8>,
     block: &'static Block<Tensor>,
 ) -> Layer {
-    Layer { base, window, rope, block: Cow::Borrowed(block) }
+    Layer { start, window, rope, block: Cow::Borrowed(block) }
 }
 
 impl Layer {
-    /// A layer whose base is the lowest offset among its tensors. The offsets in `block` count from the start of the
+    /// A layer whose start is the lowest offset among its tensors. The offsets in `block` count from the start of the
     /// file.
     fn new(block: &Block<Tensor>, window: Window, rope: Option<u8>) -> Layer {
-        let mut base = u64::MAX;
-        block.map_tensors(&mut |tensor: &Tensor| base = base.min(tensor.offset));
+        let mut start = u64::MAX;
+        block.map_tensors(&mut |tensor: &Tensor| start = start.min(tensor.offset));
         let relative =
-            |tensor: &Tensor| Tensor { offset: tensor.offset.saturating_sub(base), ..*tensor };
+            |tensor: &Tensor| Tensor { offset: tensor.offset.saturating_sub(start), ..*tensor };
         let block = Cow::Owned(block.map_tensors(&mut { relative }));
-        Layer { base, window, rope, block }
+        Layer { start, window, rope, block }
     }
 
     /// The tensors with their places in the file, in the order in which [`Block`] declares them.
     pub fn tensors(&self) -> Vec<Tensor> {
         let mut tensors = Vec::new();
-        self.block.map_tensors(&mut |tensor: &Tensor| tensors.push(tensor.at(self.base)));
+        self.block.map_tensors(&mut |tensor: &Tensor| tensors.push(tensor.at(self.start)));
         tensors
     }
 

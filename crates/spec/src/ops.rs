@@ -1,7 +1,7 @@
 //! Which operations a model's forward pass consists of, so that all others can be left out.
 
 use crate::Spec;
-use crate::block::{Activation, Join, NormKind, Qkv};
+use crate::block::{Activation, Join, NormKind};
 use crate::fields::described;
 
 described! {
@@ -13,8 +13,6 @@ described! {
         pub rms_norm: bool,
         /// LayerNorm.
         pub layer_norm: bool,
-        /// Queries, keys and values from one matrix.
-        pub fused_qkv: bool,
         /// Norms of queries and keys.
         pub qk_norm: bool,
         /// RoPE.
@@ -43,7 +41,6 @@ impl Ops {
     pub const ALL: Ops = Ops {
         rms_norm: true,
         layer_norm: true,
-        fused_qkv: true,
         qk_norm: true,
         rope: true,
         gated: true,
@@ -64,7 +61,6 @@ impl Ops {
         Ops {
             rms_norm: matches!(spec.norm, NormKind::Rms(_)),
             layer_norm: matches!(spec.norm, NormKind::Layer(_)),
-            fused_qkv: blocks().any(|block| matches!(block.qkv, Qkv::Fused(_))),
             qk_norm: blocks().any(|block| block.qk_norm.is_some()),
             rope: spec.layers.iter().any(|layer| layer.rope.is_some()),
             gated: blocks().any(|block| block.gate.is_some()),

@@ -15,7 +15,7 @@ pub struct Tensor {
     pub rows: usize,
     /// Columns: inputs of a matrix (k), the file's first dimension.
     pub cols: usize,
-    /// Where its data begins, in bytes from the file's start, or from the layer's [`base`](crate::Layer::base).
+    /// Where its data begins, in bytes from the file's start, or from the layer's [`start`](crate::Layer::start).
     pub offset: u64,
     /// Length of its data in bytes.
     pub n_bytes: u64,
@@ -72,9 +72,9 @@ impl Tensor {
         Tensor { name, role, kind, rows, cols, offset, n_bytes: blocks * kind.block_bytes() as u64 }
     }
 
-    /// This tensor with its offset increased by `base`.
-    pub const fn at(mut self, base: u64) -> Tensor {
-        self.offset += base;
+    /// This tensor with its offset increased by `start`.
+    pub const fn at(mut self, start: u64) -> Tensor {
+        self.offset += start;
         self
     }
 }

@@ -2,8 +2,8 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use crate::judge::Wanted;
 use crate::keys::{MAX_WIDTH, WIDTH_MULTIPLE};
+use crate::place::Wanted;
 use crate::{Role, Tensor};
 use monomorph_gguf::{Error, Header, TensorInfo, TensorType};
 

@@ -1,5 +1,6 @@
 //! The tokenizer's flags and special pieces.
 
+use crate::arch::Arch;
 use crate::fields::described;
 use monomorph_gguf::{Error, Metadata, printable};
 
@@ -26,12 +27,12 @@ described! {
 pub(crate) fn judge(
     metadata: &Metadata<'_>,
     n_vocab: usize,
-    expected: &str,
+    arch: &Arch,
 ) -> Result<TokenizerSpec, Error> {
     let model = metadata.str("tokenizer.ggml.model")?;
-    if model != expected {
+    if model != arch.tokenizer {
         let found = format!("\"{}\"", printable(model));
-        let expected = format!("\"{expected}\", the tokenizer of this architecture");
+        let expected = format!("\"{}\", the tokenizer of this architecture", arch.tokenizer);
         return Err(Error::key("tokenizer.ggml.model", found, expected));
     }
     let id = |name: &str| {
@@ -58,7 +59,8 @@ pub(crate) fn judge(
         unknown: id("unknown")?.ok(),
         add_bos,
         add_eos,
-        // Gemma's tokenizers put no space before the text; files that omit the key mean the same.
-        add_space_prefix: metadata.optional("tokenizer.ggml.add_space_prefix")?.unwrap_or(false),
+        add_space_prefix: metadata
+            .optional("tokenizer.ggml.add_space_prefix")?
+            .unwrap_or(arch.space_prefix),
     })
 }

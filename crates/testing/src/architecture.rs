@@ -6,7 +6,7 @@ use crate::tiny::{encode, random_row, set_tokenizer, vocabulary};
 use monomorph_gguf::TensorType;
 use monomorph_gguf::writer::Writer;
 use monomorph_spec::arch::{Arch, LayerRule, NormRule};
-use monomorph_spec::judge::{Sizes, Wanted, place};
+use monomorph_spec::place::{Sizes, Wanted, place};
 use monomorph_spec::{Role, Tensor};
 
 /// Width of sliding windows.

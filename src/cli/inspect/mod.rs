@@ -49,7 +49,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         }
     };
     output::print(answer.as_bytes())?;
-    notes.iter().for_each(|note| message::warning(note));
+    notes.iter().for_each(message::warning);
     Ok(())
 }
 

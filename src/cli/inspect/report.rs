@@ -198,8 +198,8 @@ fn attention_radius(spec: &Spec) -> Option<usize> {
 }
 
 fn dense_widths(spec: &Spec) -> Vec<usize> {
-    let first = spec.heads.first().map(|head| head.weight.cols);
-    first.into_iter().chain(spec.heads.iter().map(|head| head.weight.rows)).collect()
+    let first = spec.dense.first().map(|head| head.weight.cols);
+    first.into_iter().chain(spec.dense.iter().map(|head| head.weight.rows)).collect()
 }
 
 fn to_json(value: &Value<'_>) -> serde_json::Value {

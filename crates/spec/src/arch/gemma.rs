@@ -7,10 +7,8 @@ use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::prompts::Prompt;
 
-pub(super) const ALL: &[Arch] = &[WITH_DENSE, WITHOUT_DENSE, OLLAMA, LANGUAGE_MODEL];
-
 /// EmbeddingGemma with its dense heads: the vectors that it was trained for.
-const WITH_DENSE: Arch = Arch {
+pub(super) const WITH_DENSE: Arch = Arch {
     name: "gemma-embedding",
     variant: "with dense heads",
     marks: &["dense_2.weight", "dense_3.weight"],
@@ -49,22 +47,23 @@ const WITH_DENSE: Arch = Arch {
     share_scaled_layers: None,
     optional_keys: &[],
     output_norm: Some(Norm::plain("output_norm.weight")),
-    heads: &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
-    head_keys: HEAD_KEYS,
+    dense: &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
+    dense_keys: DENSE_KEYS,
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
     tokenizer: "llama",
+    space_prefix: false,
     prompts: PROMPTS,
     terms: Some("gemma"),
     notes: &[],
 };
 
 /// EmbeddingGemma without its dense heads: another vector space of the same width.
-const WITHOUT_DENSE: Arch = Arch {
+pub(super) const WITHOUT_DENSE: Arch = Arch {
     variant: "without dense heads",
     marks: &[],
-    heads: &[],
-    head_keys: &[],
+    dense: &[],
+    dense_keys: &[],
     notes: &[
         "this file lacks the model's dense heads (dense_2, dense_3): its vectors lie in another space than the \
          original model's and cannot be compared with them; use a file with 316 tensors to get the right ones",
@@ -73,18 +72,18 @@ const WITHOUT_DENSE: Arch = Arch {
 };
 
 /// EmbeddingGemma as Ollama distributes it, with other names for the architecture and some tensors.
-const OLLAMA: Arch = Arch {
+pub(super) const OLLAMA: Arch = Arch {
     name: "gemma3",
     variant: "with dense heads, in Ollama's names",
     marks: &["dense.0.weight", "dense.1.weight"],
     output_norm: Some(Norm::plain("norm.weight")),
-    heads: &[Linear::plain("dense.0.weight"), Linear::plain("dense.1.weight")],
+    dense: &[Linear::plain("dense.0.weight"), Linear::plain("dense.1.weight")],
     ..WITH_DENSE
 };
 
 /// Gemma 3 itself, which was not trained to embed. Its files do not say how to pool; sentence-transformers also takes
 /// the mean for such a model.
-const LANGUAGE_MODEL: Arch = Arch {
+pub(super) const LANGUAGE_MODEL: Arch = Arch {
     name: "gemma3",
     variant: "a causal language model",
     marks: &[],
@@ -92,8 +91,8 @@ const LANGUAGE_MODEL: Arch = Arch {
     // The largest Gemma 3, 27B, was trained with this scale. No key states it; other readers also recognise the model
     // by its number of layers.
     share_scaled_layers: Some(62),
-    heads: &[],
-    head_keys: &[],
+    dense: &[],
+    dense_keys: &[],
     pooling_reason: None,
     prompts: &[],
     notes: &[
@@ -103,7 +102,7 @@ const LANGUAGE_MODEL: Arch = Arch {
     ..WITH_DENSE
 };
 
-const HEAD_KEYS: &[[&str; 2]] =
+const DENSE_KEYS: &[[&str; 2]] =
     &[["dense_2_feat_in", "dense_2_feat_out"], ["dense_3_feat_in", "dense_3_feat_out"]];
 
 /// The prompts of EmbeddingGemma's model card, with its other names for them.

@@ -1,6 +1,6 @@
 //! The architectures that can be run, as data: what the files of each hold, by name, and how the model computes.
 //!
-//! Invariant: this folder holds only constants. The code that reads them is in [`judge`](crate::judge), once for all
+//! Invariant: this folder holds only constants. The code that reads them is in `judge`, once for all
 //! architectures.
 
 mod gemma;
@@ -11,7 +11,8 @@ use crate::prompts::Prompt;
 
 /// All architectures and their variants. Of several with the same name, the first whose [`marks`](Arch::marks) match a
 /// file applies to it.
-pub const ALL: &[Arch] = gemma::ALL;
+pub const ALL: &[Arch] =
+    &[gemma::WITH_DENSE, gemma::WITHOUT_DENSE, gemma::OLLAMA, gemma::LANGUAGE_MODEL];
 
 /// A variant of an architecture's files.
 #[derive(Debug, Clone, Copy)]
@@ -47,15 +48,17 @@ pub struct Arch {
     pub output_norm: Option<Norm<&'static str>>,
     /// Dense heads after pooling, in the order in which they apply. The last one's outputs are the n_embd values of the
     /// vector; the file decides how many outputs the others have.
-    pub heads: &'static [Linear<&'static str>],
+    pub dense: &'static [Linear<&'static str>],
     /// For each head, the keys that state its numbers of inputs and outputs, which files may omit.
-    pub head_keys: &'static [[&'static str; 2]],
+    pub dense_keys: &'static [[&'static str; 2]],
     /// How tokens become one vector if neither the build nor the file says.
     pub pooling: Pooling,
     /// Why that is the default, for the build's warning; `None` if files are not expected to state the pooling.
     pub pooling_reason: Option<&'static str>,
     /// `tokenizer.ggml.model`.
     pub tokenizer: &'static str,
+    /// Whether a space is put before a text where the file does not say.
+    pub space_prefix: bool,
     /// The prompts that the model was trained with.
     pub prompts: &'static [Prompt],
     /// The terms that apply if the file states none.
@@ -101,4 +104,44 @@ pub enum LayerRule {
     /// Every `n`th layer sees the whole text and uses the second RoPE table. The others slide and use the first; the
     /// width of their window is `attention.sliding_window`.
     FullEvery(usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::Join;
+    use crate::fields::Parts;
+
+    /// What the types do not rule out.
+    #[test]
+    fn the_data_do_not_contradict_themselves() {
+        for arch in ALL {
+            let name = format!("{}, {}", arch.name, arch.variant);
+            let tables = match arch.layers {
+                LayerRule::Alike(None) => 0,
+                LayerRule::Alike(Some(table)) => usize::from(table) + 1,
+                LayerRule::FullEvery(_) => 2,
+            };
+            assert_eq!(arch.ropes.len(), tables, "{name}: RoPE tables");
+            assert!(arch.dense_keys.len() <= arch.dense.len(), "{name}: keys of dense heads");
+            let block = arch.block;
+            let joins = [block.attn_join, block.ffn_join].map(|join| match join {
+                Join::Add => None,
+                Join::AddNormed(norm) | Join::NormOfSum(norm) => Some(norm),
+            });
+            let norms = [block.attn_norm, block.ffn_norm, arch.output_norm, arch.embedding.norm];
+            let qk = block.qk_norm.map(|pair| pair.map(Some)).unwrap_or_default();
+            let mut norms = norms.into_iter().chain(joins).chain(qk).flatten();
+            let biased = norms.any(|norm| norm.bias.is_some());
+            assert!(arch.norm == NormRule::Layer || !biased, "{name}: only LayerNorm has biases");
+            let mut names = Vec::new();
+            block.map_tensors(&mut |name: &&'static str| names.push(*name));
+            let unique: std::collections::HashSet<_> = names.iter().collect();
+            assert_eq!(unique.len(), names.len(), "{name}: a tensor is named twice");
+            for (i, other) in ALL.iter().enumerate() {
+                let same = other.name == arch.name && other.variant == arch.variant;
+                assert!(!same || std::ptr::eq(&ALL[i], arch), "{name}: listed twice");
+            }
+        }
+    }
 }

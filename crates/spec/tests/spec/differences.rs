@@ -42,6 +42,14 @@ fn differences_are_named() {
     scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
     let scaled = judge(&scaled.to_bytes()).unwrap();
     assert_eq!(scaled.differences(&build), ["ropes[1].divisor: 8.0 here, 1.0 in the build"]);
+    let mut rotated =
+        tiny::writer(Options { variant: Variant::LanguageModel, ..Options::default() });
+    rotated.set("gemma3.rope.freq_base", 2e6);
+    let rotated = judge(&rotated.to_bytes()).unwrap();
+    assert_eq!(
+        rotated.differences(&build),
+        ["ropes[1].base: 2000000.0 here, 1000000.0 in the build"]
+    );
     let mut causal = build.clone();
     (causal.causal, causal.score_scale) = (false, 0.5);
     let found = build.differences(&causal);

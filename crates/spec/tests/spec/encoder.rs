@@ -59,7 +59,7 @@ fn the_tiny_model_is_what_it_says() {
     assert_eq!(layers, [sliding, sliding, sliding, sliding, sliding, full]);
     let down = spec.layers[2].block.down.weight;
     assert_eq!((down.rows, down.cols), (128, 160));
-    assert_eq!((spec.heads[0].weight.rows, spec.heads[0].weight.cols), (256, 128));
+    assert_eq!((spec.dense[0].weight.rows, spec.dense[0].weight.cols), (256, 128));
     let tokenizer = spec.tokenizer;
     assert_eq!((tokenizer.bos, tokenizer.eos, tokenizer.unknown), (2, 1, Some(3)));
     assert!(tokenizer.add_bos && tokenizer.add_eos && !tokenizer.add_space_prefix);

@@ -44,7 +44,7 @@ fn a_language_model_is_causal() {
     assert_eq!((spec.ropes[0].base, spec.ropes[1].base), (1e4, 1e6));
     assert_eq!((spec.ropes[0].divisor, spec.ropes[1].divisor), (1.0, 1.0));
     assert_eq!((spec.tokenizer.add_bos, spec.tokenizer.add_eos), (true, false));
-    assert!(spec.heads.is_empty() && spec.prompts.is_empty());
+    assert!(spec.dense.is_empty() && spec.prompts.is_empty());
 
     let ollama = tiny::tiny_with(Options { variant: Variant::Ollama, ..Options::default() });
     let ollama = judge(&ollama).unwrap();

@@ -58,7 +58,7 @@ fn every_published_shape_is_understood() {
             assert_eq!(tensor.kind, expected, "{variant} {name}");
         }
         let heads: Vec<(usize, usize)> =
-            spec.heads.iter().map(|head| (head.weight.rows, head.weight.cols)).collect();
+            spec.dense.iter().map(|head| (head.weight.rows, head.weight.cols)).collect();
         let dense = [(3072, 768), (768, 3072)];
         assert_eq!(heads, if file == Variant::WithoutDense { &dense[..0] } else { &dense[..] });
     }
