@@ -1,6 +1,6 @@
 //! Every kernel in the shapes of EmbeddingGemma-300M, with its dimensions compiled in and read at run time.
 //!
-//! `cargo bench --bench kernels` runs all of them, `cargo bench --bench kernels -- 'matmul.*m=12'` some.
+//! `cargo bench -p monomorph-benches` runs all of them, `cargo bench -p monomorph-benches -- 'matmul.*m=12'` some.
 //! benches/README.md explains the output and lists results.
 
 use criterion::measurement::WallTime;
