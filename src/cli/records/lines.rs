@@ -7,6 +7,9 @@ use crate::cli::failure::Failure;
 /// Limit of a line's length. A longer one is a mistake, such as a binary file, and is refused before it fills memory.
 const MAX_LINE_BYTES: usize = 256 << 20;
 
+/// Bytes that are read at a time.
+pub const BUFFER_BYTES: usize = 64 << 10;
+
 /// Why the next line or record could not be read.
 #[derive(Debug)]
 pub enum Fault {
@@ -32,7 +35,7 @@ pub struct Lines {
 
 impl Lines {
     pub fn new(reader: Box<dyn Read + Send>, name: String) -> Lines {
-        Lines { reader: BufReader::with_capacity(64 << 10, reader), name, line: 0, bytes: 0 }
+        Lines { reader: BufReader::with_capacity(BUFFER_BYTES, reader), name, line: 0, bytes: 0 }
     }
 
     /// The next line, without its line ending and, for the first, without a byte order mark.

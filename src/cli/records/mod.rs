@@ -11,7 +11,7 @@ mod table;
 mod texts;
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use monomorph::Prompt;
@@ -158,19 +158,18 @@ impl Records {
 
     /// A table in a format of text; UTF-16 is refused with a clear message before a format misreads it.
     fn of_text(
-        mut reader: Box<dyn Read + Send>,
+        reader: Box<dyn Read + Send>,
         name: String,
         format: TableFormat,
         wanted: Wanted,
         extent: Option<u64>,
     ) -> Result<Records, Failure> {
-        let mut start = Vec::new();
-        let read = reader.by_ref().take(2).read_to_end(&mut start);
-        read.map_err(|error| Failure::reading(&name, &error))?;
-        if let Some(hint) = lines::utf16_hint(&start) {
+        // As large as the buffer of the lines, which then takes all of it at once.
+        let mut reader = Box::new(BufReader::with_capacity(lines::BUFFER_BYTES, reader));
+        let start = reader.fill_buf().map_err(|error| Failure::reading(&name, &error))?;
+        if let Some(hint) = lines::utf16_hint(start) {
             return Err(Failure::Failed(format!("{name}: not UTF-8{hint}")));
         }
-        let reader = Box::new(Cursor::new(start).chain(reader));
         let rest = wanted.rest;
         let (format, columns): (Box<dyn TableReader>, Columns) = match format {
             TableFormat::Lines => {
