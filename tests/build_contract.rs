@@ -234,7 +234,7 @@ fn one_file_is_all_there_is() {
     // A separate target folder, because the binary that later tests run must not change.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one file");
     let model = copy_of_tiny("moved");
-    let build = ["build", "--bin", "monomorph", "--no-default-features"];
+    let build = ["build", "--bin", "monomorph", "--no-default-features", "--features", "cli"];
     let built = cargo(&build, &target, &model, &[(options::EMBED, "1")]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     fs::remove_file(&model).expect("the model can be removed");

@@ -61,7 +61,7 @@ enum Change {
 /// Files without data, one for each of the four variants, and the length that their data would have.
 static MODELS: LazyLock<[(Writer, u64); 4]> = LazyLock::new(|| {
     use Variant::{LanguageModel, Ollama, WithDense, WithoutDense};
-    [WithDense, WithoutDense, Ollama, LanguageModel].map(|shape| {
+    [WithDense, WithoutDense, Ollama, LanguageModel].map(|variant| {
         let mut file = tiny::writer(Options { variant, ..Options::default() });
         resize_vocabulary(&mut file, PIECES);
         let mut end = 0;
