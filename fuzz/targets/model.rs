@@ -10,7 +10,7 @@ use monomorph_codegen::Generated;
 use monomorph_fuzz::judge;
 use monomorph_gguf::Header;
 use monomorph_gguf::writer::{Tensor, Value, Writer};
-use monomorph_spec::{Spec};
+use monomorph_spec::Spec;
 use monomorph_testing::counting_allocator::Counting;
 use monomorph_testing::tiny::{self, Options, Variant};
 
