@@ -21,7 +21,7 @@ LENGTHS = [12, 56, 222, 1664]
 # A sample belongs to the first share that any of the source files it was inlined through names.
 SHARES = [
     ("attention", r"kernels/(attention|softmax)\.rs"),
-    ("GeGLU", r"kernels/geglu\.rs"),
+    ("GeGLU", r"kernels/activation\.rs"),
     ("repacking", r"/quant/src/(?!panel\.rs)|kernels/matrix\.rs"),
     ("products", r"kernels/(matmul|group|tile)\.rs"),
     ("norms, RoPE, quantising", r"kernels/(rms_norm|quantize|rope)\.rs|/encoder/"),

@@ -39,7 +39,7 @@ pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOption
         None | Some("") => None,
         Some(text) => match text.parse::<usize>() {
             Ok(n_ctx) if n_ctx >= 2 => Some(n_ctx),
-            _ => return Err(refuse(CONTEXT, text, "a number of tokens from 2")),
+            _ => return Err(refuse(CONTEXT, text, "a number of at least 2")),
         },
     };
     Ok(BuildOptions { pooling, n_ctx })
@@ -89,9 +89,9 @@ mod tests {
         for (pooling, context, want) in [
             (Some("Mean"), None, "MONOMORPH_POOLING is \"Mean\"; expected mean, cls or last"),
             (Some("a\nb"), None, "MONOMORPH_POOLING is \"a b\"; expected mean, cls or last"),
-            (None, Some("1"), "MONOMORPH_CONTEXT is \"1\"; expected a number of tokens from 2"),
-            (None, Some("8k"), "MONOMORPH_CONTEXT is \"8k\"; expected a number of tokens from 2"),
-            (None, Some("-1"), "MONOMORPH_CONTEXT is \"-1\"; expected a number of tokens from 2"),
+            (None, Some("1"), "MONOMORPH_CONTEXT is \"1\"; expected a number of at least 2"),
+            (None, Some("8k"), "MONOMORPH_CONTEXT is \"8k\"; expected a number of at least 2"),
+            (None, Some("-1"), "MONOMORPH_CONTEXT is \"-1\"; expected a number of at least 2"),
         ] {
             assert_eq!(parse(pooling, context).unwrap_err().to_string(), want);
         }

@@ -53,7 +53,7 @@ pub fn path(given: Option<&Path>) -> Option<PathBuf> {
 pub fn note_default_model() {
     if built::IS_DEFAULT_MODEL {
         message::note(
-            "this binary was built without a model; the vectors of the tiny built-in one mean nothing. \
+            "this binary was built without MODEL_GGUF; the vectors of its tiny test model mean nothing. \
              To build with a real model: MODEL_GGUF=embeddinggemma-300m-Q8_0.gguf cargo build --release",
         );
     }

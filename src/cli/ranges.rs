@@ -14,9 +14,9 @@ use super::records::{Row, TableArgs};
 /// Find the range of each dimension over a sample of texts, which --precision int8 and uint8 need
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The file is a NumPy array of float32, shape (2, dimensions): the minimums, then the maximums, as taken by the ranges of
-sentence-transformers' quantize_embeddings. Use the same options as for the vectors. The sample is the table's first
-records: if they are sorted, shuffle them first. A few thousand texts are enough.
+The file is a NumPy array of float32, shape (2, dimensions): the minimums, then the maximums, as the argument `ranges`
+of sentence-transformers' quantize_embeddings takes them. Use the same options as for the vectors. The sample is the
+table's first records: if they are sorted, shuffle them first. A few thousand texts are enough.
 
 Example:
   monomorph ranges --prompt document --input notes.jsonl --output ranges.npy

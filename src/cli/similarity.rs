@@ -52,7 +52,7 @@ struct Scores<'a> {
 pub fn run(args: SimilarityArgs) -> Result<(), Failure> {
     if args.query.is_none() && args.texts.len() < 2 {
         return Err(Failure::Usage(
-            "similarity needs at least two texts, or --query and one".into(),
+            "similarity needs at least two texts, or one with --query".into(),
         ));
     }
     let (embedder, options) = args.embedding.open(|options| options)?;

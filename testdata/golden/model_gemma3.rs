@@ -55,10 +55,10 @@ pub static SPEC: Spec = Spec {
     notes: Cow::Borrowed(
         &[
             Cow::Borrowed(
-                "this is a language model, which was not trained to embed; its vectors are the mean of its last layer's states. MONOMORPH_POOLING=mean or last chooses",
+                "this is a language model, which was not trained to embed; its vectors are the mean of its last layer's states; build with MONOMORPH_POOLING=mean or MONOMORPH_POOLING=last to choose",
             ),
             Cow::Borrowed(
-                "texts are cut to 8192 tokens, of the 32768 that the model was trained for; MONOMORPH_CONTEXT=32768 builds for all",
+                "texts are cut to 8192 tokens, of the 32768 that the model was trained for; build with MONOMORPH_CONTEXT=N for longer texts",
             ),
         ],
     ),

@@ -124,7 +124,7 @@ pub(crate) fn context_length(
         return Err(Error::Unsupported { reason });
     }
     if n_ctx > trained {
-        let expected = format!("at least the {n_ctx} of the window chosen for the build");
+        let expected = format!("at least the {n_ctx} tokens that MONOMORPH_CONTEXT asks for");
         return Err(keys.error("context_length", trained, expected));
     }
     if !arch.ropes.is_empty() && n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
@@ -234,7 +234,7 @@ fn check_pattern(
         }
         _ => found.integer() == Some(period as i128),
     };
-    let expected = format!("{period}: every {period}th layer full");
+    let expected = format!("{period} (every {period}th layer attends to the whole text)");
     if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
 }
 
@@ -285,7 +285,7 @@ pub(crate) fn notes(
         notes.push(
             format!(
                 "texts are cut to {n_ctx} tokens, of the {trained} that the model was trained for; \
-                 MONOMORPH_CONTEXT={trained} builds for all"
+                 build with MONOMORPH_CONTEXT=N for longer texts"
             )
             .into(),
         );

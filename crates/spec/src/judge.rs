@@ -115,7 +115,7 @@ fn refuse_unknown_tensors(header: &Header<'_>, spec: &Spec, used: usize) -> Resu
     let known: HashSet<Cow<'_, str>> = spec.tensors().map(|(name, _)| name).collect();
     let unknown = header.tensors.iter().find(|tensor| !known.contains(tensor.name));
     let name = unknown.map_or("of the file", |tensor| tensor.name);
-    let expected = format!("only the tensors of {} {}", spec.architecture, spec.variant);
+    let expected = format!("only the tensors of {} ({})", spec.architecture, spec.variant);
     Err(Error::tensor(printable(name), "a tensor that this version does not know", expected))
 }
 

@@ -210,5 +210,7 @@ fn parquet(
     _: &Records,
     _: &Summary,
 ) -> Result<Box<dyn FormatWriter>, Failure> {
-    Err(Failure::Usage("this binary was built without Parquet".into()))
+    Err(Failure::Usage(
+        "this binary was built without Parquet; build it with --features parquet".into(),
+    ))
 }

@@ -169,7 +169,7 @@ fn write_memory(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resu
     if memory.kept_panels > 0 {
         writeln!(
             out,
-            "            {kept} private more if a resident process keeps repacked weights"
+            "            {kept} more private memory if a resident process keeps repacked weights"
         )?;
     }
     Ok(())

@@ -97,7 +97,7 @@ pub(super) const LANGUAGE_MODEL: Arch = Arch {
     prompts: &[],
     notes: &[
         "this is a language model, which was not trained to embed; its vectors are the {pooling} of its last \
-         layer's states. MONOMORPH_POOLING=mean or last chooses",
+         layer's states; build with MONOMORPH_POOLING=mean or MONOMORPH_POOLING=last to choose",
     ],
     ..WITH_DENSE
 };
