@@ -190,7 +190,7 @@ impl Embedder {
         self.request(options)?.finish(0, row)
     }
 
-    /// The model's prompt of that name; [`prompts`](crate::prompts) lists them all. Case does not matter, and `_` or a
+    /// The model's prompt of that name; [`Spec::prompts`] lists them all. Case does not matter, and `_` or a
     /// space may stand for `-`.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ pub struct EmbedOptions {
     pub prompt: Option<Prompt>,
     /// Text to insert before each text, after the prompt.
     pub prefix: Option<String>,
-    /// Keep only the first so many values of each vector. EmbeddingGemma was trained for 768, 512, 256 and 128.
+    /// Keep only the first so many values of each vector. Models trained for it (Matryoshka) lose little.
     pub dimensions: Option<usize>,
     /// Scale vectors to length one.
     pub normalize: bool,

@@ -55,7 +55,7 @@ pub fn role(name: &str) -> Option<Prompt> {
 /// Preparation other than the prefix.
 #[derive(Args, Debug)]
 pub struct PreparationArgs {
-    /// Keep the first N values of each vector, normalised again; EmbeddingGemma was trained for 512, 256 and 128
+    /// Keep the first N values of each vector, normalised again; models trained for it (Matryoshka) lose little
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     dimensions: Option<u32>,
 

@@ -3,7 +3,7 @@
 //!
 //! A description is generic over what stands for a tensor. In [`arch`](crate::arch) this is the tensor's name, in a
 //! [`Spec`](crate::Spec) its place in the file, and in the encoder the bytes it was found at.
-//! [`judge::place`](crate::judge::place) leads from the first to the second, and [`Parts::map_tensors`] from the second
+//! [`place`](crate::place::place) leads from the first to the second, and [`Parts::map_tensors`] from the second
 //! to the third.
 
 use crate::Tensor;
