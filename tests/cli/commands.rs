@@ -96,8 +96,9 @@ fn bench_measures_passes() {
             assert_eq!(answer["texts"], 2);
             assert_eq!(answer["tokens"], expected);
             assert_eq!(answer["threads"], 1);
-            assert_eq!(answer["path"], path);
-            assert!(answer["isa"].is_string());
+            // Plain Rust is never specialised.
+            let ran = if answer["isa"] == "scalar" { "generic" } else { path };
+            assert_eq!(answer["path"], ran);
             let seconds = answer["seconds"].as_array().unwrap();
             assert!(
                 seconds.len() == 1 && seconds[0].as_f64().unwrap() > 0.0,

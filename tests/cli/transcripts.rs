@@ -139,8 +139,16 @@ pub(super) fn transcript(folder: &Path, arguments: &[&str]) -> String {
 
 /// A line of `batch` or `bench` without what differs from run to run and from machine to machine.
 fn without_measures(line: &str) -> String {
-    const LABELS: [&str; 7] =
-        ["passes ", "median pass ", "tokens/s ", "texts/s ", "peak memory ", "isa ", "threads "];
+    const LABELS: [&str; 8] = [
+        "passes ",
+        "median pass ",
+        "tokens/s ",
+        "texts/s ",
+        "peak memory ",
+        "isa ",
+        "path ",
+        "threads ",
+    ];
     if let Some(label) = LABELS.into_iter().find(|label| line.starts_with(label)) {
         return format!("{label:13} ...");
     }
