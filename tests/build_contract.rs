@@ -279,7 +279,7 @@ fn one_file_is_all_there_is() {
     fs::write(&damaged, bytes).expect("the copy is writable");
     let output = Command::new(&damaged).arg("verify").output().expect("the binary starts");
     let messages = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(output.status.code() == Some(1) && messages.contains("was damaged"), "{messages}");
+    assert!(output.status.code() == Some(1) && messages.contains("is damaged"), "{messages}");
     // If a file is named, it is opened, through the gate.
     let (code, _, messages) = one(&["embed", "--model", "missing.gguf", "text"]);
     assert!(code == Some(1) && messages.contains("cannot open model missing.gguf"), "{messages}");

@@ -16,6 +16,8 @@ mod mutated;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod precision;
+#[cfg(feature = "parquet")]
+mod readback;
 mod search;
 mod support;
 mod transcripts;

@@ -3,8 +3,6 @@
 //!
 //! Runs where MONOMORPH_PYTHON_TESTS=1 asks for it.
 
-#![cfg(feature = "parquet")]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Write as _, stderr};
@@ -66,7 +64,7 @@ fn other_programs_read_the_same_vectors() {
         assert!(batch.status.success(), "{}", String::from_utf8_lossy(&batch.stderr));
     }
     let read = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readback.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/readback.py"))
         .args([path("out.raw"), path("out.npy"), path("out.parquet")])
         .arg(monomorph::built::SPEC.n_embd.to_string())
         .output()
