@@ -185,13 +185,11 @@ fn bits_are_the_same_on_every_path() {
     for threads in 1..=4 {
         let embedder = open(Embedder::options().threads(threads));
         check(&format!("alone, {threads} threads"), &embedder, &short, 1);
-        for _ in 0..3 {
-            let mut shuffled = short.clone();
-            random.shuffle(&mut shuffled);
-            let at_once = 2 + random.below(20);
-            let what = format!("{threads} threads, shuffled, {at_once} at once");
-            check(&what, &embedder, &shuffled, at_once);
-        }
+        let mut shuffled = short.clone();
+        random.shuffle(&mut shuffled);
+        let at_once = 2 + random.below(20);
+        let what = format!("{threads} threads, shuffled, {at_once} at once");
+        check(&what, &embedder, &shuffled, at_once);
     }
 }
 
