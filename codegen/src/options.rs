@@ -4,7 +4,7 @@ use crate::error::Error;
 use monomorph_spec::{BuildOptions, Pooling};
 use std::env;
 
-/// How tokens become one vector: `mean`, `cls` or `last`.
+/// How tokens become one vector: `mean`, `cls`, `last` or `max`.
 pub const POOLING: &str = "MONOMORPH_POOLING";
 /// Longest text in tokens.
 pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
@@ -33,7 +33,8 @@ pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOption
         Some("mean") => Some(Pooling::Mean),
         Some("cls") => Some(Pooling::Cls),
         Some("last") => Some(Pooling::Last),
-        Some(other) => return Err(refuse(POOLING, other, "mean, cls or last")),
+        Some("max") => Some(Pooling::Max),
+        Some(other) => return Err(refuse(POOLING, other, "mean, cls, last or max")),
     };
     let n_ctx = match context {
         None | Some("") => None,
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(parse(Some("last"), Some("2")).unwrap(), both);
         assert_eq!(parse(Some("mean"), None).unwrap().pooling, Some(Pooling::Mean));
         assert_eq!(parse(Some("cls"), None).unwrap().pooling, Some(Pooling::Cls));
+        assert_eq!(parse(Some("max"), None).unwrap().pooling, Some(Pooling::Max));
     }
 
     #[test]
@@ -87,8 +89,8 @@ mod tests {
     #[test]
     fn what_else_they_say_is_refused_on_one_line() {
         for (pooling, context, want) in [
-            (Some("Mean"), None, "MONOMORPH_POOLING is \"Mean\"; expected mean, cls or last"),
-            (Some("a\nb"), None, "MONOMORPH_POOLING is \"a b\"; expected mean, cls or last"),
+            (Some("Mean"), None, "MONOMORPH_POOLING is \"Mean\"; expected mean, cls, last or max"),
+            (Some("a\nb"), None, "MONOMORPH_POOLING is \"a b\"; expected mean, cls, last or max"),
             (None, Some("1"), "MONOMORPH_CONTEXT is \"1\"; expected a number of at least 2"),
             (None, Some("8k"), "MONOMORPH_CONTEXT is \"8k\"; expected a number of at least 2"),
             (None, Some("-1"), "MONOMORPH_CONTEXT is \"-1\"; expected a number of at least 2"),

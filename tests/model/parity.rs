@@ -133,10 +133,11 @@ fn plain(pooling: Pooling) -> reference::Pooling {
         Pooling::Mean => reference::Pooling::Mean,
         Pooling::Cls => reference::Pooling::Cls,
         Pooling::Last => reference::Pooling::Last,
+        Pooling::Max => reference::Pooling::Max,
     }
 }
 
-const POOLINGS: [Pooling; 3] = [Pooling::Mean, Pooling::Cls, Pooling::Last];
+const POOLINGS: [Pooling; 4] = [Pooling::Mean, Pooling::Cls, Pooling::Last, Pooling::Max];
 
 /// Some matrices have another type than the rest, so that products read both forms of activations.
 const MIXED: [&[(&str, TensorType)]; 7] = [

@@ -16,7 +16,7 @@ use monomorph_simd::{Isa, PANEL};
 use monomorph_spec::{Linear, Norm, Pooling};
 
 impl<I: Isa, M: Model> Pass<'_, I, M> {
-    /// `pooled = mean (or first, or last) of norm(x)` over each text's tokens.
+    /// `pooled = mean (or largest, or first, or last) of norm(x)` over each text's tokens.
     pub(crate) fn pool(&mut self, norm: &Option<Norm<Located>>, pooled: &mut [f32]) {
         let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
         let d = spec.n_embd;
@@ -27,19 +27,24 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         self.team.for_each(rows.zip(pooled), |_, (rows, pooled)| {
             let len = rows.len() / d;
             let chosen = match spec.pooling {
-                Pooling::Mean => rows,
+                Pooling::Mean | Pooling::Max => rows,
                 Pooling::Cls => &mut rows[..d],
                 Pooling::Last => &mut rows[(len - 1) * d..],
             };
             isa.vectorize(
                 #[inline(always)]
                 || {
-                    let count = chosen.len() / d;
-                    pooled.fill(0.0);
-                    for row in chosen.chunks_exact_mut(d) {
-                        if let Some(norm) = norm {
+                    if let Some(norm) = norm {
+                        for row in chosen.chunks_exact_mut(d) {
                             norm.in_place::<I, M, _>(isa, n, row);
                         }
+                    }
+                    if spec.pooling == Pooling::Max {
+                        return largest(isa, chosen, pooled);
+                    }
+                    let count = chosen.len() / d;
+                    pooled.fill(0.0);
+                    for row in chosen.chunks_exact(d) {
                         for (sum, x) in lanes_mut(pooled).iter_mut().zip(lanes(row)) {
                             isa.store(isa.add(isa.load(sum), isa.load(x)), sum);
                         }
@@ -87,5 +92,18 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             k = n;
         }
         out.copy_from_slice(&pooled[0][..m * k]);
+    }
+}
+
+/// The largest value of all rows, for each column. NaN in a row becomes NaN in the result, as it does in a mean.
+#[inline(always)]
+fn largest<I: Isa>(isa: I, rows: &[f32], pooled: &mut [f32]) {
+    let columns = pooled.len();
+    for (i, most) in lanes_mut(pooled).iter_mut().enumerate() {
+        let column = || rows.chunks_exact(columns).map(|row| isa.load(&lanes(row)[i]));
+        let largest = column().reduce(|most, x| isa.max(most, x));
+        // `x - x` is 0, or NaN for what is not finite: the maximum of NaN and a number may be either.
+        let broken = column().fold(isa.splat(0.0), |sum, x| isa.add(sum, isa.sub(x, x)));
+        isa.store(isa.add(largest.unwrap_or(broken), broken), most);
     }
 }

@@ -147,6 +147,8 @@ described! {
         Cls,
         /// The last token.
         Last,
+        /// The largest value of all tokens, for each dimension.
+        Max,
     }
 }
 
@@ -257,6 +259,7 @@ impl fmt::Display for Pooling {
             Pooling::Mean => "mean",
             Pooling::Cls => "cls",
             Pooling::Last => "last",
+            Pooling::Max => "max",
         })
     }
 }

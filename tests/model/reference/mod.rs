@@ -12,6 +12,7 @@ pub enum Pooling {
     Mean,
     Cls,
     Last,
+    Max,
 }
 
 /// What a file does not say about its model.
@@ -107,12 +108,15 @@ impl Reference {
     pub fn vector(&self, x: &Rows, pooling: Pooling, dense: bool) -> Vec<f32> {
         let y = self.norm_rows(x, &self.output_norm);
         let chosen = match pooling {
-            Pooling::Mean => &y[..],
+            Pooling::Mean | Pooling::Max => &y[..],
             Pooling::Cls => &y[..1],
             Pooling::Last => &y[y.len() - 1..],
         };
         let mut z: Vec<f32> = (0..self.n_embd)
             .map(|i| {
+                if pooling == Pooling::Max {
+                    return chosen.iter().map(|row| row[i]).fold(f32::MIN, f32::max);
+                }
                 let sum: f64 = chosen.iter().map(|row| f64::from(row[i])).sum();
                 (sum / chosen.len() as f64) as f32
             })
