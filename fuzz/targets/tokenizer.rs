@@ -1,4 +1,5 @@
-//! Compares the tokenizer with its definition on any text, for the tiny model's vocabulary and for random ones.
+//! Compares the tokenizer with its definitions on any text, for the tiny model's vocabulary and for random ones, both
+//! merged and cut into words.
 
 #![no_main]
 
@@ -8,12 +9,15 @@ use libfuzzer_sys::fuzz_target;
 use monomorph::tokenizer::Tokenizer;
 use monomorph_codegen::vocab::build_from;
 use monomorph_gguf::{Piece, PieceKind};
-use monomorph_spec::TokenizerSpec;
+use monomorph_spec::{Algorithm, TokenizerSpec, WordNormalizer};
 use monomorph_testing::tiny;
 use naive::Naive;
+use naive_wordpiece::NaiveWordPiece;
 
 #[path = "../../src/tokenizer/naive.rs"]
 mod naive;
+#[path = "../../src/tokenizer/naive_wordpiece.rs"]
+mod naive_wordpiece;
 
 const ALL: usize = usize::MAX;
 
@@ -23,12 +27,18 @@ const MAX_BYTES: usize = 512;
 /// Both tokenizers for a vocabulary.
 struct Sample {
     tokenizer: Tokenizer,
-    naive: Naive,
+    naive: Definition,
+}
+
+enum Definition {
+    Merges(Naive),
+    WordPiece(NaiveWordPiece),
 }
 
 static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let tiny = tiny::vocabulary().into_iter().map(|piece| (piece.text, piece.score, piece.kind));
-    std::iter::once(Sample::new(tiny.collect())).chain((1..64).map(Sample::random)).collect()
+    let merged = std::iter::once(Sample::new(tiny.collect())).chain((1..48).map(Sample::random));
+    merged.chain((48..64).map(Sample::random_words)).collect()
 });
 
 // The first byte chooses the vocabulary, the second the limit.
@@ -41,7 +51,11 @@ fuzz_target!(|input: (u8, u8, &str)| {
     let (first, rest) = whole.ids.split_first().expect("the text begins with <bos>");
     let (last, ids) = rest.split_last().expect("the text ends with <eos>");
     assert_eq!((*first, *last, whole.dropped), (0, 1, 0));
-    assert_eq!(ids, sample.naive.encode(text), "{text:?}");
+    let want = match &sample.naive {
+        Definition::Merges(naive) => naive.encode(text),
+        Definition::WordPiece(naive) => naive.encode(text),
+    };
+    assert_eq!(ids, want, "{text:?}");
 
     let limit = usize::from(limit) + 2;
     let cut = sample.tokenizer.encode(text, limit);
@@ -73,6 +87,7 @@ impl Sample {
             .collect();
         let unknown = pieces.iter().position(|piece| piece.bytes == b"<unk>");
         let special = TokenizerSpec {
+            algorithm: Algorithm::Merges,
             bos: 0,
             eos: 1,
             unknown: unknown.map(|id| id as u32),
@@ -81,7 +96,43 @@ impl Sample {
             add_space_prefix: false,
         };
         let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
-        Sample { tokenizer: Tokenizer::new(blob), naive: Naive::new(&pieces, special.unknown) }
+        let naive = Definition::Merges(Naive::new(&pieces, special.unknown));
+        Sample { tokenizer: Tokenizer::new(blob), naive }
+    }
+
+    /// A random vocabulary of WordPiece with one of the normalisers.
+    fn random_words(seed: u64) -> Sample {
+        let mut random = Random(seed);
+        let normalizer = WordNormalizer { lowercase: seed & 1 == 0, strip_accents: seed & 2 == 0 };
+        let special = TokenizerSpec {
+            algorithm: Algorithm::WordPiece(normalizer),
+            bos: 0,
+            eos: 1,
+            unknown: Some(2),
+            add_bos: true,
+            add_eos: true,
+            add_space_prefix: false,
+        };
+        let specials = ["[CLS]", "[SEP]", "[UNK]"];
+        let mut words: Vec<String> = Vec::new();
+        for _ in 0..80 {
+            let letters: Vec<char> = "aabbcde.1é日か\u{302e}\u{1161}".chars().collect();
+            let n_chars = 1 + random.below(3);
+            let text: String = (0..n_chars).map(|_| letters[random.below(letters.len())]).collect();
+            let piece = if random.below(2) == 0 { format!("▁{text}") } else { text };
+            if !words.contains(&piece) {
+                words.push(piece);
+            }
+        }
+        let specials = specials.map(|text| (text.to_owned(), PieceKind::Control)).into_iter();
+        let words = words.into_iter().map(|text| (text, PieceKind::Normal));
+        let pieces: Vec<Piece<'static>> = specials
+            .chain(words)
+            .map(|(text, kind)| Piece { bytes: text.leak().as_bytes(), score: 0.0, kind })
+            .collect();
+        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
+        let naive = Definition::WordPiece(NaiveWordPiece::new(&pieces, 2, normalizer));
+        Sample { tokenizer: Tokenizer::new(blob), naive }
     }
 
     /// A random vocabulary: special tokens, some byte pieces, runs of spaces, cut-out pieces and pieces of a few

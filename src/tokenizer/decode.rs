@@ -1,7 +1,8 @@
 //! Token ids back to text, as the decoder of the model's original tokenizer does it (Hugging Face `tokenizers`:
-//! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts).
+//! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts; `WordPiece` with its clean-up for
+//! a vocabulary of that kind).
 
-use monomorph_spec::vocab_layout::{Field, SPACE};
+use monomorph_spec::vocab_layout::{Field, SPACE, WORD_PIECE};
 
 use super::Tokenizer;
 
@@ -11,7 +12,13 @@ impl Tokenizer {
     ///
     /// U+2581 becomes a space. Neighbouring byte pieces are joined to UTF-8; where they are none, each becomes U+FFFD.
     /// Decoding what was encoded gives the text again, except that a literal U+2581 in it comes back as a space.
+    ///
+    /// With WordPiece, words are joined by spaces, except where punctuation or an English contraction usually has none.
+    /// Case, accents and white space that the tokenizer removed do not come back.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        if self.table.field(Field::Algorithm) == WORD_PIECE {
+            return self.decode_words(ids, skip_special);
+        }
         let mut text = String::new();
         let mut bytes = Vec::new();
         for &id in ids {
@@ -34,6 +41,53 @@ impl Tokenizer {
         }
         text
     }
+
+    fn decode_words(&self, ids: &[u32], skip_special: bool) -> String {
+        let mut text = String::new();
+        let mut is_first = true;
+        for &id in ids {
+            let Some(piece) = self.piece(id) else { continue };
+            let is_special = self.is_special(id);
+            if skip_special && is_special {
+                continue;
+            }
+            let piece = String::from_utf8_lossy(piece);
+            let beginning = piece.strip_prefix(SPACE);
+            let is_separate = is_special || beginning.is_some();
+            let piece = beginning.unwrap_or(&piece);
+            // The first token stays as the vocabulary has it.
+            let token = match (is_first, is_separate) {
+                (true, true) => piece.to_owned(),
+                (true, false) => format!("##{piece}"),
+                (false, true) => format!(" {piece}"),
+                (false, false) => piece.to_owned(),
+            };
+            text.push_str(&clean_up(token));
+            is_first = false;
+        }
+        text
+    }
+}
+
+/// The clean-up of the original decoder, which looks at one token at a time.
+fn clean_up(token: String) -> String {
+    const RULES: [(&str, &str); 11] = [
+        (" .", "."),
+        (" ?", "?"),
+        (" !", "!"),
+        (" ,", ","),
+        (" ' ", "'"),
+        (" n't", "n't"),
+        (" 'm", "'m"),
+        (" do not", " don't"),
+        (" 's", "'s"),
+        (" 've", "'ve"),
+        (" 're", "'re"),
+    ];
+    RULES.iter().fold(token, |token, (from, to)| match token.contains(from) {
+        true => token.replace(from, to),
+        false => token,
+    })
 }
 
 /// Appends the text of a run of byte pieces.

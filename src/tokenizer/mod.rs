@@ -15,8 +15,9 @@ mod bpe;
 mod decode;
 mod split;
 mod table;
+mod wordpiece;
 
-use monomorph_spec::vocab_layout::{Field, NONE};
+use monomorph_spec::vocab_layout::{Field, NONE, WORD_PIECE};
 use table::Table;
 
 /// The tokenizer of one vocabulary: a view of constant data, cheap to copy.
@@ -67,9 +68,14 @@ impl Tokenizer {
         let mut ids = Vec::from_iter(begin);
         let tokens = limit.saturating_mul(COUNT_TO);
         let chars = self.chars_of(limit).min(MAX_SEGMENT_CHARS);
-        let complete = split::tokenize(&self.table, text, &mut ids, |segment, ids| {
-            ids.len() > tokens || segment.n_chars() >= chars
-        });
+        let complete = match self.table.field(Field::Algorithm) {
+            WORD_PIECE => {
+                wordpiece::tokenize(&self.table, text, &mut ids, |ids| ids.len() > tokens)
+            }
+            _ => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
+                ids.len() > tokens || segment.n_chars() >= chars
+            }),
+        };
         ids.extend(end);
         let dropped = ids.len().saturating_sub(limit);
         ids.truncate(limit);
@@ -98,16 +104,25 @@ impl Tokenizer {
             dropped += over;
             ids.drain(..over);
         };
-        split::tokenize(&self.table, text, &mut ids, |segment, ids| {
-            if ids.len() / 2 > n_kept.max(1024) {
-                keep_last(ids, n_kept);
-            }
-            if segment.n_chars() >= 2 * chars {
-                segment.keep_last(chars);
-                exact = false;
-            }
-            false
-        });
+        let enough = 2 * n_kept.max(1024);
+        match self.table.field(Field::Algorithm) {
+            WORD_PIECE => wordpiece::tokenize(&self.table, text, &mut ids, |ids| {
+                if ids.len() > enough {
+                    keep_last(ids, n_kept);
+                }
+                false
+            }),
+            _ => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
+                if ids.len() > enough {
+                    keep_last(ids, n_kept);
+                }
+                if segment.n_chars() >= 2 * chars {
+                    segment.keep_last(chars);
+                    exact = false;
+                }
+                false
+            }),
+        };
         keep_last(&mut ids, n_kept);
         let mut kept = Vec::from_iter(begin);
         kept.append(&mut ids);
@@ -145,5 +160,7 @@ impl Tokenizer {
 
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod naive_wordpiece;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! The blob is part of the binary and was written by the build, so its content is trusted. The only check is that it is
 //! a blob of this layout.
 
+use monomorph_spec::characters::{Entry, PAGE};
 use monomorph_spec::vocab_layout::{
     BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK,
     SPECIAL, Sections, VERSION, extend, pair_bit,
@@ -19,6 +20,9 @@ pub struct Table {
     byte_ids: Words,
     cut_starts: Words,
     cut_lengths: Words,
+    page_numbers: Words,
+    pages: Words,
+    mapped: Words,
     pairs: Words,
     bytes: &'static [u8],
 }
@@ -46,6 +50,9 @@ impl Table {
         let (byte_ids, rest) = words(rest, sections.byte_ids);
         let (cut_starts, rest) = words(rest, sections.cut_starts);
         let (cut_lengths, rest) = words(rest, sections.cut_lengths);
+        let (page_numbers, rest) = words(rest, sections.page_numbers);
+        let (pages, rest) = words(rest, sections.pages);
+        let (mapped, rest) = words(rest, sections.mapped);
         let (pairs, bytes) = words(rest, sections.pairs);
         assert!(bytes.len() == sections.bytes, "the vocabulary blob has the wrong length");
         Table {
@@ -56,6 +63,9 @@ impl Table {
             byte_ids,
             cut_starts,
             cut_lengths,
+            page_numbers,
+            pages,
+            mapped,
             pairs,
             bytes,
         }
@@ -94,6 +104,19 @@ impl Table {
     /// Whether the piece is a control piece; false for an id beyond the vocabulary.
     pub fn is_special(&self, id: u32) -> bool {
         self.ends.get(id as usize).is_some_and(|end| u32::from_le_bytes(*end) & SPECIAL != 0)
+    }
+
+    /// What the normaliser makes of a character. The blob must have a table of characters.
+    #[inline]
+    pub fn entry(&self, c: char) -> Entry {
+        let page = word(self.page_numbers, c as usize / PAGE) as usize;
+        Entry(word(self.pages, page * PAGE + c as usize % PAGE))
+    }
+
+    /// The `len` characters from `start` on that a character is replaced by.
+    pub fn mapped(&self, start: usize, len: usize) -> impl Iterator<Item = char> + use<> {
+        let mapped = &self.mapped[start..start + len];
+        mapped.iter().filter_map(|c| char::from_u32(u32::from_le_bytes(*c)))
     }
 
     /// The id of the piece for one byte.

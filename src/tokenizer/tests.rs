@@ -1,13 +1,14 @@
 use monomorph_codegen::vocab::{build, build_from};
 use monomorph_gguf::{Header, Piece, PieceKind, Vocabulary, read_prefix};
 use monomorph_spec::vocab_layout::hash;
-use monomorph_spec::{Spec, TokenizerSpec};
+use monomorph_spec::{Algorithm, Spec, TokenizerSpec};
 
 use super::naive::Naive;
 use super::{Encoding, Tokenizer};
 
 mod decode;
 mod last;
+mod wordpiece;
 
 const ALL: usize = usize::MAX;
 
@@ -91,6 +92,7 @@ impl Sample {
 
 fn special() -> TokenizerSpec {
     TokenizerSpec {
+        algorithm: Algorithm::Merges,
         bos: 0,
         eos: 1,
         unknown: Some(2),

@@ -92,6 +92,7 @@ pub static SPEC: Spec = Spec {
         ],
     ),
     tokenizer: TokenizerSpec {
+        algorithm: Algorithm::Merges,
         bos: 2,
         eos: 1,
         unknown: Some(3),

@@ -96,6 +96,7 @@ pub static SPEC: Spec = Spec {
     pooling: Pooling::Mean,
     dense: Cow::Borrowed(&[]),
     tokenizer: TokenizerSpec {
+        algorithm: Algorithm::Merges,
         bos: 2,
         eos: 1,
         unknown: Some(3),

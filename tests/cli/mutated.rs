@@ -27,10 +27,19 @@ struct Tally {
 
 #[test]
 fn damaged_copies_of_a_real_header_end_in_one_line() {
-    let header = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("testdata/headers/embeddinggemma-300m-Q8_0.header.gguf");
+    end_in_one_line("embeddinggemma-300m-Q8_0");
+}
+
+#[test]
+fn damaged_copies_of_berts_header_end_in_one_line() {
+    end_in_one_line("minilm-Q8_0");
+}
+
+fn end_in_one_line(model: &str) {
+    let header =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/headers/{model}.header.gguf"));
     let header = fs::read(header).expect("the header");
-    let folder = Folder::new("mutated");
+    let folder = Folder::new(&format!("mutated-{model}"));
     let mut tally = Tally::default();
     for mutant in mutants(&header, COPIES) {
         let begin = Instant::now();

@@ -9,7 +9,7 @@ use monomorph_encoder::threads::{Team, Threads};
 use monomorph_encoder::{select, select_generic};
 use monomorph_gguf::TensorType;
 use monomorph_quant::Types;
-use monomorph_spec::arch::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule};
+use monomorph_spec::arch::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule, TokenizerRule};
 use monomorph_spec::place::Sizes;
 use monomorph_spec::{Activation, Block, Embedding, Join, Linear, Norm, Ops, Pooling, Qkv, Spec};
 use monomorph_testing::{Random, architecture};
@@ -213,13 +213,13 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         block: block(choice),
         share_scaled_layers: None,
         optional_keys: &[],
+        optional_tensors: &[],
         output_norm: yes(output_norm).then(|| named!(norm, "output_norm", normed)),
         dense: if yes(dense) { DENSE[biases] } else { &[] },
         dense_keys: &[],
         pooling: Pooling::Mean,
         pooling_reason: None,
-        tokenizer: "llama",
-        space_prefix: false,
+        tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
         prompts: &[],
         terms: None,
         notes: &[],

@@ -13,6 +13,10 @@ mod model_embeddinggemma {
     include!("../../testdata/golden/model_embeddinggemma.rs");
 }
 
+mod model_minilm {
+    include!("../../testdata/golden/model_minilm.rs");
+}
+
 mod model_gemma3 {
     include!("../../testdata/golden/model_gemma3.rs");
 }
@@ -102,6 +106,23 @@ fn gemma3_says_what_its_header_says() {
     assert!(SPEC.causal && SPEC.dense.is_empty() && !SPEC.tokenizer.add_eos);
     assert_eq!((SPEC.layers[0].window, SPEC.n_ctx), (Window::Sliding(511), 8192));
     assert_eq!((SPEC.pooling, SPEC.score_scale), (Pooling::Mean, 1.0 / 16.0));
+}
+
+#[test]
+fn minilm_says_what_its_header_says() {
+    use model_minilm::{Built, FINGERPRINT, NAME, SPEC};
+    let bytes = testdata("headers/minilm-Q8_0.header.gguf");
+    assert_says_what_the_header_says(&bytes, 0, &Built, &FINGERPRINT);
+    assert_eq!(NAME, "minilm");
+    let _: Const<384> = Built.n_embd();
+    let _: Const<1536> = Built.n_ff();
+    let _: Const<32> = Built.head_dim();
+    assert_eq!((SPEC.layers.len(), SPEC.n_ctx, SPEC.pooling), (6, 512, Pooling::Mean));
+    assert!(SPEC.ropes.is_empty() && SPEC.layers[5].rope.is_none());
+    assert_eq!(
+        (SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown),
+        (101, 102, Some(100))
+    );
 }
 
 /// A model's dimensions as constants and the same dimensions read at run time give the same bits.

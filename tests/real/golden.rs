@@ -22,14 +22,17 @@ struct Line {
 
 impl Golden {
     /// The vectors that a model of this spec must have, if they are known: those of the original EmbeddingGemma, after
-    /// the dense heads or before them, or of Gemma 3 270M in float32.
+    /// the dense heads or before them, of Gemma 3 270M, or of all-MiniLM-L6-v2, all in float32.
     pub fn of(spec: &Spec) -> Option<Golden> {
         let has_heads = !spec.dense.is_empty();
         match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.causal, has_heads) {
             (262_144, 768, 24, false, false) => {
-                Some(Golden::load("embeddings_without_dense.npy", 768))
+                Some(Golden::load("embeddings.jsonl", "embeddings_without_dense.npy", 768))
             }
-            (262_144, 768, 24, false, true) => Some(Golden::load("embeddings.npy", 768)),
+            (262_144, 768, 24, false, true) => {
+                Some(Golden::load("embeddings.jsonl", "embeddings.npy", 768))
+            }
+            (30_522, 384, 6, false, false) => Some(Golden::family("minilm", 384)),
             (262_144, 640, 18, true, false) => Some(Golden::gemma3("gemma3.npy", spec.pooling)),
             _ => None,
         }
@@ -37,7 +40,7 @@ impl Golden {
 
     /// Every third text, with one of the arrays of gemma3.py.
     pub fn gemma3(vectors: &str, pooling: Pooling) -> Golden {
-        let mut golden = Golden::load(vectors, 640);
+        let mut golden = Golden::load("embeddings.jsonl", vectors, 640);
         golden.texts = golden.texts.into_iter().step_by(3).collect();
         golden.tokens = golden.tokens.into_iter().step_by(3).collect();
         let last = golden.vectors.split_off(golden.texts.len());
@@ -47,8 +50,19 @@ impl Golden {
         golden
     }
 
-    fn load(vectors: &str, width: usize) -> Golden {
-        let lines = fs::read_to_string(path("embeddings.jsonl")).expect("golden texts");
+    /// Forty texts, cut to the window that the file states. MiniLM has another, cut where its library cuts.
+    fn family(name: &str, width: usize) -> Golden {
+        let [texts, vectors] =
+            ["jsonl", "npy"].map(|form| format!("families/{name}.embeddings.{form}"));
+        let mut golden = Golden::load(&texts, &vectors, width);
+        golden.texts.truncate(40);
+        golden.tokens.truncate(40);
+        golden.vectors.truncate(40);
+        golden
+    }
+
+    fn load(texts: &str, vectors: &str, width: usize) -> Golden {
+        let lines = fs::read_to_string(path(texts)).expect("golden texts");
         let lines = lines.lines().map(|line| serde_json::from_str::<Line>(line).expect("a text"));
         let (texts, tokens) = lines.map(|line| (line.text, line.n_tokens)).unzip();
         let vectors = read_npy(&fs::read(path(vectors)).expect("golden vectors"), width);
@@ -70,14 +84,22 @@ pub type Cosines = (f64, f64);
 
 /// llama.cpp's cosines on the files of EmbeddingGemma-300M, by the part of a file's name after `300m-`.
 pub fn llama_cpp() -> Vec<(&'static str, Cosines)> {
-    let lines = include_str!("../../testdata/golden/llama_cpp.txt").lines();
+    table(include_str!("../../testdata/golden/llama_cpp.txt"))
+}
+
+/// What our cosines on files of other families must reach, by the file's name.
+pub fn families() -> Vec<(&'static str, Cosines)> {
+    table(include_str!("../../testdata/golden/families/cosines.txt"))
+}
+
+fn table(lines: &'static str) -> Vec<(&'static str, Cosines)> {
     let parse = |line: &'static str| {
         let [name, lowest, mean] = line.split(' ').collect::<Vec<_>>()[..] else {
             panic!("a name and two cosines: {line}");
         };
         (name, (lowest.parse().expect("a cosine"), mean.parse().expect("a cosine")))
     };
-    lines.filter(|line| !line.starts_with('#')).map(parse).collect()
+    lines.lines().filter(|line| !line.starts_with('#')).map(parse).collect()
 }
 
 /// Whether our cosines are no lower than llama.cpp's on the same file.

@@ -20,9 +20,10 @@ const EOS: &[u32] = if SPEC.tokenizer.add_eos { &[1] } else { &[] };
 /// Longest text of the model, in tokens.
 const WINDOW: usize = 2048;
 
-/// A text and its ids without `<bos>` and `<eos>`, each as three digits of base 64: 64^3 is the vocabulary's size.
+/// A text and its ids, each as three digits of base 64: 64^3 is the size of Gemma's vocabulary. Gemma's cases lack
+/// `<bos>` and `<eos>`.
 #[derive(Deserialize)]
-struct Case(String, String);
+pub struct Case(String, String);
 
 /// A text with the number of its tokens in the model's window, and up to eight ids from either end.
 #[derive(Deserialize)]
@@ -93,13 +94,22 @@ fn long_texts_are_cut_as_the_original_does() {
 }
 
 impl Case {
-    fn ids(&self) -> Vec<u32> {
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The ids that the case states.
+    pub fn digits(&self) -> Vec<u32> {
         const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let digit =
             |c: u8| DIGITS.iter().position(|&digit| digit == c).expect("a digit of base 64");
         let id = |digits: &[u8; 3]| digits.iter().fold(0, |id, &c| id * 64 + digit(c) as u32);
-        let ids = self.1.as_bytes().as_chunks().0.iter().map(id);
-        [BOS].into_iter().chain(ids).chain(EOS.iter().copied()).collect()
+        self.1.as_bytes().as_chunks().0.iter().map(id).collect()
+    }
+
+    /// A case of Gemma with the marks around it.
+    fn ids(&self) -> Vec<u32> {
+        [&[BOS], &self.digits()[..], EOS].concat()
     }
 }
 

@@ -33,6 +33,13 @@ fn gemma3() {
     assert_eq!(generated.spec.notes.len(), 2);
 }
 
+#[test]
+fn minilm() {
+    let generated = from_header("minilm-Q8_0.header.gguf");
+    check(&generated, "minilm");
+    assert!(generated.spec.notes.is_empty());
+}
+
 /// From a model's own header, with its vocabulary cut short.
 fn from_header(name: &str) -> Generated {
     let bytes = fs::read(testdata("headers").join(name)).unwrap();

@@ -21,6 +21,11 @@ fn gemma3_is_cut_from_the_real_file() {
     is_cut_from_the_real_file("gemma3-270m-Q4_K_M");
 }
 
+#[test]
+fn minilm_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("minilm-Q8_0");
+}
+
 fn is_cut_from_the_real_file(name: &str) {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../testdata/headers")

@@ -13,12 +13,12 @@ const KINDS: &str = "tokenizer.ggml.token_type";
 /// Longest accepted piece in bytes. llama.cpp's readers once kept the length in 32 bits and were attacked through that.
 const MAX_PIECE_BYTES: usize = 1 << 16;
 
-/// A vocabulary with as many scores and kinds as pieces. [`Self::from_header`] also checks that no piece is empty, that
-/// all scores are finite and that all kinds are known.
+/// A vocabulary with as many kinds as pieces, and as many scores if it has any. [`Self::from_header`] also checks that no
+/// piece is empty, that all scores are finite and that all kinds are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Vocabulary<'a> {
     pieces: Array<'a>,
-    scores: Array<'a>,
+    scores: Option<Array<'a>>,
     kinds: Array<'a>,
 }
 
@@ -27,7 +27,7 @@ pub struct Vocabulary<'a> {
 pub struct Piece<'a> {
     /// The piece as the file stores it, usually UTF-8; normal pieces write a space as U+2581.
     pub bytes: &'a [u8],
-    /// Merges into a piece with a higher score come first.
+    /// Merges into a piece with a higher score come first; 0 in a vocabulary without scores.
     pub score: f32,
     /// What the piece is for.
     pub kind: PieceKind,
@@ -64,11 +64,17 @@ impl<'a> Vocabulary<'a> {
     pub fn unchecked(header: &Header<'a>) -> Result<Self, Error> {
         let metadata = &header.metadata;
         let pieces = metadata.array_of(TOKENS, ValueType::Str)?;
-        let scores = metadata.array_of(SCORES, ValueType::F32)?;
+        // Only some kinds of tokenizer have scores.
+        let scores = match metadata.get(SCORES) {
+            Some(_) => Some(metadata.array_of(SCORES, ValueType::F32)?),
+            None => None,
+        };
         // The kinds have no default: if every piece were normal, special tokens, bytes and runs of spaces would be read
         // as plain text.
         let kinds = metadata.array_of(KINDS, ValueType::I32)?;
-        for (key, array) in [(SCORES, scores), (KINDS, kinds)] {
+        for (key, array) in
+            scores.map(|scores| (SCORES, scores)).into_iter().chain([(KINDS, kinds)])
+        {
             if array.len() != pieces.len() {
                 let expected = format!("{}, one for each of {TOKENS}", pieces.len());
                 return Err(Error::key(key, format!("{} entries", array.len()), expected));
@@ -81,7 +87,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     fn check_pieces(&self) -> Result<(), Error> {
-        let entries = self.pieces.strings().zip(self.scores.f32s()).zip(self.kinds.i32s());
+        let entries = self.pieces.strings().zip(self.scores()).zip(self.kinds.i32s());
         for (id, ((bytes, score), kind)) in entries.enumerate() {
             if bytes.is_empty() || bytes.len() > MAX_PIECE_BYTES {
                 let found = format!("piece {id} of {} bytes", bytes.len());
@@ -109,6 +115,18 @@ impl<'a> Vocabulary<'a> {
         Ok(())
     }
 
+    /// Whether the file has scores.
+    pub fn has_scores(&self) -> bool {
+        self.scores.is_some()
+    }
+
+    /// The score of each piece; zeros if the file has none.
+    fn scores(&self) -> impl Iterator<Item = f32> + Clone + use<'a> {
+        let none = if self.scores.is_none() { self.pieces.len() } else { 0 };
+        let scores = self.scores.into_iter().flat_map(|scores| scores.f32s());
+        scores.chain(std::iter::repeat_n(0.0, none))
+    }
+
     /// Number of pieces.
     pub fn len(&self) -> usize {
         self.pieces.len()
@@ -121,7 +139,7 @@ impl<'a> Vocabulary<'a> {
 
     /// The pieces in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = Piece<'a>> + Clone + use<'a> {
-        let entries = self.pieces.strings().zip(self.scores.f32s()).zip(self.kinds.i32s());
+        let entries = self.pieces.strings().zip(self.scores()).zip(self.kinds.i32s());
         entries.map(|((bytes, score), kind)| Piece {
             bytes,
             score,

@@ -77,7 +77,7 @@ pub(crate) fn spec(
         output_norm: placed.output_norm,
         pooling,
         dense: placed.dense.into(),
-        tokenizer: tokenizer::judge(metadata, sizes.n_vocab, arch)?,
+        tokenizer: tokenizer::judge(metadata, &vocabulary, arch.tokenizer)?,
         prompts: arch.prompts.into(),
     };
     refuse_unknown_tensors(header, &spec, tensors.used)?;

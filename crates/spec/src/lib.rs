@@ -11,6 +11,7 @@
 
 pub mod arch;
 pub mod block;
+pub mod characters;
 mod differences;
 pub mod fields;
 pub mod fingerprint;
@@ -36,7 +37,7 @@ pub use options::BuildOptions;
 pub use prompts::Prompt;
 pub use tensor::{Role, Tensor, lookup, matrix, vector};
 pub use tensors::MATRIX_TYPES;
-pub use tokenizer::TokenizerSpec;
+pub use tokenizer::{Algorithm, TokenizerSpec, WordNormalizer};
 
 use arch::Arch;
 use fields::{Parts, described};

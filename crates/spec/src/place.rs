@@ -58,7 +58,7 @@ pub fn place(
     let Embedding { tokens, token_types, positions, norm } = arch.embedding;
     let embedding = Embedding {
         tokens: all.lookup(tokens, Some(n_vocab), n_embd)?,
-        token_types: token_types.map(|name| all.lookup(name, None, n_embd)).transpose()?,
+        token_types: all.optional(token_types, arch, |all, name| all.lookup(name, None, n_embd))?,
         positions: positions.map(|name| all.lookup(name, Some(n_positions), n_embd)).transpose()?,
         norm: all.norm(norm, n_embd)?,
     };
@@ -140,6 +140,20 @@ impl Finder<'_> {
         cols: usize,
     ) -> Result<Tensor, Error> {
         self.tensor(name, Role::Lookup, rows, cols)
+    }
+
+    /// A tensor that the architecture's files may omit if its data say so.
+    fn optional(
+        &mut self,
+        name: Option<&'static str>,
+        arch: &Arch,
+        find: impl FnOnce(&mut Self, &'static str) -> Result<Tensor, Error>,
+    ) -> Result<Option<Tensor>, Error> {
+        let Some(name) = name else { return Ok(None) };
+        match find(self, name) {
+            Err(Error::MissingTensor { .. }) if arch.optional_tensors.contains(&name) => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     fn vector(&mut self, name: &'static str, len: usize) -> Result<Tensor, Error> {

@@ -1,13 +1,15 @@
-//! The tokenizer's flags and special pieces.
+//! The tokenizer: its algorithm, flags and special pieces.
 
-use crate::arch::Arch;
+use crate::arch::TokenizerRule;
 use crate::fields::described;
-use monomorph_gguf::{Error, Metadata, printable};
+use monomorph_gguf::{Error, Metadata, Vocabulary, printable};
 
 described! {
-    /// The tokenizer's flags and special pieces.
+    /// The tokenizer's algorithm, flags and special pieces.
     #[derive(Copy, Eq)]
     pub struct TokenizerSpec {
+        /// How a text becomes pieces.
+        pub algorithm: Algorithm,
         /// Id of the piece that begins a text.
         pub bos: u32,
         /// Id of the piece that ends a text.
@@ -23,29 +25,63 @@ described! {
     }
 }
 
-/// What the metadata say about a tokenizer with `n_vocab` pieces, whose model must be `expected`.
+described! {
+    /// How a text becomes pieces.
+    #[derive(Eq)]
+    pub enum Algorithm {
+        /// SentencePiece's byte-pair encoding: neighbours are merged, the pair with the best score first.
+        Merges,
+        /// WordPiece: each word is cut from the left, the longest piece first.
+        WordPiece(WordNormalizer),
+    }
+}
+
+described! {
+    /// What happens to a text's characters before WordPiece (`BertNormalizer` in Hugging Face's `tokenizers`).
+    #[derive(Copy, Eq)]
+    pub struct WordNormalizer {
+        /// Whether letters become lower case.
+        pub lowercase: bool,
+        /// Whether accents are removed: characters are decomposed (NFD), and non-spacing marks are dropped.
+        pub strip_accents: bool,
+    }
+}
+
+impl TokenizerRule {
+    /// The value of `tokenizer.ggml.model`.
+    pub(crate) fn model(self) -> &'static str {
+        match self {
+            TokenizerRule::SentencePiece { .. } => "llama",
+            TokenizerRule::WordPiece => "bert",
+        }
+    }
+}
+
+/// What the metadata say about the tokenizer of this vocabulary, which must be of the kind that the rule states.
 pub(crate) fn judge(
     metadata: &Metadata<'_>,
-    n_vocab: usize,
-    arch: &Arch,
+    vocabulary: &Vocabulary<'_>,
+    rule: TokenizerRule,
 ) -> Result<TokenizerSpec, Error> {
     let model = metadata.str("tokenizer.ggml.model")?;
-    if model != arch.tokenizer {
+    if model != rule.model() {
         let found = format!("\"{}\"", printable(model));
-        let expected = format!("\"{}\", the tokenizer of this architecture", arch.tokenizer);
+        let expected = format!("\"{}\", the tokenizer of this architecture", rule.model());
         return Err(Error::key("tokenizer.ggml.model", found, expected));
     }
-    let id = |name: &str| {
-        let key = format!("tokenizer.ggml.{name}_token_id");
-        match metadata.optional::<u32>(&key)? {
-            Some(id) if id as usize >= n_vocab => {
-                Err(Error::key(&key, id, format!("an id of the vocabulary's {n_vocab} pieces")))
-            }
-            Some(id) => Ok(Ok(id)),
-            None => Ok(Err(Error::MissingKey { key })),
-        }
-    };
-    id("padding")?.ok();
+    let keys = Keys { metadata, vocabulary };
+    keys.id("padding")?;
+    match rule {
+        TokenizerRule::SentencePiece { space_prefix } => sentence_piece(&keys, space_prefix),
+        TokenizerRule::WordPiece => word_piece(&keys),
+    }
+}
+
+fn sentence_piece(keys: &Keys<'_, '_>, space_prefix: bool) -> Result<TokenizerSpec, Error> {
+    let metadata = keys.metadata;
+    if !keys.vocabulary.has_scores() {
+        return Err(Error::MissingKey { key: "tokenizer.ggml.scores".into() });
+    }
     let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
     // Readers disagree about the default, and without <eos> the vector would be wrong, so the file has to say.
     let add_eos: bool = metadata.required("tokenizer.ggml.add_eos_token")?;
@@ -54,13 +90,66 @@ pub(crate) fn judge(
         return Err(Error::key("tokenizer.ggml.add_eos_token", add_eos, expected));
     }
     Ok(TokenizerSpec {
-        bos: id("bos")??,
-        eos: id("eos")??,
-        unknown: id("unknown")?.ok(),
+        algorithm: Algorithm::Merges,
+        bos: keys.required_id("bos")?,
+        eos: keys.required_id("eos")?,
+        unknown: keys.id("unknown")?,
         add_bos,
         add_eos,
         add_space_prefix: metadata
             .optional("tokenizer.ggml.add_space_prefix")?
-            .unwrap_or(arch.space_prefix),
+            .unwrap_or(space_prefix),
     })
+}
+
+/// Every text stands between `[CLS]` and `[SEP]`, whatever `add_bos_token` and `add_eos_token` say. Older files state
+/// no ids for the two, or under `bos` and `eos` those of another tokenizer.
+fn word_piece(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+    let id = |name: &str, piece: &[u8], other: &str| match (keys.id(name)?, keys.piece(piece)) {
+        (Some(id), _) | (None, Some(id)) => Ok(id),
+        (None, None) => keys.required_id(other),
+    };
+    let flag =
+        |name: &str| keys.metadata.optional::<bool>(&format!("tokenizer.ggml.normalizer.{name}"));
+    let lowercase = flag("lowercase")?.unwrap_or(true);
+    let strip_accents = flag("strip_accents")?.unwrap_or(lowercase);
+    Ok(TokenizerSpec {
+        algorithm: Algorithm::WordPiece(WordNormalizer { lowercase, strip_accents }),
+        bos: id("cls", b"[CLS]", "bos")?,
+        eos: id("seperator", b"[SEP]", "eos")?,
+        unknown: Some(id("unknown", b"[UNK]", "unknown")?),
+        add_bos: true,
+        add_eos: true,
+        add_space_prefix: false,
+    })
+}
+
+/// The ids of special pieces.
+struct Keys<'m, 'a> {
+    metadata: &'m Metadata<'a>,
+    vocabulary: &'m Vocabulary<'a>,
+}
+
+impl Keys<'_, '_> {
+    /// The id that `tokenizer.ggml.NAME_token_id` states, if the file has it.
+    fn id(&self, name: &str) -> Result<Option<u32>, Error> {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        let n_vocab = self.vocabulary.len();
+        match self.metadata.optional::<u32>(&key)? {
+            Some(id) if id as usize >= n_vocab => {
+                Err(Error::key(&key, id, format!("an id of the vocabulary's {n_vocab} pieces")))
+            }
+            id => Ok(id),
+        }
+    }
+
+    fn required_id(&self, name: &str) -> Result<u32, Error> {
+        let missing = || Error::MissingKey { key: format!("tokenizer.ggml.{name}_token_id") };
+        self.id(name)?.ok_or_else(missing)
+    }
+
+    /// The id of this piece.
+    fn piece(&self, bytes: &[u8]) -> Option<u32> {
+        (0..).zip(self.vocabulary.iter()).find(|(_, piece)| piece.bytes == bytes).map(|(id, _)| id)
+    }
 }

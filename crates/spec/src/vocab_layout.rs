@@ -5,24 +5,30 @@
 //!
 //! | section | entries | contents |
 //! |---|---|---|
-//! | header | 16 | the fields of [`Field`] |
+//! | header | 32 | the fields of [`Field`] |
 //! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, rank with flags [`MERGED`], [`CUT`] |
 //! | ids | `NRanked` | the id of each rank |
 //! | ends | `NVocab` | where each id's piece ends in the section of bytes (it begins where the previous one ends), and the flag [`SPECIAL`] |
 //! | byte ids | 256 | the id of each byte's piece, or [`NONE`] |
 //! | cut starts | 257 | where each first byte's lengths begin in the next section |
 //! | cut lengths | `NCutLengths` | lengths in bytes, ascending, of the cut-out pieces with that first byte |
+//! | page numbers | [`N_PAGES`], or 0 without pages | for each 256 characters of Unicode, their page in the next section |
+//! | pages | 256 each, `NPages` | what a normaliser makes of each character: see [`characters`](crate::characters) |
+//! | mapped | `NMapped` | the characters that others are replaced by |
 //! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece |
 //! | bytes | `NBytes` bytes | the pieces in the order of their ids |
 //!
 //! A *rank* is the place of a piece in the order of merging; 0 comes first. Only pieces that tokenizing can produce are
-//! ranked: those that merging produces and those that are cut out of the text whole.
+//! ranked: those that merging produces and those that are cut out of the text whole. For WordPiece, which merges
+//! nothing, ranks are in the order of ids, and [`MERGED`] marks the pieces that words are cut into.
+
+use crate::characters::{N_PAGES, PAGE};
 
 /// The first field of every blob, "MVOC" in a hex dump.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MVOC");
 
 /// Raised whenever the meaning of a blob changes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Stands for no id, no rank or an empty slot.
 pub const NONE: u32 = u32::MAX;
@@ -77,10 +83,22 @@ pub enum Field {
     Unknown,
     /// 1 if a space is put before the text.
     SpacePrefix,
+    /// [`MERGES`] or [`WORD_PIECE`].
+    Algorithm,
+    /// Number of pages in the table of characters.
+    NPages,
+    /// Number of characters that others are replaced by.
+    NMapped,
 }
 
 /// Size of the header in bytes; fields beyond those of [`Field`] are 0.
-pub const HEADER_BYTES: usize = 16 * 4;
+pub const HEADER_BYTES: usize = 32 * 4;
+
+/// Value of [`Field::Algorithm`]: neighbours are merged.
+pub const MERGES: u32 = 0;
+
+/// Value of [`Field::Algorithm`]: words are cut into the longest pieces.
+pub const WORD_PIECE: u32 = 1;
 
 /// Sizes of the blob's sections in bytes, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +115,12 @@ pub struct Sections {
     pub cut_starts: usize,
     /// Lengths of cut-out pieces.
     pub cut_lengths: usize,
+    /// Numbers of the pages of characters.
+    pub page_numbers: usize,
+    /// Pages of characters.
+    pub pages: usize,
+    /// Characters that others are replaced by.
+    pub mapped: usize,
     /// The bitmap of pairs.
     pub pairs: usize,
     /// The pieces themselves.
@@ -105,7 +129,8 @@ pub struct Sections {
 
 impl Sections {
     /// The sections of the blob with this header.
-    pub const fn of(header: &[u32; 16]) -> Self {
+    pub const fn of(header: &[u32; HEADER_BYTES / 4]) -> Self {
+        let n_pages = header[Field::NPages as usize] as usize;
         Sections {
             slots: 8 << header[Field::SlotBits as usize],
             ids: 4 * header[Field::NRanked as usize] as usize,
@@ -113,6 +138,9 @@ impl Sections {
             byte_ids: 4 * 256,
             cut_starts: 4 * 257,
             cut_lengths: 4 * header[Field::NCutLengths as usize] as usize,
+            page_numbers: if n_pages == 0 { 0 } else { 4 * N_PAGES },
+            pages: 4 * PAGE * n_pages,
+            mapped: 4 * header[Field::NMapped as usize] as usize,
             pairs: 1 << (header[Field::PairBits as usize] - 3),
             bytes: header[Field::NBytes as usize] as usize,
         }

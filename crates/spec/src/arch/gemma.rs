@@ -2,7 +2,7 @@
 //!
 //! EmbeddingGemma's files come in three variants. Gemma 3 itself, a causal decoder, is a fourth.
 
-use super::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule};
+use super::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule, TokenizerRule};
 use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::prompts::Prompt;
@@ -46,13 +46,13 @@ pub(super) const WITH_DENSE: Arch = Arch {
     },
     share_scaled_layers: None,
     optional_keys: &[],
+    optional_tensors: &[],
     output_norm: Some(Norm::plain("output_norm.weight")),
     dense: &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
     dense_keys: DENSE_KEYS,
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
-    tokenizer: "llama",
-    space_prefix: false,
+    tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
     prompts: PROMPTS,
     terms: Some("gemma"),
     notes: &[],

@@ -3,6 +3,7 @@
 //! Invariant: this folder holds only constants. The code that reads them is in `judge`, once for all
 //! architectures.
 
+mod bert;
 mod gemma;
 
 use crate::Pooling;
@@ -11,8 +12,14 @@ use crate::prompts::Prompt;
 
 /// All architectures and their variants. Of several with the same name, the first whose [`marks`](Arch::marks) match a
 /// file applies to it.
-pub const ALL: &[Arch] =
-    &[gemma::WITH_DENSE, gemma::WITHOUT_DENSE, gemma::OLLAMA, gemma::LANGUAGE_MODEL];
+pub const ALL: &[Arch] = &[
+    gemma::WITH_DENSE,
+    gemma::WITHOUT_DENSE,
+    gemma::OLLAMA,
+    gemma::LANGUAGE_MODEL,
+    bert::FUSED,
+    bert::SPLIT,
+];
 
 /// A variant of an architecture's files.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +51,8 @@ pub struct Arch {
     /// Keys about attention heads that files may omit. The default is as many key/value heads as query heads, and heads
     /// of width `n_embd / n_head`.
     pub optional_keys: &'static [&'static str],
+    /// Tensors that files may omit; each must be optional in the description.
+    pub optional_tensors: &'static [&'static str],
     /// The last norm, before pooling.
     pub output_norm: Option<Norm<&'static str>>,
     /// Dense heads after pooling, in the order in which they apply. The last one's outputs are the n_embd values of the
@@ -55,10 +64,8 @@ pub struct Arch {
     pub pooling: Pooling,
     /// Why that is the default, for the build's warning; `None` if files are not expected to state the pooling.
     pub pooling_reason: Option<&'static str>,
-    /// `tokenizer.ggml.model`.
-    pub tokenizer: &'static str,
-    /// Whether a space is put before a text where the file does not say.
-    pub space_prefix: bool,
+    /// The kind of tokenizer.
+    pub tokenizer: TokenizerRule,
     /// The prompts that the model was trained with.
     pub prompts: &'static [Prompt],
     /// The terms that apply if the file states none.
@@ -94,6 +101,18 @@ pub struct RopeRule {
     pub default: Option<f32>,
     /// Whether the keys `rope.scaling.*` apply to it.
     pub scaled: bool,
+}
+
+/// The kind of tokenizer, which `tokenizer.ggml.model` states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenizerRule {
+    /// `llama`: SentencePiece's byte-pair encoding.
+    SentencePiece {
+        /// Whether a space is put before a text where the file does not say.
+        space_prefix: bool,
+    },
+    /// `bert`: WordPiece.
+    WordPiece,
 }
 
 /// Windows and RoPE tables of the layers.

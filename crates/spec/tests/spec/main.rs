@@ -1,6 +1,7 @@
 //! How headers are judged, good ones and bad ones.
 
 mod allocations;
+mod bert;
 mod cases;
 mod differences;
 mod encoder;

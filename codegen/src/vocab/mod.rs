@@ -1,15 +1,20 @@
 //! Builds the vocabulary's table, which the tokenizer uses in place; [`monomorph_spec::vocab_layout`] describes its
 //! layout.
 
+mod characters;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use monomorph_gguf::{Error, Header, Piece, PieceKind, Vocabulary};
-use monomorph_spec::TokenizerSpec;
+use monomorph_spec::characters::PAGE;
 use monomorph_spec::vocab_layout::{
-    CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK, SPACE,
-    SPECIAL, VERSION, hash, pair_bit,
+    CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES, NONE, RANK_MASK,
+    SPACE, SPECIAL, VERSION, WORD_PIECE, hash, pair_bit,
 };
+use monomorph_spec::{Algorithm, TokenizerSpec};
+
+use characters::Characters;
 
 /// The blob for the vocabulary and the tokenizer of a file. The same header gives the same bytes.
 pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
@@ -20,7 +25,11 @@ pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Er
 /// The blob for these pieces; a piece's position is its id.
 pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
     let texts: Vec<String> = pieces.iter().map(text_of).collect();
-    let ranked = rank(pieces, &texts)?;
+    let ranked = rank(pieces, &texts, special.algorithm)?;
+    let (algorithm, characters) = match special.algorithm {
+        Algorithm::Merges => (MERGES, Characters::default()),
+        Algorithm::WordPiece(normalizer) => (WORD_PIECE, Characters::of(normalizer)),
+    };
     let (seed, slots) = hash_table(&ranked)?;
     let byte_ids = byte_ids(pieces);
     let (cut_starts, cut_lengths) = cut_lengths(&ranked);
@@ -54,10 +63,25 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
     set(Field::Eos, if special.add_eos { special.eos } else { NONE });
     set(Field::Unknown, if every_byte { NONE } else { special.unknown.unwrap_or(NONE) });
     set(Field::SpacePrefix, special.add_space_prefix.into());
+    set(Field::Algorithm, algorithm);
+    set(Field::NPages, (characters.pages.len() / PAGE) as u32);
+    set(Field::NMapped, characters.mapped.len() as u32);
 
     let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();
-    let words: [&[u32]; 8] =
-        [&header, &slots, &ids, &ends, &byte_ids, &cut_starts, &cut_lengths, &pairs];
+    let Characters { page_numbers, pages, mapped } = &characters;
+    let words: [&[u32]; 11] = [
+        &header,
+        &slots,
+        &ids,
+        &ends,
+        &byte_ids,
+        &cut_starts,
+        &cut_lengths,
+        page_numbers,
+        pages,
+        mapped,
+        &pairs,
+    ];
     let mut blob: Vec<u8> = words.concat().into_iter().flat_map(u32::to_le_bytes).collect();
     for (piece, text) in pieces.iter().zip(&texts) {
         blob.extend_from_slice(stored(piece, text));
@@ -91,7 +115,12 @@ impl Ranked<'_> {
     }
 }
 
-fn rank<'a>(pieces: &[Piece<'_>], texts: &'a [String]) -> Result<Vec<Ranked<'a>>, Error> {
+/// The pieces that tokenizing can produce: in the order of merging, or of their ids where nothing is merged.
+fn rank<'a>(
+    pieces: &[Piece<'_>],
+    texts: &'a [String],
+    algorithm: Algorithm,
+) -> Result<Vec<Ranked<'a>>, Error> {
     let mut ranked = Vec::with_capacity(pieces.len());
     for (id, (piece, text)) in (0..).zip(pieces.iter().zip(texts)) {
         let flags = flags(piece, text);
@@ -106,7 +135,9 @@ fn rank<'a>(pieces: &[Piece<'_>], texts: &'a [String]) -> Result<Vec<Ranked<'a>>
     if ranked.len() > RANK_MASK as usize {
         return Err(refuse(format!("{} pieces", ranked.len()), &format!("at most {RANK_MASK}")));
     }
-    ranked.sort_by(Ranked::order);
+    if algorithm == Algorithm::Merges {
+        ranked.sort_by(Ranked::order);
+    }
     Ok(ranked)
 }
 
@@ -249,5 +280,4 @@ fn refuse(found: String, expected: &str) -> Error {
 }
 
 #[cfg(test)]
-#[path = "vocab_tests.rs"]
 mod tests;

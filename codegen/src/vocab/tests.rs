@@ -1,8 +1,10 @@
+use monomorph_spec::WordNormalizer;
 use monomorph_spec::vocab_layout::Sections;
 
 use super::*;
 
 const SPECIAL: TokenizerSpec = TokenizerSpec {
+    algorithm: Algorithm::Merges,
     bos: 0,
     eos: 1,
     unknown: Some(1),
@@ -30,7 +32,7 @@ fn small() -> Vec<Piece<'static>> {
     ]
 }
 
-fn header_of(blob: &[u8]) -> [u32; 16] {
+fn header_of(blob: &[u8]) -> [u32; HEADER_BYTES / 4] {
     std::array::from_fn(|i| u32::from_le_bytes(blob[4 * i..4 * i + 4].try_into().unwrap()))
 }
 
@@ -39,22 +41,41 @@ fn the_header_describes_the_blob() {
     let blob = build_from(&small(), &SPECIAL).unwrap();
     let header = header_of(&blob);
     let field = |field: Field| header[field as usize];
-    let Sections { slots, ids, ends, byte_ids, cut_starts, cut_lengths, pairs, bytes } =
-        Sections::of(&header);
-    let sum = slots + ids + ends + byte_ids + cut_starts + cut_lengths + pairs + bytes;
-    assert_eq!(blob.len(), HEADER_BYTES + sum);
+    assert_eq!(blob.len(), HEADER_BYTES + sum(&Sections::of(&header)));
     assert_eq!((field(Field::Magic), field(Field::Version)), (MAGIC, VERSION));
     assert_eq!((field(Field::NVocab), field(Field::NRanked)), (10, 7));
     assert_eq!((field(Field::Bos), field(Field::Eos), field(Field::Unknown)), (0, NONE, 1));
     assert_eq!(field(Field::LongestMerged), 3);
-    assert!(slots / 8 >= 2 * field(Field::NRanked) as usize);
+    assert!(Sections::of(&header).slots / 8 >= 2 * field(Field::NRanked) as usize);
+}
+
+/// Only WordPiece has a table of characters.
+#[test]
+fn a_normaliser_has_a_table_of_characters() {
+    let uncased = WordNormalizer { lowercase: true, strip_accents: true };
+    let special = TokenizerSpec { algorithm: Algorithm::WordPiece(uncased), ..SPECIAL };
+    let blob = build_from(&small(), &special).unwrap();
+    let sections = Sections::of(&header_of(&blob));
+    assert_eq!(blob.len(), HEADER_BYTES + sum(&sections));
+    assert!(sections.pages < 256 << 10, "{} bytes of pages", sections.pages);
+    assert!(sections.mapped > 0);
+    let without = Sections::of(&header_of(&build_from(&small(), &SPECIAL).unwrap()));
+    assert_eq!((without.page_numbers, without.pages, without.mapped), (0, 0, 0));
+}
+
+fn sum(sections: &Sections) -> usize {
+    let Sections { slots, ids, ends, byte_ids, cut_starts, cut_lengths, .. } = sections;
+    let Sections { page_numbers, pages, mapped, pairs, bytes, .. } = sections;
+    let lists = slots + ids + ends + byte_ids + cut_starts + cut_lengths;
+    lists + page_numbers + pages + mapped + pairs + bytes
 }
 
 #[test]
 fn runs_of_spaces_merge_first_and_cut_pieces_never() {
     let pieces = small();
     let texts: Vec<String> = pieces.iter().map(text_of).collect();
-    let ids: Vec<u32> = rank(&pieces, &texts).unwrap().iter().map(|piece| piece.id).collect();
+    let ids: Vec<u32> =
+        rank(&pieces, &texts, Algorithm::Merges).unwrap().iter().map(|piece| piece.id).collect();
     assert_eq!(ids, [2, 3, 6, 5, 4, 0, 1]);
 }
 

@@ -1,0 +1,69 @@
+//! BERT (Devlin et al. 2019): MiniLM, bge, e5, gte, mxbai-embed, snowflake-arctic-embed and many others.
+
+use super::{Arch, EmbeddingScale, LayerRule, NormRule, TokenizerRule};
+use crate::Pooling;
+use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
+
+/// As nearly all files are written: queries, keys and values have a matrix each.
+pub(super) const SPLIT: Arch = Arch {
+    name: "bert",
+    variant: "with WordPiece",
+    marks: &[],
+    norm: NormRule::Layer,
+    causal: false,
+    embedding_scale: EmbeddingScale::One,
+    embedding: Embedding {
+        tokens: "token_embd.weight",
+        token_types: Some("token_types.weight"),
+        positions: Some("position_embd.weight"),
+        norm: Some(Norm::biased("token_embd_norm.weight", "token_embd_norm.bias")),
+    },
+    ropes: &[],
+    layers: LayerRule::Alike(None),
+    block: Block {
+        attn_norm: None,
+        qkv: Qkv::Split([
+            Linear::biased("attn_q.weight", "attn_q.bias"),
+            Linear::biased("attn_k.weight", "attn_k.bias"),
+            Linear::biased("attn_v.weight", "attn_v.bias"),
+        ]),
+        qk_norm: None,
+        attn_output: Linear::biased("attn_output.weight", "attn_output.bias"),
+        attn_join: Join::NormOfSum(Norm::biased(
+            "attn_output_norm.weight",
+            "attn_output_norm.bias",
+        )),
+        ffn_norm: None,
+        gate: None,
+        up: Linear::biased("ffn_up.weight", "ffn_up.bias"),
+        down: Linear::biased("ffn_down.weight", "ffn_down.bias"),
+        activation: Activation::GeluErf,
+        ffn_join: Join::NormOfSum(Norm::biased(
+            "layer_output_norm.weight",
+            "layer_output_norm.bias",
+        )),
+    },
+    share_scaled_layers: None,
+    optional_keys: &["attention.head_count_kv", "attention.key_length", "attention.value_length"],
+    optional_tensors: &["token_types.weight"],
+    output_norm: None,
+    dense: &[],
+    dense_keys: &[],
+    pooling: Pooling::Mean,
+    pooling_reason: Some("as sentence-transformers does for a model that does not say"),
+    tokenizer: TokenizerRule::WordPiece,
+    prompts: &[],
+    terms: None,
+    notes: &[],
+};
+
+/// As newer converters can write them: one matrix for queries, keys and values.
+pub(super) const FUSED: Arch = Arch {
+    variant: "with WordPiece and fused attention weights",
+    marks: &["blk.0.attn_qkv.weight"],
+    block: Block {
+        qkv: Qkv::Fused(Linear::biased("attn_qkv.weight", "attn_qkv.bias")),
+        ..SPLIT.block
+    },
+    ..SPLIT
+};

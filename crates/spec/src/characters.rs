@@ -1,0 +1,123 @@
+//! The table of characters: what a tokenizer's normaliser makes of each character, and where words end.
+//!
+//! The build fills the table, and the tokenizer reads it in place. It has two levels: `N_PAGES` page numbers, and pages
+//! of [`PAGE`] entries each. Most pages of Unicode are alike, and equal pages are stored once.
+
+/// Number of entries in a page.
+pub const PAGE: usize = 256;
+
+/// Number of pages that all of Unicode takes.
+pub const N_PAGES: usize = 0x11_0000 / PAGE;
+
+/// The longest sequence that one character is replaced by.
+pub const MAX_MAPPED: usize = 7;
+
+/// What happens to a character of a text, and what the character is in the normalised text.
+///
+/// | bits | contents |
+/// |---|---|
+/// | 0, 1 | the [`Place`] of the character in the normalised text |
+/// | 2 | it is replaced by other characters |
+/// | 3 | it is a Hangul syllable and is replaced by its two or three jamo |
+/// | 4 | it stands alone, whatever it is replaced by |
+/// | 5 to 7 | by how many characters it is replaced |
+/// | 8 to 15 | its canonical combining class in the normalised text |
+/// | 16 to 31 | where these characters begin in the section of mapped characters |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Entry(pub u32);
+
+/// What a character of a normalised text is to the words around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Place {
+    /// Part of a word.
+    Inside = 0,
+    /// White space, which separates words and is dropped.
+    Space = 1,
+    /// A word of its own.
+    Alone = 2,
+}
+
+const MAPPED: u32 = 1 << 2;
+const HANGUL: u32 = 1 << 3;
+const ISOLATED: u32 = 1 << 4;
+
+impl Entry {
+    /// An entry for a character that stays as it is.
+    pub const fn new(place: Place, combining_class: u8) -> Entry {
+        Entry(place as u32 | (combining_class as u32) << 8)
+    }
+
+    /// The entry, replaced by the `len` (at most [`MAX_MAPPED`]) mapped characters from `start` on.
+    pub const fn mapped(self, start: u16, len: usize) -> Entry {
+        Entry(self.0 | MAPPED | (len as u32) << 5 | (start as u32) << 16)
+    }
+
+    /// The entry of a Hangul syllable that is decomposed.
+    pub const fn hangul(self) -> Entry {
+        Entry(self.0 | HANGUL)
+    }
+
+    /// The entry, standing alone.
+    pub const fn isolated(self) -> Entry {
+        Entry(self.0 | ISOLATED)
+    }
+
+    /// Where the character stands in the normalised text.
+    #[inline]
+    pub const fn place(self) -> Place {
+        match self.0 & 3 {
+            0 => Place::Inside,
+            1 => Place::Space,
+            _ => Place::Alone,
+        }
+    }
+
+    /// Whether it is an ordinary character of a word: kept, and neither alone nor combining.
+    #[inline]
+    pub const fn is_plain(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Where the characters that replace it begin, and how many they are; `None` if it is kept.
+    #[inline]
+    pub const fn mapping(self) -> Option<(usize, usize)> {
+        if self.0 & MAPPED == 0 {
+            return None;
+        }
+        Some(((self.0 >> 16) as usize, (self.0 >> 5 & 7) as usize))
+    }
+
+    /// Whether it is a Hangul syllable that is decomposed.
+    #[inline]
+    pub const fn is_hangul(self) -> bool {
+        self.0 & HANGUL != 0
+    }
+
+    /// Whether it stands alone, whatever it is replaced by.
+    #[inline]
+    pub const fn is_isolated(self) -> bool {
+        self.0 & ISOLATED != 0
+    }
+
+    /// Its canonical combining class in the normalised text; 0 for characters that do not reorder.
+    #[inline]
+    pub const fn combining_class(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+}
+
+/// The jamo of a Hangul syllable (Unicode Standard, section 3.12); the third is `None` for syllables of two.
+#[inline]
+pub fn jamo(syllable: char) -> [Option<char>; 3] {
+    const FIRST: u32 = 0xac00;
+    const VOWELS: u32 = 21;
+    const TAILS: u32 = 28;
+    let index = (syllable as u32).saturating_sub(FIRST);
+    let tail = index % TAILS;
+    [
+        char::from_u32(0x1100 + index / (VOWELS * TAILS)),
+        char::from_u32(0x1161 + index / TAILS % VOWELS),
+        char::from_u32(0x11a7 + tail).filter(|_| tail > 0),
+    ]
+}
