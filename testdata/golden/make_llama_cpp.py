@@ -4,7 +4,7 @@
     make_llama_cpp.py embeddinggemma-300m-Q4_K_M.gguf ...    (needs llama-cpp-python 0.3.36 and numpy)
 
 For each file a line: what its name says behind the last "300m-", then the lowest and the mean cosine of llama.cpp's vectors to
-those of the original float32 model. Lines of other files stay. tests/real_files.rs compares ours with them.
+those of the original float32 model. Lines of other files stay. tests/real/real_files.rs compares ours with them.
 """
 import json, sys
 from pathlib import Path

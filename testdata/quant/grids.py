@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes codegen/quant/src/grids/tables.rs: the IQ formats' grids, from gguf-py.
+"""Writes crates/quant/src/grids/tables.rs: the IQ formats' grids, from gguf-py.
 
     pip install gguf numpy
     python testdata/quant/grids.py
@@ -33,7 +33,7 @@ def main():
         lines += [f"pub(crate) static {name}: [u16; {len(entries)}] = ["]
         lines += [f"    {row}," for row in rows] + ["];"]
     root = pathlib.Path(__file__).parents[2]
-    (root / "codegen/quant/src/grids/tables.rs").write_text("\n".join(lines) + "\n")
+    (root / "crates/quant/src/grids/tables.rs").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
     pip install gguf numpy xxhash
     python testdata/quant/make.py
 
-The test in codegen/quant/src/decode_tests.rs makes the same blocks and demands the same weights, bit for bit. Of a format's
-1,000 blocks the file has a line `NAME SCALE_BYTES HASH` and the weights of the first four, a line each, as the shortest
-decimals that read back as the same float32. HASH is XXH3 (64 bits) of all weights as little-endian float32.
+The test in crates/quant/src/decode_tests.rs makes the same blocks and demands the same weights, bit for bit. Of a
+format's 1,000 blocks the file has a line `NAME SCALE_BYTES HASH` and the weights of the first four, a line each, as the
+shortest decimals that read back as the same float32. HASH is XXH3 (64 bits) of all weights as little-endian float32.
 
 The blocks' bytes are SplitMix64's words in little-endian order, seeded with the type's number in GGUF; a last word that
 is not needed in full is cut. Then bit 6 of each block's SCALE_BYTES is cleared: of a float16 scale, that is the highest
@@ -22,7 +22,7 @@ import xxhash
 BLOCKS = 1000
 SHOWN = 4
 
-# The formats in the order of BLOCK_FORMATS in codegen/quant/src/lib.rs, each with its SCALE_BYTES.
+# What follows Q8_0 in FORMATS of crates/quant/src/lib.rs, in the same order, each with its SCALE_BYTES.
 FORMATS = {
     "Q4_0": [1],
     "Q4_1": [1, 3],

@@ -1,4 +1,4 @@
-//! Parquet and Arrow, in and out, with the library that wrote them; tests/readback.rs reads them with others.
+//! Parquet and Arrow, in and out, with the library that wrote them; tests/cli/readback.rs reads them with others.
 
 use std::fs::File;
 use std::sync::Arc;

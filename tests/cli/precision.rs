@@ -1,4 +1,5 @@
-//! `--precision` and `ranges`. That the values are those of sentence-transformers is tested in tests/precision.rs.
+//! `--precision` and `ranges`. That the values are those of sentence-transformers is tested in
+//! tests/model/precision.rs.
 
 use std::fs;
 

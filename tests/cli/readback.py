@@ -1,6 +1,6 @@
 """Reads what batch wrote with NumPy, pyarrow and DuckDB, and compares it with raw float32 beside it.
 
-Arguments: the raw file, the npy file, the Parquet file, the dimensions. Run by tests/readback.rs.
+Arguments: the raw file, the npy file, the Parquet file, the dimensions. Run by tests/cli/readback.rs.
 """
 
 import sys

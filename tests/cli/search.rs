@@ -1,4 +1,5 @@
-//! `search`: the order of cosines, whatever file they come from. What the real model finds is in tests/real_model.rs.
+//! `search`: the order of cosines, whatever file they come from. What the real model finds is in
+//! tests/real/real_model.rs.
 
 use std::fs;
 

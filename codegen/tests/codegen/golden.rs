@@ -1,7 +1,7 @@
 //! What is generated, compared with the committed files in testdata/golden.
 //!
 //! A difference rewrites the file and fails: look at the change, then commit it. The root package compiles and runs
-//! the same files (tests/generated.rs).
+//! the same files (tests/model/generated.rs).
 
 use std::fmt::Write;
 use std::fs;

@@ -18,7 +18,7 @@ fn every_block_format_decodes_as_gguf_py_does() {
     }
     let names: Vec<_> = compared.iter().map(|kind| kind.name()).collect();
     println!("formats equal to gguf-py's on {BLOCKS} blocks each: {}", names.join(", "));
-    // The float types are plain floats, and tests/model/reference.rs has its own decoder for Q8_0.
+    // The float types are plain floats, and tests/model/reference/ has its own decoder for Q8_0.
     assert_eq!(compared, FORMATS[4..], "expected a fixture for each format, in order");
     assert_eq!(monomorph_spec::MATRIX_TYPES, FORMATS);
 }
