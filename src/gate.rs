@@ -55,7 +55,7 @@ fn map(path: &Path) -> Result<(Weights, Watch), Error> {
     refuse_irregular(&file.metadata().map_err(failed)?).map_err(failed)?;
     let watch = Watch::new(file, path).map_err(failed)?;
     let weights = Weights::map(watch.file()).map_err(failed)?;
-    // A mapping of another length than the file that is watched would be cut without a word.
+    // A mapping of another length than the file that is watched would be truncated silently.
     watch.check()?;
     Ok((weights, watch))
 }

@@ -16,8 +16,8 @@ pub fn hash() -> Option<u128> {
     u128::from_str_radix(hexadecimal, 16).ok()
 }
 
-/// By the assembler, which takes a second and a half and 1.4 GB for 330 MB; `include_bytes` takes a minute and 5.8 GB
-/// (rustc 1.95). The hash stands in the text because nothing else in it changes with the file.
+/// The assembler includes the image: it takes a second and a half and 1.4 GB for 330 MB, where `include_bytes` takes a
+/// minute and 5.8 GB (rustc 1.95). The hash stands in the text because nothing else in it changes with the file.
 #[cfg(all(monomorph_embed, unix, not(target_vendor = "apple")))]
 mod inside {
     use std::arch::global_asm;
@@ -52,7 +52,7 @@ mod inside {
     }
 }
 
-/// Where no assembler's syntax for it is known to work.
+/// `include_bytes` includes the image where no assembler's syntax for it is known to work.
 #[cfg(all(monomorph_embed, not(all(unix, not(target_vendor = "apple")))))]
 mod inside {
     #[repr(C, align(4096))]

@@ -1,8 +1,8 @@
 //! From a GGUF file to generated Rust: header, [`Spec`], constants, tables.
 //!
-//! [`Generated::from_file`] is the whole pipeline. The header alone decides what is generated; the rest of the file is
-//! read once, for the hash that `monomorph verify` compares. [`image::write`] is a second pipeline, for binaries that
-//! hold their weights.
+//! [`Generated::from_file`] is the whole pipeline. What is generated follows from the header and the build's choices,
+//! except for two constants: the file's name, and the hash of its content that `monomorph verify` compares, for which
+//! the rest of the file is read once. [`image::write`] is a second pipeline, for binaries that hold their weights.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// What a build generates for a model, ready to be written.
 pub struct Generated {
-    /// What the header says under the build's choices; everything else here follows from it.
+    /// What the header says under the build's choices.
     pub spec: Spec,
     /// Rust source: `model.rs`.
     pub source: String,

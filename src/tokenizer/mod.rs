@@ -50,6 +50,7 @@ const MAX_WHOLE_CHARS: usize = 1 << 20;
 impl Tokenizer {
     /// The tokenizer for a blob made by the build.
     ///
+    /// # Panics
     /// If the blob was not made by this version. For a constant this is a compile-time error.
     pub const fn new(blob: &'static [u8]) -> Self {
         Tokenizer { table: Table::new(blob) }

@@ -1,7 +1,9 @@
 //! A dimension is a type: [`Const`] if the build knows it, [`Dyn`] if it is known only at run time.
 //!
 //! Kernels are written once, generic over [`Dim`]. The specialised path passes `Const<768>`, the generic path
-//! `Dyn(768)`; nothing else differs between them, and their results are equal bit for bit.
+//! `Dyn(768)`. Apart from that, the specialised path only leaves out what its model lacks: other types of weights
+//! ([`Model::Types`](crate::model::Model::Types)) and other operations ([`Model::OPS`](crate::model::Model::OPS)). The
+//! results of both are equal bit for bit.
 
 /// The size of one axis of a matrix.
 pub trait Dim: Copy + Send + Sync + 'static {

@@ -26,7 +26,8 @@ described! {
 }
 
 described! {
-    /// From ids to the residual stream: `norm(token_embd[id] * scale + position_embd[t] + token_types[0])`.
+    /// From ids to the residual stream: `norm(token_embd[id] * scale + token_types[0] + position_embd[t])`. The sum is
+    /// taken in this order, which decides its bits.
     pub struct Embedding<T> {
         /// Token embeddings: n_vocab x n_embd.
         pub tokens: T,

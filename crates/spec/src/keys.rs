@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use monomorph_gguf::{Error, FromValue, Metadata};
 
-/// Every width is a multiple of a Q8_0 block's, so that a row of any width consists of whole blocks.
+/// Every width is a multiple of the kernels' step along a row (`BLOCK` in `monomorph_quant`), and so of a panel's
+/// columns. That a row also consists of whole blocks of its format, which may be longer, is checked with the header.
 pub(crate) const WIDTH_MULTIPLE: usize = 32;
 
 /// The largest width that a file may ask for, far above any embedding model's.
@@ -45,7 +46,7 @@ impl<'a> Keys<'_, 'a> {
         }
     }
 
-    /// A size that is a whole number of blocks.
+    /// A size that is a whole number of the kernels' steps.
     pub fn width(&self, key: &str) -> Result<usize, Error> {
         match self.size(key, MAX_WIDTH)? {
             found if self.is_width(found) => Ok(found),
@@ -53,7 +54,7 @@ impl<'a> Keys<'_, 'a> {
         }
     }
 
-    /// Whether a size is a whole number of blocks.
+    /// Whether a size is a whole number of the kernels' steps.
     pub fn is_width(&self, size: usize) -> bool {
         (1..=MAX_WIDTH).contains(&size) && size.is_multiple_of(WIDTH_MULTIPLE)
     }

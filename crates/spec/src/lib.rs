@@ -2,8 +2,8 @@
 //!
 //! Everything that later code takes for granted is checked here, once: shapes, types, the vocabulary's size, and that
 //! hyper-parameters agree with the tensors. [`Spec`] is the description, [`block`] defines what its layers are made of,
-//! [`arch`] lists the architectures as data, and [`place`] turns a header into a spec. Sizes count values unless they
-//! say bytes.
+//! [`arch`] lists the architectures as data, `judge` turns a header into a spec, and [`place`] knows which tensors it
+//! must have. Sizes count values unless they say bytes.
 //!
 //! This crate must never panic on a file's content, nor allocate more than a small multiple of the header's size.
 

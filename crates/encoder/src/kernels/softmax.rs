@@ -1,6 +1,7 @@
 //! Softmax down columns, without the division: `x[i] = e^(x[i] - max x)`.
 //!
-//! The sums are returned instead: dividing the 256 outputs of a head is cheaper than dividing every weight.
+//! The sums are returned instead, and a head's outputs are divided by them: a long text has no more outputs than a
+//! short one, but a weight for every key.
 
 use super::exp::exp;
 use monomorph_simd::{Isa, LANES};

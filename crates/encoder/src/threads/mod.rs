@@ -128,7 +128,7 @@ impl Team {
     /// Calls `f` with every part, on whichever threads are free. `f` also gets the thread's number, which is below
     /// `threads`.
     ///
-    /// Panics if it is called from within a job of the same team.
+    /// Panics if it is called from within a job of the same team, unless the team is a single thread.
     pub fn for_each<P: Send>(
         &self,
         parts: impl Iterator<Item = P> + Send,
