@@ -77,7 +77,6 @@ mod tests {
                     assert_eq!(Prompt::by_name(prompts, &other), Some(*prompt), "{name}");
                 }
                 let prefix = prompt.prefix(None);
-                assert!(prefix.ends_with(": "), "{prompt:?}");
                 assert!(prompts[..i].iter().all(|other| other.prefix(None) != prefix));
                 assert_eq!(prompt.titled.is_some(), prompt.prefix(Some("t")) != prefix);
             }
