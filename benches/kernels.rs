@@ -21,9 +21,7 @@ use monomorph_encoder::kernels::softmax::softmax_columns;
 use monomorph_encoder::kernels::tile::BlockSums;
 use monomorph_gguf::TensorType;
 use monomorph_quant::{AnyType, BLOCK, Line, panel_kind, repack};
-#[cfg(target_arch = "x86_64")]
-use monomorph_simd::{Avx2, Avx512};
-use monomorph_simd::{Isa, LANES, Scalar};
+use monomorph_simd::{Isa, LANES, Scalar, with_vector_isas};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -347,11 +345,12 @@ fn all<I: Isa>(c: &mut Criterion) {
 
 fn kernels(c: &mut Criterion) {
     println!("clock: {:.2} GHz, one core", clock());
-    #[cfg(target_arch = "x86_64")]
-    {
-        all::<Avx512>(c);
-        all::<Avx2>(c);
+    macro_rules! all_of {
+        ($isa:ty, $c:expr) => {
+            all::<$isa>($c);
+        };
     }
+    with_vector_isas!(all_of!(c));
     if std::env::var_os("MONOMORPH_ISA").is_some_and(|isa| isa == Scalar::NAME) {
         all::<Scalar>(c);
     }

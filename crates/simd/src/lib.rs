@@ -22,7 +22,7 @@ pub use avx512::Avx512;
 pub use scalar::Scalar;
 
 /// Calls `$m!` with each CPU family's instruction set, slowest first, and the given arguments. This is the only list of
-/// instruction sets.
+/// instruction sets: a new one belongs here, and other crates name none of them but [`Scalar`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_vector_isas {
@@ -87,7 +87,9 @@ pub const PANEL: usize = LANES;
 /// One step of an int8 panel along `k`: the weights at `(k, k + 1)` of each of its 16 columns.
 pub type Unit = [i8; 2 * PANEL];
 
-/// A CPU family's vector instructions.
+/// A CPU family's vector instructions, and the tiles that suit its registers. The shapes of attention's tiles are not
+/// constants here: they lie beside its kernel (`kernels/attention.rs` of the encoder), which chooses among them by
+/// [`WIDE`](Isa::WIDE).
 ///
 /// Every method but `vectorize` must be called inside the closure given to `vectorize`. Elsewhere it gives the same
 /// result, but as a slow function call.
