@@ -22,18 +22,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const LACKING: &str = "an operation that the Ops of the model lack";
 
 /// `with_activation!(Model, activation, |A| body)` runs the body with the type `A` set to the activation function. It
-/// is compiled only for the functions that the model uses.
+/// is compiled only for the functions that the model uses. A function that is missing from the list is a compile-time
+/// error.
 macro_rules! with_activation {
     ($model:ty, $activation:expr, |$A:ident| $body:expr) => {
         with_activation!(@ $model, $activation, $A, $body, GeluTanh, GeluErf, Silu)
     };
     (@ $model:ty, $activation:expr, $A:ident, $body:expr, $($name:ident),*) => {
         match $activation {
-            $(Activation::$name if const { <$model>::OPS.has(Activation::$name) } => {
-                type $A = $name;
-                $body
+            $(Activation::$name => {
+                if const { <$model>::OPS.has(Activation::$name) } {
+                    type $A = $name;
+                    $body
+                } else {
+                    unreachable!("{LACKING}")
+                }
             })*
-            other => unreachable!("{other:?} in a model without it"),
         }
     };
 }
@@ -258,6 +262,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
                     let rows = x.chunks_exact_mut(n.size()).zip(branch.chunks_exact_mut(n.size()));
                     for (x, branch) in rows {
                         match (join, &norm) {
+                            (Join::Add, _) if const { M::OPS.add } => add(isa, n, x, branch),
                             (Join::AddNormed(_), Some(norm)) if const { M::OPS.add_normed } => {
                                 norm.add::<I, M, _>(isa, n, x, branch);
                             }
@@ -265,8 +270,10 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
                                 add(isa, n, x, branch);
                                 norm.in_place::<I, M, _>(isa, n, x);
                             }
-                            (Join::Add, _) if const { M::OPS.add } => add(isa, n, x, branch),
-                            _ => unreachable!("{LACKING}"),
+                            // Without a wildcard, so that a new kind of join has to be added above.
+                            (Join::Add | Join::AddNormed(_) | Join::NormOfSum(_), _) => {
+                                unreachable!("{LACKING}")
+                            }
                         }
                     }
                 },

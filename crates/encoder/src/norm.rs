@@ -9,6 +9,9 @@ use crate::weights::{Located, Weights};
 use monomorph_simd::Isa;
 use monomorph_spec::{Norm, NormKind};
 
+/// What is wrong where a norm was not compiled.
+const FOREIGN: &str = "a norm that is not the model's";
+
 /// A norm with its parameters. Each operation is one match, of which only the arm for the model's own norm is compiled.
 #[derive(Clone, Copy)]
 pub struct NormView<'a> {
@@ -34,7 +37,7 @@ impl<'a> NormView<'a> {
             NormKind::Layer(eps) if const { M::OPS.layer_norm } => {
                 layer_norm_in_place(isa, n, x, self.gain, self.bias, eps);
             }
-            _ => unreachable!("a norm that is not the model's"),
+            NormKind::Rms(_) | NormKind::Layer(_) => unreachable!("{FOREIGN}"),
         }
     }
 
@@ -49,7 +52,7 @@ impl<'a> NormView<'a> {
                 layer_norm_in_place(isa, n, branch, self.gain, self.bias, eps);
                 add(isa, n, x, branch);
             }
-            _ => unreachable!("a norm that is not the model's"),
+            NormKind::Rms(_) | NormKind::Layer(_) => unreachable!("{FOREIGN}"),
         }
     }
 }
