@@ -21,16 +21,16 @@ fn siblings(cpu: usize) -> Option<String> {
         .ok()
 }
 
-/// Number of distinct cores among the CPUs of a list such as `0-3,8`.
+/// Number of distinct cores among the CPUs of a list such as `0-3,8`; `None` if it names none that the system knows. A
+/// list may also hold CPUs that the host could have but has not, about which there is nothing to read.
 fn physical_cores(list: &str, siblings: impl Fn(usize) -> Option<String>) -> Option<usize> {
     let mut cores = HashSet::new();
     for range in list.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        for cpu in first.parse().ok()?..=last.parse().ok()? {
-            cores.insert(siblings(cpu)?);
-        }
+        let cpus = first.parse().ok()?..=last.parse().ok()?;
+        cores.extend(cpus.filter_map(&siblings));
     }
-    Some(cores.len())
+    Some(cores.len()).filter(|&cores| cores > 0)
 }
 
 #[cfg(test)]
@@ -44,8 +44,16 @@ mod tests {
         for (list, cores) in [("0-7", 4), ("0-3", 4), ("0,4", 1), ("2", 1), ("0-1,5-6", 3)] {
             assert_eq!(physical_cores(list, siblings), Some(cores), "{list}");
         }
-        assert_eq!(physical_cores("0-8", siblings), None, "an unknown CPU");
         assert_eq!(physical_cores("", siblings), None);
+        assert_eq!(physical_cores("0-3,x", siblings), None);
         assert!(default_threads() >= 1);
+    }
+
+    #[test]
+    fn cpus_that_the_host_lacks_do_not_count() {
+        let siblings = |cpu: usize| (cpu < 8).then(|| format!("{},{}", cpu % 4, cpu % 4 + 4));
+        assert_eq!(physical_cores("0-127", siblings), Some(4));
+        assert_eq!(physical_cores("0,4,8", siblings), Some(1));
+        assert_eq!(physical_cores("8-15", siblings), None);
     }
 }
