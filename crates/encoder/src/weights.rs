@@ -90,11 +90,11 @@ impl Weights {
     ) -> io::Result<()> {
         let Home::File { file, kept } = &mut self.home else { return Ok(()) };
         let matrices = || layout(spec).into_iter().filter(|stored| stored.is_panels);
-        let mut end = 0;
+        let (mut panels, mut end) = (HashMap::new(), 0);
         for matrix in matrices() {
             let start = end;
             end += matrix.n_bytes as usize;
-            self.panels.insert(matrix.tensor.offset, start..end);
+            panels.insert(matrix.tensor.offset, start..end);
         }
         let mut memory = MmapMut::map_anon(end)?;
         // With pages of 4 KB, a pass over all panels spends a few percent of its time on page-table lookups.
@@ -102,16 +102,18 @@ impl Weights {
         let _ = memory.advise(memmap2::Advice::HugePage);
         let mut rest: &mut [Line] = bytemuck::cast_slice_mut(&mut memory);
         let parts = matrices().filter_map(|matrix| {
-            let panels = rest.split_off_mut(..matrix.n_bytes as usize / size_of::<Line>())?;
-            Some((matrix.tensor, panels))
+            let lines = rest.split_off_mut(..matrix.n_bytes as usize / size_of::<Line>())?;
+            Some((matrix.tensor, lines))
         });
         threads.enter(|team| {
-            team.for_each(parts, |_, (tensor, panels)| {
+            team.for_each(parts, |_, (tensor, lines)| {
                 let blocks = &file[in_file(&tensor)];
-                repack(isa, tensor.kind, tensor.cols / BLOCK, blocks, 0, panels);
+                repack(isa, tensor.kind, tensor.cols / BLOCK, blocks, 0, lines);
             });
         });
+        // Only now, and together: without the memory, tensors must still be located in the file.
         *kept = Some(memory);
+        self.panels = panels;
         Ok(())
     }
 
