@@ -8,7 +8,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use monomorph_encoder::dim::{Const, Dim, Dyn};
 use monomorph_encoder::kernels::activation::{Activate, GeluTanh};
 use monomorph_encoder::kernels::attention::{
-    AttentionScratch, Heads, KeysValues, Window, attention,
+    AttentionScratch, Heads, KeysValues, Visible, attention,
 };
 use monomorph_encoder::kernels::columns::ColumnsMut;
 use monomorph_encoder::kernels::exp::exp;
@@ -306,7 +306,7 @@ fn attend<I: Isa, H: Dim, G: Dim, D: Dim>(
         group.bench_function(format!("16 tokens, {n} keys"), |b| {
             let s = &mut scratch;
             b.iter(|| {
-                attention(isa, heads, &queries, width, 0..LANES, kv, Window::ALL, s, &mut out)
+                attention(isa, heads, &queries, width, 0..LANES, kv, Visible::ALL, s, &mut out)
             })
         });
     }

@@ -4,7 +4,7 @@ use crate::Pass;
 use crate::dim::Dim;
 use crate::inputs::{Want, take};
 use crate::kernels::activation::{GeluErf, GeluTanh, Silu, activate};
-use crate::kernels::attention::{Heads, KeysValues, QUERIES, Window as Visible, attention};
+use crate::kernels::attention::{Heads, KeysValues, QUERIES, Visible, attention};
 use crate::kernels::columns::ColumnsMut;
 use crate::kernels::matmul::{matmul, matmul_gated};
 use crate::kernels::residual::{add, scale};
@@ -187,7 +187,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         };
         let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
         let width = n_attn.size() + 2 * n_kv;
-        let window = visible(window, model.spec().causal);
+        let visible = visible(window, model.spec().causal);
         let (scratch, AllRows { texts, keys, values }) = (self.scratch, self.all);
         let (range, qkv) = (self.rows.range.clone(), &*self.rows.qkv);
         // Sixteen tokens each, or fewer if some threads would otherwise have nothing to do.
@@ -205,7 +205,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
             let tokens = part.first..part.first + part.len;
             let own = &mut *lock(&scratch[thread]);
             let (scratch, out) = (&mut own.attention, &mut own.heads);
-            attention(isa, heads, queries, width, tokens, kv, window, scratch, out);
+            attention(isa, heads, queries, width, tokens, kv, visible, scratch, out);
             isa.vectorize(
                 #[inline(always)]
                 || {

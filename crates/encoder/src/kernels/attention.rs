@@ -3,7 +3,7 @@
 //! A part is up to sixteen neighbouring tokens of one text, one per vector lane. For each query head:
 //! ```text
 //! scores (keys x 16)  = K q^T            a tile of key rows times the panel q^T (head_dim x 16)
-//! weights             = softmax down each column; keys outside the token's window are masked
+//! weights             = softmax down each column; keys that the token does not see are masked
 //! o (16 x head_dim)   = weights^T V      a tile of tokens times column groups of V
 //! ```
 //! Three query heads that share their keys are scored together if there are enough registers: each key is then read
@@ -12,8 +12,8 @@
 //! 1. Keys and values are read in place, row by row; only the sixteen queries are transposed.
 //! 2. No sum crosses lanes, and every sum runs over the keys in their order. Masked keys add exactly zero, so a token's
 //!    bits do not depend on which other tokens share its part.
-//! 3. Only the keys that some token of the part sees are scored. At the edges of that range, the keys outside each
-//!    token's own window are masked.
+//! 3. Only the keys that some token of the part sees are scored. At the edges of that range, the keys that a token
+//!    itself does not see are masked.
 
 use super::softmax::softmax_columns;
 use super::tile::{float_tile, float_tile_transposed};
@@ -56,18 +56,18 @@ pub struct AttentionScratch {
     scores: Vec<[f32; LANES]>,
 }
 
-/// The window of keys that a token sees: this many before its own key and this many after it.
+/// The keys that a token sees: this many before its own key and this many after it.
 #[derive(Clone, Copy)]
-pub struct Window {
+pub struct Visible {
     /// Number of keys before its own.
     pub before: usize,
     /// Number of keys after its own.
     pub after: usize,
 }
 
-impl Window {
+impl Visible {
     /// The whole text.
-    pub const ALL: Window = Window { before: usize::MAX, after: usize::MAX };
+    pub const ALL: Visible = Visible { before: usize::MAX, after: usize::MAX };
 
     /// The keys that a token sees in a text of `n` tokens.
     #[inline(always)]
@@ -88,14 +88,14 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     stride: usize,
     tokens: Range<usize>,
     kv: KeysValues<'_>,
-    window: Window,
+    visible: Visible,
     scratch: &mut AttentionScratch,
     out: &mut [f32],
 ) {
     isa.vectorize(
         #[inline(always)]
         || {
-            let part = Part { heads, queries, stride, tokens, kv, window };
+            let part = Part { heads, queries, stride, tokens, kv, visible };
             if I::WIDE && part.shared().is_multiple_of(3) {
                 part.attend::<I, 3, 8, 8, 2>(isa, scratch, out);
             } else if I::WIDE {
@@ -114,7 +114,7 @@ struct Part<'a, H: Dim, G: Dim, D: Dim> {
     stride: usize,
     tokens: Range<usize>,
     kv: KeysValues<'a>,
-    window: Window,
+    visible: Visible,
 }
 
 impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
@@ -141,7 +141,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
     ) {
         let (n_head, d) = (self.heads.n_head.size(), self.heads.head_dim.size());
         let kv_stride = self.heads.n_head_kv.size() * d;
-        let mask = Mask { tokens: self.tokens.clone(), window: self.window, n: self.kv.n };
+        let mask = Mask { tokens: self.tokens.clone(), visible: self.visible, n: self.kv.n };
         let (first_key, n_keys) = (mask.keys().start, mask.keys().len());
         let blocks = d / BLOCK;
         scratch.queries.resize(TOGETHER * blocks, bytemuck::Zeroable::zeroed());
@@ -172,7 +172,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
 /// The keys that the tokens of a part see.
 struct Mask {
     tokens: Range<usize>,
-    window: Window,
+    visible: Visible,
     n: usize,
 }
 
@@ -181,7 +181,7 @@ impl Mask {
     #[inline(always)]
     fn keys(&self) -> Range<usize> {
         let [first, last] =
-            [self.tokens.start, self.tokens.end - 1].map(|token| self.window.of(token, self.n));
+            [self.tokens.start, self.tokens.end - 1].map(|token| self.visible.of(token, self.n));
         first.start..last.end
     }
 
@@ -191,7 +191,7 @@ impl Mask {
     fn apply(&self, scores: &mut [[f32; LANES]]) {
         let first = self.keys().start;
         for (lane, token) in self.tokens.clone().enumerate() {
-            let Range { start, end } = self.window.of(token, self.n);
+            let Range { start, end } = self.visible.of(token, self.n);
             scores[..start - first].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
             scores[end - first..].iter_mut().for_each(|row| row[lane] = f32::NEG_INFINITY);
         }

@@ -34,7 +34,7 @@ impl Case {
         }
     }
 
-    fn reference(&self, token: usize, head: usize, window: Window) -> Vec<f64> {
+    fn reference(&self, token: usize, head: usize, visible: Visible) -> Vec<f64> {
         let kv_head = head / (self.n_head / self.n_head_kv);
         let row = |m: &[f32], heads: usize, token: usize, head: usize| -> Vec<f64> {
             m[(token * heads + head) * D..][..D].iter().map(|x| f64::from(*x)).collect()
@@ -42,7 +42,7 @@ impl Case {
         let query = row(&self.queries, self.n_head, token, head);
         let (mut out, mut sum) = (vec![0.0; D], 0.0);
         for other in 0..self.n {
-            let limit = if other < token { window.before } else { window.after };
+            let limit = if other < token { visible.before } else { visible.after };
             if token.abs_diff(other) > limit {
                 continue;
             }
@@ -55,7 +55,7 @@ impl Case {
         out.into_iter().map(|o| o / sum).collect()
     }
 
-    fn run<I: Isa, X: Dim>(&self, isa: I, d: X, window: Window, step: usize) -> Vec<f32> {
+    fn run<I: Isa, X: Dim>(&self, isa: I, d: X, visible: Visible, step: usize) -> Vec<f32> {
         let heads = Heads { n_head: Dyn(self.n_head), n_head_kv: Dyn(self.n_head_kv), head_dim: d };
         let kv = KeysValues { n: self.n, keys: &self.keys, values: &self.values };
         let stride = self.n_head * D;
@@ -65,7 +65,7 @@ impl Case {
             let tokens = start..(start + step).min(self.n);
             let queries = &self.queries[start * stride..];
             let out = &mut out[start * stride..tokens.end * stride];
-            attention(isa, heads, queries, stride, tokens, kv, window, &mut scratch, out);
+            attention(isa, heads, queries, stride, tokens, kv, visible, &mut scratch, out);
         }
         out
     }
@@ -73,17 +73,17 @@ impl Case {
 
 #[test]
 fn equals_the_definition_in_every_cut() {
-    let within = |before, after| Window { before, after };
-    for (n, n_head, n_head_kv, window) in [
-        (1, 3, 1, Window::ALL),
+    let within = |before, after| Visible { before, after };
+    for (n, n_head, n_head_kv, visible) in [
+        (1, 3, 1, Visible::ALL),
         (2, 3, 1, within(8, 8)),
         (17, 3, 1, within(8, 8)),
         (40, 3, 1, within(5, 5)),
         (70, 4, 2, within(16, 16)),
-        (70, 3, 1, Window::ALL),
-        (33, 2, 2, Window::ALL),
+        (70, 3, 1, Visible::ALL),
+        (33, 2, 2, Visible::ALL),
         (33, 6, 2, within(8, 8)),
-        (20, 6, 1, Window::ALL),
+        (20, 6, 1, Visible::ALL),
         (1, 4, 1, within(usize::MAX, 0)),
         (70, 4, 1, within(usize::MAX, 0)),
         (40, 3, 1, within(15, 0)),
@@ -93,16 +93,16 @@ fn equals_the_definition_in_every_cut() {
     ] {
         let case = Case::new(n, n_head, n_head_kv);
         let scalar = monomorph_simd::Scalar::detect().unwrap();
-        let want = case.run(scalar, Dyn(D), window, QUERIES);
+        let want = case.run(scalar, Dyn(D), visible, QUERIES);
         for (i, got) in want.chunks(D).enumerate() {
-            let reference = case.reference(i / n_head, i % n_head, window);
+            let reference = case.reference(i / n_head, i % n_head, visible);
             for (got, want) in got.iter().zip(reference) {
                 assert!((f64::from(*got) - want).abs() < 5e-6, "{got} {want}, n {n}");
             }
         }
         for_each_isa!(|isa| {
-            assert!(case.run(isa, Const::<D>, window, QUERIES) == want, "n {n}");
-            assert!(case.run(isa, Dyn(D), window, 3) == want, "n {n} in threes");
+            assert!(case.run(isa, Const::<D>, visible, QUERIES) == want, "n {n}");
+            assert!(case.run(isa, Dyn(D), visible, 3) == want, "n {n} in threes");
         });
     }
 }
@@ -112,7 +112,7 @@ fn a_nan_key_reaches_the_output() {
     let mut case = Case::new(20, 3, 1);
     case.keys[7 * D] = f32::NAN;
     for_each_isa!(|isa| {
-        let out = case.run(isa, Dyn(D), Window::ALL, QUERIES);
+        let out = case.run(isa, Dyn(D), Visible::ALL, QUERIES);
         assert!(out.iter().all(|o| o.is_nan()));
     });
 }
