@@ -128,9 +128,13 @@ impl Embedder {
         options: &EmbedOptions,
     ) -> Result<Vec<Embedding>, Error> {
         let request = self.request(options)?;
+        // Many texts take seconds to tokenize, so the caller may cancel between two of them.
+        let encode = |(text, input): (usize, &str)| match request.is_cancelled() {
+            true => Err(Error::Cancelled),
+            false => request.encode(text, input),
+        };
         let texts = texts.iter().map(AsRef::as_ref).enumerate();
-        let encodings: Vec<Encoding> =
-            texts.map(|(text, input)| request.encode(text, input)).collect::<Result<_, _>>()?;
+        let encodings: Vec<Encoding> = texts.map(encode).collect::<Result<_, _>>()?;
         let ids: Vec<&[u32]> = encodings.iter().map(|encoding| encoding.ids.as_slice()).collect();
         let mut rows = vec![0.0; ids.len() * self.spec.n_embd];
         self.embed_ids(&ids, options.cancel.as_deref(), &mut rows)?;

@@ -1,4 +1,7 @@
 use crate::{EmbedOptions, Embedder, Error, Truncate};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn embedder() -> Embedder {
     Embedder::options().threads(2).open_built().expect("the model of the build")
@@ -48,6 +51,28 @@ fn a_long_text_keeps_the_side_that_was_asked_for() {
     assert_eq!(start[0], whole[0]);
     assert_eq!(start[1..], whole[whole.len() - (n - 1)..]);
     assert!(matches!(cut(Truncate::None), Err(Error::TooLong { text: 0, .. })));
+}
+
+/// A text that cancels the request when it is read, and counts how many are.
+struct Cancels<'a>(&'a AtomicBool, &'a Cell<usize>);
+
+impl AsRef<str> for Cancels<'_> {
+    fn as_ref(&self) -> &str {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.set(self.1.get() + 1);
+        "Mars is red."
+    }
+}
+
+#[test]
+fn a_request_can_be_cancelled_while_its_texts_are_tokenized() {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let options = EmbedOptions { cancel: Some(cancel.clone()), ..Default::default() };
+    let read = Cell::new(0);
+    let texts: Vec<_> = (0..1000).map(|_| Cancels(&cancel, &read)).collect();
+    let result = embedder().run(&texts, &options);
+    assert!(matches!(result, Err(Error::Cancelled)));
+    assert_eq!(read.get(), 1, "texts read");
 }
 
 #[test]
