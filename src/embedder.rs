@@ -26,8 +26,9 @@ use std::sync::atomic::AtomicBool;
 ///
 /// # fn main() -> Result<(), monomorph::Error> {
 /// let embedder = Embedder::open_built()?;
-/// let prompt = embedder.prompt("document")?;
-/// let options = EmbedOptions { prompt: Some(prompt), ..Default::default() };
+/// // None for a model that was trained without prompts, such as a language model.
+/// let prompt = embedder.prompt("document").ok();
+/// let options = EmbedOptions { prompt, ..Default::default() };
 /// let embeddings = embedder.run(&["Mars is red.", "Venus is hot."], &options)?;
 /// let alike = cosine(&embeddings[0].vector, &embeddings[1].vector);
 /// assert!((-1.0..=1.0).contains(&alike));

@@ -11,10 +11,14 @@ use monomorph_spec::{Prompt, Spec};
 /// ```
 /// use monomorph::{built, prompt_by_name};
 ///
-/// let prompt = prompt_by_name(&built::SPEC, "Retrieval-query").unwrap();
-/// assert_eq!(prompt.prefix(None), "task: search result | query: ");
-/// let error = prompt_by_name(&built::SPEC, "poetry").unwrap_err();
-/// assert!(error.to_string().contains("question-answering"));
+/// # fn main() -> Result<(), monomorph::Error> {
+/// for prompt in built::SPEC.prompts.iter() {
+///     let upper_case = prompt.name().to_uppercase();
+///     assert_eq!(prompt_by_name(&built::SPEC, &upper_case)?, *prompt);
+/// }
+/// assert!(prompt_by_name(&built::SPEC, "poetry").is_err());
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Errors
