@@ -8,15 +8,15 @@ use crate::tokenizer::Encoding;
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-/// Tokens read ahead per thread: enough that the last bundles of a window leave a thread idle for only a few percent of
-/// its time, and that a window takes seconds, not minutes.
+/// Tokens read ahead per thread: enough that the last bundles of a read-ahead leave a thread idle for only a few
+/// percent of its time, and few enough that it takes seconds, not minutes.
 const TOKENS_PER_THREAD: usize = 8192;
 
 /// Vectors of an iterator's texts, in order: made by [`Embedder::stream`].
 ///
-/// It takes texts from the iterator until they make a *window* of so many tokens ([`Stream::read_ahead`]), embeds them
-/// together on all threads, and gives their vectors out one by one. Memory is bounded by the window, however many texts
-/// there are: the texts themselves, at most 2 KiB of ids and one vector each.
+/// It takes texts from the iterator until they have so many tokens ([`Stream::read_ahead`]), embeds them together on
+/// all threads, and gives their vectors out one by one. Memory is bounded by this read-ahead, however many texts there
+/// are: the texts themselves, their ids and one vector each.
 ///
 /// An error of one text ([`Error::text`] is its index in the stream, from 0) takes that text's place, and the next
 /// texts follow. Any other error, such as [`Error::Cancelled`], ends the stream.
@@ -24,12 +24,12 @@ pub struct Stream<'a, I: Iterator> {
     embedder: &'a Embedder,
     texts: I,
     state: State,
-    /// Tokens of a window.
+    /// Tokens of a read-ahead.
     read_ahead: usize,
     /// Texts taken from the iterator.
     taken: usize,
     ready: VecDeque<(I::Item, Result<Embedding, Error>)>,
-    /// Rows of the last window, kept for their memory.
+    /// Rows of the last read-ahead, kept for their memory.
     rows: Vec<f32>,
 }
 
@@ -108,7 +108,7 @@ impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
         WithTexts(self)
     }
 
-    /// Computes the results of the next window; none if there are no more texts or the stream has ended.
+    /// Computes the results of the next read-ahead; none if there are no more texts or the stream has ended.
     fn fill(&mut self) {
         let request = match std::mem::replace(&mut self.state, State::Ended) {
             State::Open(request) => request,
@@ -119,31 +119,31 @@ impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
             State::Ended => return,
         };
         let first = self.taken;
-        let mut window: Vec<(I::Item, Result<Encoding, Error>)> = Vec::new();
+        let mut batch: Vec<(I::Item, Result<Encoding, Error>)> = Vec::new();
         let mut tokens = 0;
-        while window.is_empty() || (tokens < self.read_ahead && !request.is_cancelled()) {
+        while batch.is_empty() || (tokens < self.read_ahead && !request.is_cancelled()) {
             let Some(text) = self.texts.next() else { break };
             let encoding = request.encode(self.taken, text.as_ref());
             self.taken += 1;
             tokens += encoding.as_ref().map_or(1, |encoding| encoding.ids.len().max(1));
-            window.push((text, encoding));
+            batch.push((text, encoding));
         }
-        if window.is_empty() {
+        if batch.is_empty() {
             return;
         }
         let ids: Vec<&[u32]> =
-            window.iter().filter_map(|(_, e)| Some(e.as_ref().ok()?.ids.as_slice())).collect();
+            batch.iter().filter_map(|(_, e)| Some(e.as_ref().ok()?.ids.as_slice())).collect();
         let n_embd = self.embedder.info().dimensions;
         // Every value is overwritten.
         self.rows.resize(ids.len() * n_embd, 0.0);
         let run = self.embedder.embed_ids(&ids, request.options.cancel.as_deref(), &mut self.rows);
         if let Err(error) = run {
-            let (text, _) = window.swap_remove(0);
+            let (text, _) = batch.swap_remove(0);
             self.ready.push_back((text, Err(error)));
             return;
         }
         let mut rows = self.rows.chunks_exact(n_embd);
-        self.ready.extend(window.into_iter().enumerate().map(|(i, (text, encoding))| {
+        self.ready.extend(batch.into_iter().enumerate().map(|(i, (text, encoding))| {
             let embedding = encoding.and_then(|encoding| {
                 let row = rows.next().unwrap_or_default();
                 request.embedding(first + i, &encoding, row)
