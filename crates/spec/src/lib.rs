@@ -31,7 +31,7 @@ pub mod vocab_layout;
 
 pub use block::{Activation, Block, Embedding, Join, Linear, Norm, NormKind, Qkv};
 pub use fingerprint::Fingerprint;
-pub use license::License;
+pub use license::{License, Terms};
 pub use ops::Ops;
 pub use options::BuildOptions;
 pub use prompts::Prompt;

@@ -1,5 +1,6 @@
 //! A model's terms, and the notices that some of them require with every copy.
 
+use crate::arch;
 use crate::fields::described;
 use monomorph_gguf::{Error, Metadata, printable};
 use std::borrow::Cow;
@@ -19,29 +20,22 @@ described! {
     }
 }
 
-/// Terms that require a notice.
-struct Terms {
-    /// The value of `general.license` or of [`Arch::terms`](crate::arch::Arch::terms).
-    id: &'static str,
+/// Terms that require a notice; [`Arch::terms`](crate::arch::Arch::terms) has those of an architecture.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Their value of `general.license`.
+    pub id: &'static str,
     /// Phrases that identify them in longer values, in lower case.
-    words: &'static [&'static str],
-    notice: &'static str,
+    pub words: &'static [&'static str],
+    /// The notice.
+    pub notice: &'static str,
 }
 
-const TERMS: &[Terms] = &[Terms {
-    id: "gemma",
-    words: &["gemma terms of use", "ai.google.dev/gemma/terms"],
-    // Section 3.1 of the terms requires the first sentence; section 3.2 has the limits on use.
-    notice: "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n\n\
-             Everyone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma \
-             Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
-}];
-
 impl License {
-    /// The terms that the metadata state; `default` applies if they state none.
+    /// The terms that the metadata state, which may be those of any architecture; `default` applies if they state none.
     pub(crate) fn from_metadata(
         metadata: &Metadata<'_>,
-        default: Option<&str>,
+        default: Option<&Terms>,
     ) -> Result<License, Error> {
         let text = |key: &str| -> Result<Option<Cow<'static, str>>, Error> {
             Ok(metadata.optional(key)?.map(|text| printable(text).into()))
@@ -53,14 +47,16 @@ impl License {
             notice: None,
         };
         let stated: Vec<String> = license.stated().map(str::to_lowercase).collect();
-        let names = |terms: &&Terms| {
-            let by_default = stated.is_empty() && default == Some(terms.id);
-            let names = |text: &String| {
+        let are_stated = |terms: &&Terms| {
+            stated.iter().any(|text| {
                 text == terms.id || terms.words.iter().any(|words| text.contains(words))
-            };
-            by_default || stated.iter().any(names)
+            })
         };
-        license.notice = TERMS.iter().find(names).map(|terms| terms.notice.into());
+        let terms = match stated.is_empty() {
+            true => default,
+            false => arch::ALL.iter().filter_map(|arch| arch.terms).find(are_stated),
+        };
+        license.notice = terms.map(|terms| terms.notice.into());
         Ok(license)
     }
 

@@ -5,6 +5,7 @@
 use super::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule, TokenizerRule};
 use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
+use crate::license::Terms;
 use crate::prompts::Prompt;
 
 /// EmbeddingGemma with its dense heads: the vectors that it was trained for.
@@ -54,7 +55,7 @@ pub(super) const WITH_DENSE: Arch = Arch {
     pooling_reason: Some("as EmbeddingGemma was trained"),
     tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
     prompts: PROMPTS,
-    terms: Some("gemma"),
+    terms: Some(&TERMS),
     notes: &[],
 };
 
@@ -104,6 +105,16 @@ pub(super) const LANGUAGE_MODEL: Arch = Arch {
 
 const DENSE_KEYS: &[[&str; 2]] =
     &[["dense_2_feat_in", "dense_2_feat_out"], ["dense_3_feat_in", "dense_3_feat_out"]];
+
+/// The Gemma Terms of Use.
+const TERMS: Terms = Terms {
+    id: "gemma",
+    words: &["gemma terms of use", "ai.google.dev/gemma/terms"],
+    // Section 3.1 of the terms requires the first sentence; section 3.2 has the limits on use.
+    notice: "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n\n\
+             Everyone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma \
+             Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
+};
 
 /// The prompts of EmbeddingGemma's model card, with its other names for them.
 const PROMPTS: &[Prompt] = &[

@@ -8,6 +8,7 @@ mod gemma;
 
 use crate::Pooling;
 use crate::block::{Block, Embedding, Linear, Norm};
+use crate::license::Terms;
 use crate::prompts::Prompt;
 
 /// All architectures and their variants. Of several with the same name, the first whose [`marks`](Arch::marks) match a
@@ -69,7 +70,7 @@ pub struct Arch {
     /// The prompts that the model was trained with.
     pub prompts: &'static [Prompt],
     /// The terms that apply if the file states none.
-    pub terms: Option<&'static str>,
+    pub terms: Option<&'static Terms>,
     /// What a user should know about such a file; `{pooling}` stands for the kind of pooling.
     pub notes: &'static [&'static str],
 }

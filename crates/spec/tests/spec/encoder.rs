@@ -106,6 +106,23 @@ fn other_architectures_are_refused_by_name() {
     refused(judge(&neither.to_bytes()), &["tensor output_norm.weight is missing"]);
 }
 
+#[test]
+fn terms_that_need_a_notice_are_found_by_what_the_file_states() {
+    let needs_notice = |file: &Writer| judge(&file.to_bytes()).unwrap().license.notice.is_some();
+    // The tiny model states a licence of its own.
+    assert!(!needs_notice(&model()));
+    assert!(needs_notice(model().remove("general.license")), "the architecture's terms");
+    for (key, value, expected) in [
+        ("general.license", "gemma", true),
+        ("general.license", "Gemma", true),
+        ("general.license", "gemma-like", false),
+        ("general.license.name", "Gemma Terms of Use", true),
+        ("general.license.link", "https://ai.google.dev/gemma/terms", true),
+    ] {
+        assert_eq!(needs_notice(model().set(key, value)), expected, "{key}: {value}");
+    }
+}
+
 /// llama.cpp's tool writes these keys; only the first part also has the model's own.
 #[test]
 fn parts_of_a_split_model_name_the_command_that_merges_them() {
