@@ -1,13 +1,9 @@
 //! The build's choices, as its environment states them.
 
 use crate::error::Error;
-use monomorph_spec::{BuildOptions, Pooling};
+use monomorph_spec::BuildOptions;
+pub use monomorph_spec::options::{CONTEXT, POOLING};
 use std::env;
-
-/// How tokens become one vector: `mean`, `cls`, `last` or `max`.
-pub const POOLING: &str = "MONOMORPH_POOLING";
-/// Longest text in tokens.
-pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
 
 /// Whether the weights go inside the binary: 0 or 1.
 pub const EMBED: &str = "MONOMORPH_EMBED";
@@ -30,11 +26,10 @@ fn value(name: &str) -> Option<String> {
 pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOptions, Error> {
     let pooling = match pooling {
         None | Some("") => None,
-        Some("mean") => Some(Pooling::Mean),
-        Some("cls") => Some(Pooling::Cls),
-        Some("last") => Some(Pooling::Last),
-        Some("max") => Some(Pooling::Max),
-        Some(other) => return Err(refuse(POOLING, other, "mean, cls, last or max")),
+        Some(name) => match name.parse() {
+            Ok(pooling) => Some(pooling),
+            Err(_) => return Err(refuse(POOLING, name, "mean, cls, last or max")),
+        },
     };
     let n_ctx = match context {
         None | Some("") => None,
@@ -63,6 +58,7 @@ fn refuse(variable: &'static str, found: &str, expected: &'static str) -> Error 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use monomorph_spec::Pooling;
 
     #[test]
     fn what_the_variables_may_say() {
@@ -70,9 +66,11 @@ mod tests {
         assert_eq!(parse(Some(""), Some("")).unwrap(), BuildOptions::default());
         let both = BuildOptions { pooling: Some(Pooling::Last), n_ctx: Some(2) };
         assert_eq!(parse(Some("last"), Some("2")).unwrap(), both);
-        assert_eq!(parse(Some("mean"), None).unwrap().pooling, Some(Pooling::Mean));
-        assert_eq!(parse(Some("cls"), None).unwrap().pooling, Some(Pooling::Cls));
-        assert_eq!(parse(Some("max"), None).unwrap().pooling, Some(Pooling::Max));
+        for &pooling in Pooling::ALL {
+            assert_eq!(parse(Some(pooling.name()), None).unwrap().pooling, Some(pooling));
+            let refused = parse(Some("median"), None).unwrap_err().to_string();
+            assert!(refused.contains(pooling.name()), "{refused}");
+        }
     }
 
     #[test]

@@ -137,8 +137,6 @@ fn plain(pooling: Pooling) -> reference::Pooling {
     }
 }
 
-const POOLINGS: [Pooling; 4] = [Pooling::Mean, Pooling::Cls, Pooling::Last, Pooling::Max];
-
 /// Some matrices have another type than the rest, so that products read both forms of activations.
 const MIXED: [&[(&str, TensorType)]; 7] = [
     &[("ffn_down", TensorType::BF16)],
@@ -160,7 +158,7 @@ fn causal() -> tiny::Options {
 
 #[test]
 fn q8_0_equals_the_reference_behind_every_layer() {
-    Case::new("Q8_0", options(TensorType::Q8_0)).check("Q8_0", 0..=6, &POOLINGS);
+    Case::new("Q8_0", options(TensorType::Q8_0)).check("Q8_0", 0..=6, Pooling::ALL);
 }
 
 #[test]
@@ -195,23 +193,23 @@ fn files_of_mixed_types_equal_the_reference() {
 #[test]
 fn other_shapes_equal_the_reference() {
     let ollama = tiny::Options { variant: Variant::Ollama, ..Default::default() };
-    Case::new("ollama", ollama).check("Ollama's names", 6..=6, &POOLINGS);
+    Case::new("ollama", ollama).check("Ollama's names", 6..=6, Pooling::ALL);
     let many_heads = tiny::Options { n_head_kv: 3, ..Default::default() };
-    Case::new("kv-heads", many_heads).check("three key/value heads", 1..=6, &POOLINGS);
+    Case::new("kv-heads", many_heads).check("three key/value heads", 1..=6, Pooling::ALL);
 }
 
 /// Gemma 3: full and sliding layers that see nothing after a token, and three or four query heads per key/value head.
 #[test]
 fn causal_models_equal_the_reference() {
-    Case::new("causal", causal()).check("causal Q8_0", 0..=6, &POOLINGS);
+    Case::new("causal", causal()).check("causal Q8_0", 0..=6, Pooling::ALL);
     let floats = tiny::Options { weights: TensorType::F32, n_head: 4, ..causal() };
-    Case::new("causal-F32", floats).check("causal F32, four heads", 0..=6, &POOLINGS);
+    Case::new("causal-F32", floats).check("causal F32, four heads", 0..=6, Pooling::ALL);
     let two = tiny::Options { n_head: 4, n_head_kv: 2, ..causal() };
-    Case::new("causal-kv-heads", two).check("causal, two key/value heads", 6..=6, &POOLINGS);
+    Case::new("causal-kv-heads", two).check("causal, two key/value heads", 6..=6, Pooling::ALL);
     let mut scaled = tiny::writer(causal());
     scaled.set("gemma3.rope.scaling.type", "linear").set("gemma3.rope.scaling.factor", 8.0);
     let scaled = TinyModel::from_bytes("parity-causal-scaled", scaled.to_bytes());
-    Case::of(scaled, &LENGTHS).check("causal, positions divided", 5..=6, &POOLINGS);
+    Case::of(scaled, &LENGTHS).check("causal, positions divided", 5..=6, Pooling::ALL);
 }
 
 /// A model whose rows hold whole blocks of every format, with its dimensions as types.

@@ -20,7 +20,7 @@ mod judge;
 mod keys;
 mod license;
 mod ops;
-mod options;
+pub mod options;
 pub mod place;
 mod prompts;
 mod split;
@@ -44,6 +44,7 @@ use fields::{Parts, described};
 use monomorph_gguf::{Error, Header};
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 described! {
     /// A model that this project can run, and where its tensors lie in the file.
@@ -254,13 +255,36 @@ impl Layer {
     }
 }
 
-impl fmt::Display for Pooling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Pooling {
+    /// All kinds.
+    pub const ALL: &[Pooling] = &[Pooling::Mean, Pooling::Cls, Pooling::Last, Pooling::Max];
+
+    /// The name, for people and for the build's choice.
+    pub const fn name(self) -> &'static str {
+        match self {
             Pooling::Mean => "mean",
             Pooling::Cls => "cls",
             Pooling::Last => "last",
             Pooling::Max => "max",
-        })
+        }
     }
 }
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Pooling {
+    type Err = UnknownPooling;
+
+    /// The pooling of that name.
+    fn from_str(name: &str) -> Result<Pooling, UnknownPooling> {
+        Pooling::ALL.iter().copied().find(|pooling| pooling.name() == name).ok_or(UnknownPooling)
+    }
+}
+
+/// No pooling has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownPooling;

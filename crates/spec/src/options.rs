@@ -1,7 +1,13 @@
-//! The choices about a model that its file leaves to the build.
+//! The choices about a model that its file leaves to the build, and the variables that make them.
 
 use crate::Pooling;
 use crate::fields::described;
+
+/// The variable that chooses how tokens become one vector, by a [name](Pooling::name). Messages and notes of this crate
+/// name it, as they do [`CONTEXT`].
+pub const POOLING: &str = "MONOMORPH_POOLING";
+/// The variable that chooses the longest text in tokens.
+pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
 
 /// The longest text in tokens unless the build asks for more. With heads of 256, its two RoPE tables take 16 MiB of the
 /// binary; those for the 32,768 tokens that Gemma 3 was trained for would take 64.
