@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::arch::{Arch, LayerRule};
 use crate::keys::{Keys, MAX_WIDTH};
-use crate::options::DEFAULT_WINDOW;
+use crate::options::DEFAULT_CONTEXT;
 use crate::place::Sizes;
 use crate::{BuildOptions, Linear, Pooling, Rope, Tensor, Window};
 use monomorph_gguf::{Error, Value, ValueType, printable};
@@ -118,7 +118,7 @@ pub(crate) fn context_length(
     head_dim: usize,
 ) -> Result<ContextLength, Error> {
     let trained = trained_context(keys)?;
-    let n_ctx = options.n_ctx.unwrap_or(DEFAULT_WINDOW.min(trained));
+    let n_ctx = options.n_ctx.unwrap_or(DEFAULT_CONTEXT.min(trained));
     if n_ctx < 2 {
         let reason = format!("a window of {n_ctx} tokens (MONOMORPH_CONTEXT); expected at least 2");
         return Err(Error::Unsupported { reason });
@@ -261,7 +261,7 @@ pub(crate) fn notes(
     options: BuildOptions,
     arch: &Arch,
     pooling: Pooling,
-    window: &ContextLength,
+    context: &ContextLength,
 ) -> Result<Vec<Cow<'static, str>>, Error> {
     let pooled = pooling.to_string();
     let own = arch.notes.iter().map(|note| match note.contains("{pooling}") {
@@ -280,7 +280,7 @@ pub(crate) fn notes(
             .into(),
         );
     }
-    let &ContextLength { n_ctx, trained } = window;
+    let &ContextLength { n_ctx, trained } = context;
     if options.n_ctx.is_none() && n_ctx < trained {
         notes.push(
             format!(

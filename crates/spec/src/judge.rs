@@ -36,7 +36,7 @@ pub(crate) fn spec(
     let layer_rule = hyper::layers(&keys, arch, n_layer)?;
     let vocabulary = Vocabulary::unchecked(header)?;
     let sizes = hyper::sizes(&keys, arch, vocabulary.len())?;
-    let window = hyper::context_length(&keys, options, arch, sizes.head_dim)?;
+    let context = hyper::context_length(&keys, options, arch, sizes.head_dim)?;
     let pooling = hyper::pooling(&keys, options, arch)?;
     let mut tensors = Tensors { header, used: 0 };
     let placed = place(arch, &sizes, n_layer, &mut |wanted| tensors.find(&wanted))?;
@@ -48,14 +48,14 @@ pub(crate) fn spec(
         variant: arch.variant.into(),
         license: License::from_metadata(metadata, arch.terms)?,
         options,
-        notes: hyper::notes(&keys, options, arch, pooling, &window)?.into(),
+        notes: hyper::notes(&keys, options, arch, pooling, &context)?.into(),
         n_embd: sizes.n_embd,
         n_ff: sizes.n_ff,
         n_head: sizes.n_head,
         n_head_kv: sizes.n_head_kv,
         head_dim: sizes.head_dim,
         n_vocab: sizes.n_vocab,
-        n_ctx: window.n_ctx,
+        n_ctx: context.n_ctx,
         norm: match arch.norm {
             NormRule::Rms => NormKind::Rms(keys.positive("attention.layer_norm_rms_epsilon")?),
             NormRule::Layer => NormKind::Layer(keys.positive("attention.layer_norm_epsilon")?),

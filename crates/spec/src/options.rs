@@ -11,7 +11,7 @@ pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
 
 /// The longest text in tokens unless the build asks for more. With heads of 256, its two RoPE tables take 16 MiB of the
 /// binary; those for the 32,768 tokens that Gemma 3 was trained for would take 64.
-pub(crate) const DEFAULT_WINDOW: usize = 8192;
+pub(crate) const DEFAULT_CONTEXT: usize = 8192;
 
 described! {
     /// A build's choices. `None` leaves a choice to the file, or to the default if the file does not say.
