@@ -147,6 +147,48 @@ pub(crate) fn score_scale(sizes: &Sizes, arch: &Arch, n_layer: usize) -> f32 {
     1.0 / (width as f32).sqrt()
 }
 
+/// Keys of computations that no architecture here has; a file that states 0 has none of them either.
+const FOREIGN_KEYS: [&str; 3] =
+    ["attn_logit_softcapping", "attention.clamp_kqv", "attention.max_alibi_bias"];
+
+/// Refuses a file that asks for another computation than its architecture's: its vectors would be wrong without any
+/// other sign of it. Files may state these keys, but need not.
+pub(crate) fn check_agreement(
+    keys: &Keys<'_, '_>,
+    arch: &Arch,
+    head_dim: usize,
+    score_scale: f32,
+) -> Result<(), Error> {
+    let key = "attention.causal";
+    if let Some(found) = keys.optional::<bool>(key)?
+        && found != arch.causal
+    {
+        let expected = format!("{} for the variant \"{}\"", arch.causal, arch.variant);
+        return Err(keys.error(key, found, expected));
+    }
+    let key = "rope.dimension_count";
+    if !arch.ropes.is_empty()
+        && let Some(found) = keys.optional::<usize>(key)?
+        && found != head_dim
+    {
+        return Err(keys.error(key, found, format!("{head_dim}, the width of a head")));
+    }
+    let key = "attention.scale";
+    let found = keys.optional::<f32>(key)?.unwrap_or_default();
+    // Writers round the root in their own way.
+    let agrees = (found - score_scale).abs() <= 1e-6 * score_scale;
+    if found != 0.0 && !agrees {
+        return Err(keys.error(key, found, format!("{score_scale}, this model's scale")));
+    }
+    for key in FOREIGN_KEYS {
+        let found = keys.optional::<f32>(key)?.unwrap_or_default();
+        if found != 0.0 {
+            return Err(keys.error(key, found, "0: this version does not compute it"));
+        }
+    }
+    Ok(())
+}
+
 /// The RoPE tables.
 pub(crate) fn ropes(keys: &Keys<'_, '_>, arch: &Arch) -> Result<Vec<Rope>, Error> {
     let table = |rule: &crate::arch::RopeRule| {

@@ -36,6 +36,8 @@ pub(crate) fn spec(
     let layer_rule = hyper::layers(&keys, arch, n_layer)?;
     let vocabulary = Vocabulary::unchecked(header)?;
     let sizes = hyper::sizes(&keys, arch, vocabulary.len())?;
+    let score_scale = hyper::score_scale(&sizes, arch, n_layer);
+    hyper::check_agreement(&keys, arch, sizes.head_dim, score_scale)?;
     let context = hyper::context_length(&keys, options, arch, sizes.head_dim)?;
     let pooling = hyper::pooling(&keys, options, arch)?;
     let mut tensors = Tensors { header, used: 0 };
@@ -61,7 +63,7 @@ pub(crate) fn spec(
             NormRule::Layer => NormKind::Layer(keys.positive("attention.layer_norm_epsilon")?),
         },
         causal: arch.causal,
-        score_scale: hyper::score_scale(&sizes, arch, n_layer),
+        score_scale,
         embedding_scale: match arch.embedding_scale {
             EmbeddingScale::One => 1.0,
             EmbeddingScale::RootOfWidth => (sizes.n_embd as f32).sqrt(),

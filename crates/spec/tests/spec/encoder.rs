@@ -197,6 +197,51 @@ fn hyper_parameters_that_ask_for_more_than_there_is() {
 }
 
 #[test]
+fn a_file_that_asks_for_another_computation_is_refused() {
+    let stated = |key: &str, value: Value| with(&format!("gemma-embedding.{key}"), value);
+    // The width of a head is 32, and scores are scaled by one over its root.
+    let scale = Value::Raw(12, (1.0 / 32f64.sqrt()).to_le_bytes().to_vec());
+    for (key, value) in [
+        ("attention.causal", false.into()),
+        ("rope.dimension_count", 32.into()),
+        ("attention.scale", scale),
+        ("attention.scale", 0.0.into()),
+        ("attn_logit_softcapping", 0.0.into()),
+        // Of the language model's head only, which no vector comes from.
+        ("final_logit_softcapping", 30.0.into()),
+    ] {
+        let found = stated(key, value);
+        assert!(found.is_ok(), "{key}: {found:?}");
+    }
+    for (key, value, words) in [
+        ("attention.causal", true.into(), ["true", "expected false", "with dense heads"]),
+        ("attention.causal", 0.into(), ["u32 0", "a bool", ""]),
+        ("rope.dimension_count", 16.into(), ["16", "expected 32", "width of a head"]),
+        ("attention.scale", 0.125.into(), ["0.125", "0.1767", ""]),
+        ("attention.scale", f32::NAN.into(), ["NaN", "0.1767", ""]),
+        ("attn_logit_softcapping", 50.0.into(), ["50", "expected 0", "does not compute it"]),
+        ("attention.clamp_kqv", 8.0.into(), ["8", "expected 0", "does not compute it"]),
+        ("attention.max_alibi_bias", 8.0.into(), ["8", "expected 0", "does not compute it"]),
+    ] {
+        let key_there = format!("key gemma-embedding.{key}");
+        let words: Vec<&str> = std::iter::once(&*key_there).chain(words).collect();
+        refused(stated(key, value), &words);
+    }
+
+    // Ollama's files state it; without its heads, theirs looks like a language model.
+    let mut file = ollama();
+    judge(&file.set("gemma3.attention.causal", false).to_bytes()).unwrap();
+    let mut causal =
+        tiny::writer(Options { variant: Variant::LanguageModel, ..Options::default() });
+    let found = judge(&causal.set("gemma3.attention.causal", false).to_bytes());
+    refused(
+        found,
+        &["gemma3.attention.causal", "false", "expected true", "a causal language model"],
+    );
+    judge(&causal.set("gemma3.attention.causal", true).to_bytes()).unwrap();
+}
+
+#[test]
 fn trailing_dimensions_of_one_are_the_same_shape() {
     with_tensor("output_norm.weight", |tensor| tensor.dims = vec![128, 1, 1, 1]).unwrap();
     let found = with_tensor("output_norm.weight", |tensor| tensor.dims = vec![64]);
