@@ -220,7 +220,7 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         pooling: Pooling::Mean,
         pooling_reason: None,
         tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
-        prompts: &[],
+        known: &[],
         terms: None,
         notes: &[],
     };

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::arch::{Arch, LayerRule};
+use crate::arch::{Arch, Known, LayerRule};
 use crate::keys::{Keys, MAX_WIDTH};
 use crate::options::DEFAULT_CONTEXT;
 use crate::place::Sizes;
@@ -302,6 +302,7 @@ pub(crate) fn notes(
     keys: &Keys<'_, '_>,
     options: BuildOptions,
     arch: &Arch,
+    known: Option<&Known>,
     pooling: Pooling,
     context: &ContextLength,
 ) -> Result<Vec<Cow<'static, str>>, Error> {
@@ -328,6 +329,16 @@ pub(crate) fn notes(
             format!(
                 "texts are cut to {n_ctx} tokens, of the {trained} that the model was trained for; \
                  build with MONOMORPH_CONTEXT=N for longer texts"
+            )
+            .into(),
+        );
+    }
+    let library = known.and_then(|known| known.library_context);
+    if let Some(library) = library.filter(|&library| options.n_ctx.is_none() && library < n_ctx) {
+        notes.push(
+            format!(
+                "texts are cut to {n_ctx} tokens, as the file says; sentence-transformers cuts this model's to \
+                 {library}: build with MONOMORPH_CONTEXT={library} for the same"
             )
             .into(),
         );

@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::license::License;
 use crate::place::place;
 use crate::tensors::Tensors;
-use crate::{BuildOptions, Layer, Spec, split, tokenizer};
+use crate::{BuildOptions, Layer, Spec, known, split, tokenizer};
 use monomorph_gguf::{Error, Header, TensorInfo, Vocabulary, printable};
 
 /// The most layers that a file may ask for, far above any embedding model's. Together with the limits in `keys` and
@@ -40,6 +40,7 @@ pub(crate) fn spec(
     hyper::check_agreement(&keys, arch, sizes.head_dim, score_scale)?;
     let context = hyper::context_length(&keys, options, arch, sizes.head_dim)?;
     let pooling = hyper::pooling(&keys, options, arch)?;
+    let known = known::of(metadata, arch)?;
     let mut tensors = Tensors { header, used: 0 };
     let placed = place(arch, &sizes, n_layer, &mut |wanted| tensors.find(&wanted))?;
     hyper::check_dense(&keys, arch, &placed.dense)?;
@@ -50,7 +51,7 @@ pub(crate) fn spec(
         variant: arch.variant.into(),
         license: License::from_metadata(metadata, arch.terms)?,
         options,
-        notes: hyper::notes(&keys, options, arch, pooling, &context)?.into(),
+        notes: hyper::notes(&keys, options, arch, known, pooling, &context)?.into(),
         n_embd: sizes.n_embd,
         n_ff: sizes.n_ff,
         n_head: sizes.n_head,
@@ -80,7 +81,7 @@ pub(crate) fn spec(
         pooling,
         dense: placed.dense.into(),
         tokenizer: tokenizer::judge(metadata, &vocabulary, arch.tokenizer)?,
-        prompts: arch.prompts.into(),
+        prompts: known.map_or(&[][..], |known| known.prompts).into(),
     };
     refuse_unknown_tensors(header, &spec, tensors.used)?;
     check_data(header)?;

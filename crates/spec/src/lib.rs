@@ -18,6 +18,7 @@ pub mod fingerprint;
 mod hyper;
 mod judge;
 mod keys;
+mod known;
 mod license;
 mod ops;
 pub mod options;

@@ -1,8 +1,9 @@
 //! BERT (Devlin et al. 2019): MiniLM, bge, e5, gte, mxbai-embed, snowflake-arctic-embed and many others.
 
-use super::{Arch, EmbeddingScale, LayerRule, NormRule, TokenizerRule};
+use super::{Arch, EmbeddingScale, Known, LayerRule, NormRule, TokenizerRule};
 use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
+use crate::prompts::Prompt;
 
 /// As nearly all files are written: queries, keys and values have a matrix each.
 pub(super) const SPLIT: Arch = Arch {
@@ -52,7 +53,7 @@ pub(super) const SPLIT: Arch = Arch {
     pooling: Pooling::Mean,
     pooling_reason: Some("as sentence-transformers does for a model that does not say"),
     tokenizer: TokenizerRule::WordPiece,
-    prompts: &[],
+    known: KNOWN,
     terms: None,
     notes: &[],
 };
@@ -67,3 +68,50 @@ pub(super) const FUSED: Arch = Arch {
     },
     ..SPLIT
 };
+
+/// From the models' cards and, for the contexts, their `sentence_bert_config.json`. All others have no prompts, among
+/// them all-MiniLM and gte.
+const KNOWN: &[Known] = &[
+    Known { models: &[&["minilm", "l6"]], prompts: &[], library_context: Some(256) },
+    Known { models: &[&["minilm", "l12"]], prompts: &[], library_context: Some(128) },
+    Known { models: &[&["bge", "zh"]], prompts: QUERY_IN_CHINESE, library_context: None },
+    Known {
+        models: &[&["bge", "en"], &["mxbai", "embed"], &["arctic", "embed"]],
+        prompts: QUERY,
+        library_context: None,
+    },
+    Known { models: &[&["e5"]], prompts: E5, library_context: None },
+];
+
+/// These models take documents as they are.
+const QUERY: &[Prompt] = &[
+    Prompt::new(
+        &["query", "retrieval-query"],
+        "Represent this sentence for searching relevant passages: ",
+    ),
+    DOCUMENT,
+];
+
+const QUERY_IN_CHINESE: &[Prompt] = &[
+    Prompt::new(&["query", "retrieval-query"], "为这个句子生成表示以用于检索相关文章："),
+    DOCUMENT,
+];
+
+const DOCUMENT: Prompt = Prompt::new(&["document", "retrieval-document", "passage"], "");
+
+/// The query's prompt is also for symmetric tasks, on both sides.
+const E5: &[Prompt] = &[
+    Prompt::new(
+        &[
+            "query",
+            "retrieval-query",
+            "bitext-mining",
+            "classification",
+            "clustering",
+            "pair-classification",
+            "sts",
+        ],
+        "query: ",
+    ),
+    Prompt::new(&["document", "retrieval-document", "passage"], "passage: "),
+];

@@ -2,7 +2,7 @@
 //!
 //! EmbeddingGemma's files come in three variants. Gemma 3 itself, a causal decoder, is a fourth.
 
-use super::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule, TokenizerRule};
+use super::{Arch, EmbeddingScale, Known, LayerRule, NormRule, RopeRule, TokenizerRule};
 use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::license::Terms;
@@ -54,7 +54,7 @@ pub(super) const WITH_DENSE: Arch = Arch {
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
     tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
-    prompts: PROMPTS,
+    known: &[Known { models: &[&[]], prompts: PROMPTS, library_context: None }],
     terms: Some(&TERMS),
     notes: &[],
 };
@@ -95,7 +95,7 @@ pub(super) const LANGUAGE_MODEL: Arch = Arch {
     dense: &[],
     dense_keys: &[],
     pooling_reason: None,
-    prompts: &[],
+    known: &[],
     notes: &[
         "this is a language model, which was not trained to embed; its vectors are the {pooling} of its last \
          layer's states; build with MONOMORPH_POOLING=mean or MONOMORPH_POOLING=last to choose",

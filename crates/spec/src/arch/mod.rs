@@ -67,12 +67,24 @@ pub struct Arch {
     pub pooling_reason: Option<&'static str>,
     /// The kind of tokenizer.
     pub tokenizer: TokenizerRule,
-    /// The prompts that the model was trained with.
-    pub prompts: &'static [Prompt],
+    /// What is known of models of this architecture by their names; the first entry that fits a model applies to it.
+    pub known: &'static [Known],
     /// The terms that apply if the file states none.
     pub terms: Option<&'static Terms>,
     /// What a user should know about such a file; `{pooling}` stands for the kind of pooling.
     pub notes: &'static [&'static str],
+}
+
+/// What a file does not say about a model, but its publisher does.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// The models, each by words of its name: lower case, split at everything that is no letter or digit. A model is
+    /// one of them if its `general.name` or `general.basename` has all the words; without words, every model is.
+    pub models: &'static [&'static [&'static str]],
+    /// The prompts that they were trained with.
+    pub prompts: &'static [Prompt],
+    /// Where sentence-transformers cuts their texts, in tokens, if that is before the end of the file's context.
+    pub library_context: Option<usize>,
 }
 
 /// Which norm, and the key that states its epsilon.

@@ -3,10 +3,12 @@
 use crate::judge;
 use monomorph_gguf::TensorType;
 use monomorph_gguf::writer::{Value, Writer};
-use monomorph_spec::arch::{self, Arch};
+use monomorph_spec::arch::{self, Arch, Known};
 use monomorph_spec::place::Sizes;
-use monomorph_spec::{Algorithm, Embedding, Join, NormKind, Pooling, Qkv, Spec, WordNormalizer};
-use monomorph_testing::files::refused;
+use monomorph_spec::{
+    Algorithm, BuildOptions, Embedding, Join, NormKind, Pooling, Qkv, Spec, WordNormalizer,
+};
+use monomorph_testing::files::{parse, refused};
 use monomorph_testing::{Random, architecture};
 
 /// The variants of BERT: with one matrix for queries, keys and values, and with three.
@@ -129,3 +131,51 @@ fn what_is_no_embedding_model_is_refused() {
     reranker.tensor("cls.weight", TensorType::F32, &[64, 64], vec![0; 4 * 64 * 64]);
     refused(judge(&reranker.to_bytes()), &["cls.weight"]);
 }
+
+#[test]
+fn prompts_and_the_librarys_context_follow_the_name() {
+    let named = |key: &str, name: &str| {
+        judge(&split().set("bert.context_length", 48).set(key, name).to_bytes()).unwrap()
+    };
+    let query = |spec: &Spec| spec.prompts.first().map(|prompt| prompt.prefix);
+    let sentence = Some("Represent this sentence for searching relevant passages: ");
+    for (name, prefix) in [
+        ("bge-small-en-v1.5", sentence),
+        ("BGE Base En v1.5", sentence),
+        ("mxbai-embed-large-v1", sentence),
+        ("snowflake-arctic-embed-m-v1.5", sentence),
+        ("bge-large-zh-v1.5", Some("为这个句子生成表示以用于检索相关文章：")),
+        ("E5 Small v2", Some("query: ")),
+        ("intfloat/multilingual-e5-small", Some("query: ")),
+        ("all-MiniLM-L6-v2", None),
+        ("gte-small", None),
+        ("bge-m3", None),
+    ] {
+        for key in ["general.name", "general.basename"] {
+            let spec = named(key, name);
+            assert_eq!(query(&spec), prefix, "{name}");
+            // Documents have a prompt of their own, if only to say that it is empty.
+            assert_eq!(spec.prompts.len(), if prefix.is_some() { 2 } else { 0 });
+        }
+    }
+    let long = |name: &str, options| {
+        let bytes = bert(&Arch { known: &[CUT_EARLY], ..*variants().last().unwrap() })
+            .set("general.name", name)
+            .to_bytes();
+        let arch = Arch { known: &[CUT_EARLY], ..*variants().last().unwrap() };
+        Spec::from_header_among(&parse(&bytes).unwrap(), options, &[arch])
+            .unwrap()
+            .notes
+            .into_owned()
+    };
+    let notes = long("a cut model", BuildOptions::default());
+    assert!(
+        notes[0].contains("to 48 tokens") && notes[0].contains("MONOMORPH_CONTEXT=16"),
+        "{notes:?}"
+    );
+    assert!(long("another model", BuildOptions::default()).is_empty());
+    let chosen = BuildOptions { n_ctx: Some(48), ..BuildOptions::default() };
+    assert!(long("a cut model", chosen).is_empty());
+}
+
+const CUT_EARLY: Known = Known { models: &[&["cut"]], prompts: &[], library_context: Some(16) };
