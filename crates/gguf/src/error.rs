@@ -80,6 +80,15 @@ pub enum Error {
         /// What is accepted.
         expected: String,
     },
+    /// A tensor's data ends after the file does.
+    BeyondTheEnd {
+        /// The tensor's name.
+        name: String,
+        /// Where its data ends, in bytes from the start of the tensor data.
+        end: u128,
+        /// How many bytes of tensor data the file has.
+        data_bytes: u64,
+    },
     /// The file is well formed, but not a model that this version runs.
     Unsupported {
         /// What the file is, what is supported, and what to do.
@@ -167,11 +176,11 @@ impl fmt::Display for Error {
             Error::TooLarge { place, found, limit: Limit::File(limit) } => {
                 write!(
                     f,
-                    "{place} declares {found}, but at most {limit} fit in the rest of the file"
+                    "{place}: {found} is too many or too long; at most {limit} fit in the rest of the file"
                 )
             }
             Error::TooLarge { place, found, limit: Limit::Fixed(limit) } => {
-                write!(f, "{place} declares {found}, more than the {limit} accepted here")
+                write!(f, "{place}: {found} is too many or too long; at most {limit} are accepted")
             }
             Error::MissingKey { key } => write!(f, "metadata key {key} is missing"),
             Error::Key { key, found, expected } => {
@@ -181,6 +190,11 @@ impl fmt::Display for Error {
             Error::Tensor { name, found, expected } => {
                 write!(f, "tensor {name}: found {found}, expected {expected}")
             }
+            Error::BeyondTheEnd { name, end, data_bytes } => write!(
+                f,
+                "tensor {name} ends at data byte {end}, but the file has only {data_bytes} bytes of data; is the \
+                 download complete?"
+            ),
             Error::Unsupported { reason } => f.write_str(reason),
         }
     }

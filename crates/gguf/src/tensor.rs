@@ -55,7 +55,9 @@ impl<'a> TensorInfo<'a> {
             *dim = cursor.u64()?;
         }
         let kind = TensorType::from_id(cursor.u32()?).map_err(|found| {
-            Error::tensor(printable(name), found, "a tensor type of this version of ggml")
+            let expected =
+                "a type that this version of monomorph knows; convert the model to another type";
+            Error::tensor(printable(name), found, expected)
         })?;
         let offset = cursor.u64()?;
         let n_bytes = n_bytes(name, kind, dims, n_dims)?;
@@ -84,14 +86,12 @@ impl<'a> TensorInfo<'a> {
                 self.absolute_offset = begin;
                 Ok(())
             }
-            _ => {
-                let found = format!("{} bytes at data offset {}", self.n_bytes, self.offset);
-                let expected = format!(
-                    "an end inside the file's {} bytes of data (is the download complete?)",
-                    file_len.saturating_sub(data_offset)
-                );
-                Err(Error::tensor(printable(self.name), found, expected))
-            }
+            _ => Err(Error::BeyondTheEnd {
+                name: printable(self.name),
+                // The sum of two u64 may need one bit more.
+                end: u128::from(self.offset).saturating_add(self.n_bytes.into()),
+                data_bytes: file_len.saturating_sub(data_offset),
+            }),
         }
     }
 }

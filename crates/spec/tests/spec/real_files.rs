@@ -97,6 +97,6 @@ fn published_headers_cut_short() {
     }
     monomorph_testing::files::refused(
         Header::parse(&prefix.bytes, prefix.file_len - 33),
-        &["an end inside the file"],
+        &["but the file has only"],
     );
 }

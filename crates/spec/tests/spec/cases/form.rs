@@ -50,7 +50,7 @@ fn counts(cases: &mut Cases) {
     };
     for absurd in ABSURD {
         let n = absurd.to_le_bytes();
-        let found = format!("declares {absurd}, but at most");
+        let found = format!("{absurd} is too many or too long; at most");
         let fields = [
             (8, "the number of tensors"),
             (16, "the number of metadata keys"),
@@ -79,14 +79,19 @@ fn counts(cases: &mut Cases) {
     for at in [8, 16] {
         let mut bytes = Writer::new().to_bytes()[..24].to_vec();
         bytes[at] = 1;
-        add(format!("nothing after byte 24, 1 at {at}"), whole(&bytes), "declares 1", "at most 0");
+        add(
+            format!("nothing after byte 24, 1 at {at}"),
+            whole(&bytes),
+            ": 1 is too many",
+            "at most 0",
+        );
     }
     // A file of this size once made a Rust reader allocate 61 GB.
     for at in [8, 16] {
         let mut bytes = Writer::new().to_bytes()[..24].to_vec();
         bytes[at..at + 8].copy_from_slice(&(1u64 << 30).to_le_bytes());
         let what = format!("nothing after byte 24, 2^30 at {at}");
-        add(what, whole(&bytes), "declares 1073741824", "at most 0");
+        add(what, whole(&bytes), ": 1073741824 is too many", "at most 0");
     }
 }
 
@@ -112,14 +117,15 @@ fn sizes(cases: &mut Cases) {
     let wrapping = wrapping.map(|offset| (Class::WrappingSize, offset)).into_iter();
     for (class, offset) in wrapping.chain(beyond.map(|offset| (Class::BeyondTheEnd, offset))) {
         let file = with_tensor(|tensor| tensor.offset = Some(offset));
+        let end = u128::from(offset) + 1088;
         let words =
-            ["tensor second", &format!("at data offset {offset}"), "an end inside the file"];
+            ["tensor second", &format!("ends at data byte {end},"), "but the file has only"];
         cases.add(class, format!("offset {offset}"), file, &words);
     }
     let file = with_tensor(|tensor| tensor.dims = vec![64, 17]);
-    let words = ["tensor second", "1156 bytes", "an end inside the file"];
+    let words = ["tensor second", "ends at data byte", "but the file has only"];
     cases.add(Class::BeyondTheEnd, "one row too many", file, &words);
-    let words = ["tensor second", "an end inside the file", "is the download complete?"];
+    let words = ["tensor second", "but the file has only", "is the download complete?"];
     cases.add(Class::BeyondTheEnd, "one byte too few", (bytes, file_len - 1), &words);
 }
 
@@ -196,7 +202,11 @@ fn tensor_names(cases: &mut Cases) {
     add("twice", b"first", &["tensor first", "twice"]);
     add("empty", b"", &["tensor number 1", "an empty name"]);
     add("not UTF-8", b"\xff", &["tensor number 1", "not UTF-8"]);
-    add("too long", &[b'x'; 65], &["tensor number 1", "65", "the 64 accepted"]);
+    add(
+        "too long",
+        &[b'x'; 65],
+        &["tensor number 1", ": 65 is too many", "at most 64 are accepted"],
+    );
     // The message stays on one line.
     let file = with_tensor(|tensor| {
         tensor.name = b"a\nb\x1b[31m".to_vec();
@@ -217,7 +227,7 @@ fn keys(cases: &mut Cases) {
     add("the alignment twice", file.to_header(), &["key general.alignment", "twice"]);
     add("empty", with("", 1), &["key number 16", "an empty name"]);
     let long = with(&"k".repeat(65_536), 1);
-    add("too long", long, &["key number 16", "65536", "the 65535 accepted"]);
+    add("too long", long, &["key number 16", ": 65536 is too many", "at most 65535 are accepted"]);
     let (mut bytes, file_len) = with("zz", 1);
     let at = find(&bytes, b"zz");
     bytes[at] = 0xff;

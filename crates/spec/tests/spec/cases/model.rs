@@ -96,7 +96,12 @@ fn spare_bytes(cases: &mut Cases) {
     let words = ["blk.0.attn_norm.weight", "data offset 32", "inside token_embd.weight"];
     cases.add(Class::SpareBytes, "a tensor inside another", file, &words);
     let file = with_tensor("token_embd.weight", |tensor| tensor.dims[1] = u64::MAX / 128 / 34);
-    cases.add(Class::BeyondTheEnd, "a long tensor", file, &["token_embd.weight", "an end inside"]);
+    cases.add(
+        Class::BeyondTheEnd,
+        "a long tensor",
+        file,
+        &["token_embd.weight", "but the file has only"],
+    );
 }
 
 fn vocabularies(cases: &mut Cases) {
