@@ -87,12 +87,9 @@ pub(crate) fn pooling(
         }
     };
     if arch.causal && pooling == Pooling::Cls {
-        let key = keys.name("pooling_type");
-        let reason = format!(
-            "cls pooling ({key} or MONOMORPH_POOLING) of a causal model, whose first token sees nothing of the text; \
-             expected mean or last"
-        );
-        return Err(Error::Unsupported { reason });
+        let reason = "cls pooling does not suit a causal model, whose first token sees nothing of the text; build with \
+                      MONOMORPH_POOLING=mean or last";
+        return Err(Error::Unsupported { reason: reason.to_owned() });
     }
     Ok(pooling)
 }
@@ -124,14 +121,16 @@ pub(crate) fn context_length(
         return Err(Error::Unsupported { reason });
     }
     if n_ctx > trained {
-        let expected = format!("at least the {n_ctx} tokens that MONOMORPH_CONTEXT asks for");
-        return Err(keys.error("context_length", trained, expected));
+        let reason = format!(
+            "MONOMORPH_CONTEXT is {n_ctx}; this model was trained for at most {trained} tokens"
+        );
+        return Err(Error::Unsupported { reason });
     }
     if !arch.ropes.is_empty() && n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
         let most = MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default();
-        let key = keys.name("context_length");
         let reason = format!(
-            "a window of {n_ctx} tokens ({key} or MONOMORPH_CONTEXT); expected at most {most} for heads of {head_dim}"
+            "a window of {n_ctx} tokens is too long for this build; set MONOMORPH_CONTEXT to at most {most} (for heads \
+             of {head_dim})"
         );
         return Err(Error::Unsupported { reason });
     }
@@ -307,8 +306,13 @@ pub(crate) fn notes(
     context: &ContextLength,
 ) -> Result<Vec<Cow<'static, str>>, Error> {
     let pooled = pooling.to_string();
+    // No news to a build that has chosen.
+    let choice = match options.pooling {
+        None => "; build with MONOMORPH_POOLING=mean or last to choose",
+        Some(_) => "",
+    };
     let own = arch.notes.iter().map(|note| match note.contains("{pooling}") {
-        true => note.replace("{pooling}", &pooled).into(),
+        true => (note.replace("{pooling}", &pooled) + choice).into(),
         false => Cow::Borrowed(*note),
     });
     let mut notes: Vec<Cow<'static, str>> = own.collect();

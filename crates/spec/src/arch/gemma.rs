@@ -66,8 +66,8 @@ pub(super) const WITHOUT_DENSE: Arch = Arch {
     dense: &[],
     dense_keys: &[],
     notes: &[
-        "this file lacks the model's dense heads (dense_2, dense_3): its vectors lie in another space than the \
-         original model's and cannot be compared with them; use a file with 316 tensors to get the right ones",
+        "this file lacks the model's dense heads (dense_2, dense_3): its vectors lie in a different space from \
+         the original model's and cannot be compared with them; use a file with 316 tensors to get the right ones",
     ],
     ..WITH_DENSE
 };
@@ -97,8 +97,7 @@ pub(super) const LANGUAGE_MODEL: Arch = Arch {
     pooling_reason: None,
     known: &[],
     notes: &[
-        "this is a language model, which was not trained to embed; its vectors are the {pooling} of its last \
-         layer's states; build with MONOMORPH_POOLING=mean or MONOMORPH_POOLING=last to choose",
+        "this is a language model, which was not trained to embed; its vectors are made by {pooling} pooling",
     ],
     ..WITH_DENSE
 };

@@ -71,7 +71,8 @@ pub struct Arch {
     pub known: &'static [Known],
     /// The terms that apply if the file states none.
     pub terms: Option<&'static Terms>,
-    /// What a user should know about such a file; `{pooling}` stands for the kind of pooling.
+    /// What a user should know about such a file; `{pooling}` stands for the kind of pooling, and such a note goes
+    /// on with how to choose it.
     pub notes: &'static [&'static str],
 }
 

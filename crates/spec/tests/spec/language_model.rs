@@ -57,7 +57,7 @@ fn a_language_model_takes_the_mean_unless_told_otherwise() {
     assert_eq!(judge(&gemma3().to_bytes()).unwrap().pooling, Pooling::Mean);
     assert_eq!(with("pooling_type", 3).unwrap().pooling, Pooling::Last);
     refused(with("pooling_type", 0), &["gemma3.pooling_type", "0", "1 (mean)"]);
-    refused(with("pooling_type", 2), &["gemma3.pooling_type", "cls", "sees nothing of the text"]);
+    refused(with("pooling_type", 2), &["cls pooling", "sees nothing of the text"]);
 }
 
 #[test]
@@ -70,7 +70,10 @@ fn the_builds_choice_of_pooling_goes_before_the_files_word() {
             assert_eq!((spec.pooling, spec.options), (pooling, pooled(pooling)));
         }
     }
-    refused(chosen(&gemma3(), pooled(Pooling::Cls)), &["pooling_type", "cls", "mean or last"]);
+    refused(
+        chosen(&gemma3(), pooled(Pooling::Cls)),
+        &["cls pooling", "MONOMORPH_POOLING=mean or last"],
+    );
     let encoder = tiny::writer(Options::default());
     assert_eq!(chosen(&encoder, pooled(Pooling::Cls)).unwrap().pooling, Pooling::Cls);
 }
@@ -82,17 +85,14 @@ fn the_window_is_what_the_build_chose() {
         (n_ctx(BuildOptions::default()), n_ctx(window(100)), n_ctx(window(256))),
         (256, 100, 256)
     );
-    refused(
-        chosen(&gemma3(), window(257)),
-        &["gemma3.context_length: found 256", "at least the 257"],
-    );
+    refused(chosen(&gemma3(), window(257)), &["MONOMORPH_CONTEXT is 257;", "at most 256 tokens"]);
     // If the model was trained for more, the default is 8192.
     let mut long = gemma3();
     long.set("gemma3.context_length", 131_072);
     assert_eq!(chosen(&long, BuildOptions::default()).unwrap().n_ctx, 8192);
     assert_eq!(chosen(&long, window(131_072)).unwrap().n_ctx, 131_072);
     long.set("gemma3.context_length", 1 << 20);
-    refused(chosen(&long, window(1 << 20)), &["context_length", "at most 524288 for heads of 32"]);
+    refused(chosen(&long, window(1 << 20)), &["MONOMORPH_CONTEXT to at most 524288"]);
 }
 
 #[test]
