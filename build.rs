@@ -1,8 +1,9 @@
 //! Chooses the model, generates its code, and tells cargo when to run again.
 
-use monomorph_codegen::{Generated, image, options};
+use monomorph_codegen::{Error, Generated, image, options};
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
 
@@ -44,6 +45,17 @@ fn main() {
     });
     match result {
         Ok(notes) => notes.iter().for_each(|note| println!("cargo::warning={note}")),
-        Err(error) => println!("cargo::error=MODEL_GGUF={}: {error}", model.display()),
+        Err(error) => println!("cargo::error={}{error}", place(&error, given.as_deref(), &model)),
+    }
+}
+
+/// What the error is about, where it does not say that itself: the variable is to blame only if it is set.
+fn place(error: &Error, given: Option<&OsStr>, model: &Path) -> String {
+    match (error, given) {
+        (Error::Write(..), _) => String::new(),
+        (error, Some(_)) if error.names_model() => "MODEL_GGUF: ".to_owned(),
+        (error, None) if error.names_model() => String::new(),
+        (_, Some(_)) => format!("MODEL_GGUF={}: ", model.display()),
+        (_, None) => format!("{DEFAULT_MODEL}: "),
     }
 }

@@ -31,6 +31,14 @@ pub enum Error {
     Write(PathBuf, io::Error),
 }
 
+impl Error {
+    /// Whether the message itself names the model file, which could not be read.
+    pub fn names_model(&self) -> bool {
+        use monomorph_gguf::Error::{Io, NotAFile};
+        matches!(self, Error::Gguf(Io { .. } | NotAFile { .. }) | Error::Read(..))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
