@@ -135,7 +135,9 @@ impl Error {
             }
             Error::Ids { reason, .. } => reason.clone(),
             Error::NotFinite { .. } => {
-                "its vector is not finite: the model file is damaged; fetch it again".to_owned()
+                "its vector is zero or not finite: the weights are damaged; fetch the model file or build the binary \
+                 again"
+                    .to_owned()
             }
             other => other.to_string(),
         }

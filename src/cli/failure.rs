@@ -66,6 +66,13 @@ impl Failure {
 
 impl From<monomorph::Error> for Failure {
     fn from(error: monomorph::Error) -> Failure {
-        Failure::Failed(error.to_string())
+        Failure::Failed(match error {
+            // The library names the option of its caller.
+            monomorph::Error::Memory(error) => format!(
+                "not enough memory to keep repacked weights: {error}; free some memory, or use embed or \
+                 bench --no-keep, which do not keep them"
+            ),
+            error => error.to_string(),
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! Which model file a command opens, and how.
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use monomorph::{Embedder, OpenOptions, built};
+use monomorph::{Embedder, Error, OpenOptions, built};
 
 use super::failure::Failure;
 use super::message;
@@ -35,7 +36,7 @@ impl ModelArgs {
         let options = configure(options);
         let embedder = match path(self.model.as_deref()) {
             Some(path) => options.open(path)?,
-            None => options.open_built()?,
+            None => options.open_built().map_err(of_built)?,
         };
         note_default_model();
         Ok(embedder)
@@ -49,6 +50,17 @@ pub fn path(given: Option<&Path>) -> Option<PathBuf> {
     given.map(PathBuf::from).or_else(from_environment)
 }
 
+/// The failure to open the build's own path, which nobody gave to this command: if there is no file, says how to give
+/// one.
+pub fn of_built(error: Error) -> Failure {
+    match &error {
+        Error::Open { error: reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
+            Failure::Failed(format!("{error}; name the file with --model or MODEL_GGUF"))
+        }
+        _ => error.into(),
+    }
+}
+
 /// Notes that the model is the tiny built-in one, if it is.
 pub fn note_default_model() {
     if built::IS_DEFAULT_MODEL {
@@ -56,5 +68,24 @@ pub fn note_default_model() {
             "this binary was built without MODEL_GGUF; the vectors of its tiny test model mean nothing. \
              To build with a real model: MODEL_GGUF=embeddinggemma-300m-Q8_0.gguf cargo build --release",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_of_the_build_can_be_named() {
+        let of = |kind: io::ErrorKind| {
+            let error = Error::Open { path: "gone.gguf".into(), error: kind.into() };
+            match of_built(error) {
+                Failure::Failed(message) => message,
+                other => panic!("{other:?}"),
+            }
+        };
+        let hint = "; name the file with --model or MODEL_GGUF";
+        assert!(of(io::ErrorKind::NotFound).ends_with(hint));
+        assert!(!of(io::ErrorKind::PermissionDenied).ends_with(hint));
     }
 }

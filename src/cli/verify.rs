@@ -30,9 +30,16 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             ));
             return Ok(());
         }
-        path => path.unwrap_or_else(|| built::SOURCE.into()),
+        None => {
+            let path = PathBuf::from(built::SOURCE);
+            Embedder::verify(&path).map_err(model::of_built)?;
+            path
+        }
+        Some(path) => {
+            Embedder::verify(&path)?;
+            path
+        }
     };
-    Embedder::verify(&path)?;
     message::line(format_args!(
         "{} is the file this binary was built from ({})",
         path.display(),
