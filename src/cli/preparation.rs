@@ -47,6 +47,12 @@ fn prompt(name: &str) -> Result<Prompt, Error> {
     prompt_by_name(&SPEC, name)
 }
 
+/// The names of the prompts that take a title; none where the model has no such prompt.
+pub fn titled() -> Option<String> {
+    let titled = names(SPEC.prompts.iter().filter(|prompt| prompt.titled.is_some()));
+    Some(titled).filter(|names| !names.is_empty())
+}
+
 /// The prompt for one side of a search, `query` or `document`; none where the model has none of that name.
 pub fn role(name: &str) -> Option<Prompt> {
     Prompt::by_name(&SPEC.prompts, name)
@@ -87,11 +93,12 @@ impl PromptArgs {
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {
             (Some(prompt), Some(_)) if prompt.titled.is_none() => {
-                let others = SPEC.prompts.iter().filter(|prompt| prompt.titled.is_some());
-                Err(Failure::Usage(format!(
-                    "--title: the prompt {prompt} takes no title; {} does",
-                    names(others)
-                )))
+                Err(Failure::Usage(match titled() {
+                    Some(other) => {
+                        format!("--title: the prompt {prompt} takes no title; {other} does")
+                    }
+                    None => "--title: this model has no prompt that takes a title".to_owned(),
+                }))
             }
             (Some(prompt), title) => Ok(Some(prompt.prefix(title.as_deref()).into_owned())),
             (None, _) => Ok(self.prefix.clone()),

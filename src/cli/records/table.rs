@@ -7,6 +7,7 @@ use monomorph::Prompt;
 
 use super::{Records, Wanted};
 use crate::cli::failure::Failure;
+use crate::cli::preparation::titled;
 
 /// The arguments for the table to read.
 #[derive(Args, Debug)]
@@ -53,7 +54,10 @@ impl TableArgs {
     /// Opens the table. `keep` asks for all of its columns.
     pub fn open(&self, keep: bool, prompt: Option<Prompt>) -> Result<Records, Failure> {
         if self.title_column.is_some() && prompt.is_none_or(|prompt| prompt.titled.is_none()) {
-            return Err(Failure::Usage("--title-column needs --prompt document".into()));
+            return Err(Failure::Usage(match titled() {
+                Some(prompt) => format!("--title-column needs --prompt {prompt}"),
+                None => "--title-column: this model has no prompt that takes a title".to_owned(),
+            }));
         }
         let format = self.input_format.unwrap_or_else(|| TableFormat::of(&self.input));
         let id = self.id_column.clone();
