@@ -51,7 +51,7 @@ impl PrecisionArgs {
 fn read(path: &Path) -> Result<Ranges, Failure> {
     let name = path.display().to_string();
     let file = fs::File::open(path).map_err(|error| Failure::reading(&name, &error))?;
-    let mut rows = Npy::open(file, &name)?;
+    let mut rows = Npy::open(file, &name, "ranges are float32 or float16")?;
     let mut row = || -> Result<Vec<f32>, Failure> {
         let mut row = Vec::new();
         let found = rows.next(&mut row)?;

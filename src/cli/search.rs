@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use monomorph::{built, cosine};
@@ -16,7 +16,7 @@ use super::preparation::{role, warn_if_cut};
 use super::records::{Fault, Id, Records, TableFormat};
 use super::vectors::{self, Label};
 
-/// Find the texts that answer a query, in vectors that batch or embed wrote
+/// Find the texts that answer a query, in float32 or float16 vectors that batch or embed wrote
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
@@ -32,7 +32,7 @@ pub struct SearchArgs {
     #[arg(value_name = "QUERY")]
     query: String,
 
-    /// Vectors to search: an npy, parquet or jsonl file
+    /// Vectors to search: an npy, Parquet or jsonl file of float32 or float16 values
     #[arg(long = "in", value_name = "VECTORS")]
     vectors: PathBuf,
 
@@ -91,7 +91,8 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         }
         if row.len() != query.len() {
             return Err(Failure::Failed(format!(
-                "{name}, row {number}: {} values, but the first vector has {}",
+                "{name}, row {}: {} values, but the first vector has {}",
+                number + 1,
                 row.len(),
                 query.len()
             )));
@@ -106,7 +107,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     let mut hits = best.hits;
     if let Some(path) = &args.texts {
         let table = Records::texts(path, TableFormat::of(path), &args.column)?;
-        look_up(table, &mut hits)?;
+        look_up(table, path, &mut hits)?;
     }
     print(args, &hits)
 }
@@ -183,7 +184,7 @@ impl Best {
 }
 
 /// Adds the texts of the table's rows to the hits.
-fn look_up(mut table: Records, hits: &mut [Hit]) -> Result<(), Failure> {
+fn look_up(mut table: Records, path: &Path, hits: &mut [Hit]) -> Result<(), Failure> {
     let mut wanted: BTreeMap<u64, usize> =
         hits.iter().enumerate().map(|(i, hit)| (hit.row, i)).collect();
     while let Some(entry) = wanted.first_entry() {
@@ -196,8 +197,10 @@ fn look_up(mut table: Records, hits: &mut [Hit]) -> Result<(), Failure> {
             }
             Ok(None) => {
                 return Err(Failure::Failed(format!(
-                    "--texts: it has no row {}, so the vectors were not made from it",
-                    hit.row
+                    "{} has no row {}, so the vectors were not made from it; --texts takes the table that they were \
+                     made from",
+                    path.display(),
+                    hit.row + 1
                 )));
             }
             Err(fault @ Fault::Input(_)) => return Err(fault.into()),

@@ -59,17 +59,20 @@ fn best_come_first_from_every_format() {
 #[test]
 fn files_that_are_no_vectors_are_refused() {
     let folder = Folder::new("search-bad");
-    let input = folder.write("in.txt", b"one\ntwo\n");
-    let binary = folder.argument("binary.npy");
-    run(&["batch", "--input", &input, "--output", &binary, "--precision", "binary"]).good();
     let mut cut = run(&["embed", "--format", "npy", "one", "two"]).good();
     cut.truncate(cut.len() - 1);
-    let wide = format!("{{\"embedding\":[{}1]}}\n", "0,".repeat(5000));
+    let wide = format!("{{\"embedding\":[{}1]}}\n", "0.5,".repeat(5000));
     for (name, bytes, code, message) in [
         ("a.npy", &b"no array"[..], 1, "not a NumPy array"),
         ("cut.npy", &cut, 1, "ends before its last value"),
-        ("a.jsonl", b"{\"embedding\":[1,2]}\n{\"embedding\":[1]}\n", 1, "row 1: 1 values"),
-        ("b.jsonl", b"{\"vector\":[1]}\n", 1, "line 1: column 14: missing field `embedding`"),
+        ("a.jsonl", b"{\"embedding\":[1.5,2]}\n{\"embedding\":[1.5]}\n", 1, "row 2: 1 values"),
+        ("b.jsonl", b"{\"vector\":[1]}\n", 1, "line 1: no key `embedding`; --in takes a file"),
+        (
+            "c.jsonl",
+            b"{\"embedding\":[1,-2]}\n",
+            1,
+            "c.jsonl, line 1: its values are integers; search",
+        ),
         ("wide.jsonl", wide.as_bytes(), 1, "they come from another model"),
         ("a.csv", b"id,v0\n", 2, "npy, parquet and jsonl"),
     ] {
@@ -77,13 +80,38 @@ fn files_that_are_no_vectors_are_refused() {
         let outcome = run(&["search", "x", "--in", &path]);
         assert!(outcome.failure(code).contains(message), "{name}: {}", outcome.stderr);
     }
-    let outcome = run(&["search", "x", "--in", &binary]);
-    assert!(outcome.failure(1).contains("|i1, not float32 or float16"), "{}", outcome.stderr);
     let empty = folder.write("empty.jsonl", b"");
     assert_eq!(run(&["search", "x", "--in", &empty]).good(), b"");
     let good = folder.argument("good.npy");
     fs::write(&good, run(&["embed", "--format", "npy", "one", "two"]).good()).unwrap();
     let one = folder.write("one.txt", b"one\n");
     let outcome = run(&["search", "x", "--in", &good, "--texts", &one]);
-    assert!(outcome.failure(1).contains("it has no row 1"), "{}", outcome.stderr);
+    assert!(outcome.failure(1).contains("one.txt has no row 2"), "{}", outcome.stderr);
+}
+
+/// Bytes and bits compared as if they were floats would give an order that looks right.
+#[test]
+fn integers_are_refused_in_every_format() {
+    let folder = Folder::new("search-integers");
+    let input = folder.write("in.txt", b"one\ntwo\n");
+    let ranges = folder.argument("ranges.npy");
+    run(&["ranges", "--input", &input, "--output", &ranges]).good();
+    let formats: &[&str] =
+        if cfg!(feature = "parquet") { &["npy", "jsonl", "parquet"] } else { &["npy", "jsonl"] };
+    for (format, precision) in formats.iter().flat_map(|format| {
+        ["int8", "uint8", "binary", "ubinary"].map(|precision| (*format, precision))
+    }) {
+        let vectors = folder.argument(&format!("{precision}.{format}"));
+        let batch = ["batch", "--input", &input, "--output", &vectors, "--precision", precision];
+        let needs: &[&str] = if precision.ends_with("int8") { &["--ranges", &ranges] } else { &[] };
+        run(&[&batch[..], needs].concat()).good();
+        let kind = match (format, precision) {
+            ("jsonl", _) => "integers",
+            (_, "int8" | "binary") => "int8",
+            _ => "uint8",
+        };
+        let outcome = run(&["search", "x", "--in", &vectors]);
+        let message = format!("are {kind}; search reads float32 and float16");
+        assert!(outcome.failure(1).ends_with(&message), "{}", outcome.stderr);
+    }
 }

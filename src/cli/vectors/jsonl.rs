@@ -1,10 +1,11 @@
 //! Lines of {"id", "embedding"}, as embed and batch write them.
 
+use std::fmt;
 use std::io::Read;
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::{Label, Vectors};
+use super::{Label, READS, Vectors};
 use crate::cli::failure::Failure;
 use crate::cli::records::{Id, Lines, parse_json};
 
@@ -13,11 +14,17 @@ pub struct Jsonl {
     label: (Option<Id>, Option<String>),
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Line {
     id: Option<Id>,
     text: Option<String>,
-    embedding: Vec<f32>,
+    embedding: Option<Vec<Number>>,
+}
+
+/// A value, and whether it is written as an integer: batch and embed write every float with a point or an exponent.
+struct Number {
+    value: f32,
+    is_integer: bool,
 }
 
 impl Jsonl {
@@ -34,7 +41,15 @@ impl Vectors for Jsonl {
             }
             let line: Line = parse_json(&line).map_err(|reason| self.lines.fault(reason))?;
             self.label = (line.id, line.text);
-            *vector = line.embedding;
+            let Some(values) = line.embedding else {
+                let reason = "no key `embedding`; --in takes a file that batch or embed wrote";
+                return Err(self.lines.fault(reason.to_owned()).into());
+            };
+            if !values.is_empty() && values.iter().all(|value| value.is_integer) {
+                return Err(self.lines.fault(format!("its values are integers; {READS}")).into());
+            }
+            vector.clear();
+            vector.extend(values.iter().map(|value| value.value));
             return Ok(true);
         }
         Ok(false)
@@ -43,5 +58,32 @@ impl Vectors for Jsonl {
     fn label(&self) -> Label {
         let (id, text) = self.label.clone();
         Label { id, text }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        struct Kinds;
+        impl Visitor<'_> for Kinds {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Number, E> {
+                Ok(Number { value: value as f32, is_integer: false })
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Number, E> {
+                Ok(Number { value: value as f32, is_integer: true })
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Number, E> {
+                Ok(Number { value: value as f32, is_integer: true })
+            }
+        }
+        // As for f32 itself, so that values are rounded once.
+        deserializer.deserialize_f32(Kinds)
     }
 }

@@ -13,6 +13,9 @@ use super::records::Id;
 
 pub use npy::Npy;
 
+/// The types of values that are compared. Whole numbers need the ranges that they were made with, and a query in bits.
+const READS: &str = "search reads float32 and float16";
+
 /// What a file says about a vector.
 #[derive(Debug, Default)]
 pub struct Label {
@@ -49,7 +52,7 @@ pub fn open(path: &Path, column: &str, text_column: &str) -> Result<Box<dyn Vect
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let open = || File::open(path).map_err(|error| Failure::reading(&name, &error));
     match extension.to_ascii_lowercase().as_str() {
-        "npy" => Ok(Box::new(Npy::open(open()?, &name)?)),
+        "npy" => Ok(Box::new(Npy::open(open()?, &name, READS)?)),
         "jsonl" | "ndjson" => Ok(Box::new(jsonl::Jsonl::new(Box::new(open()?), name))),
         #[cfg(feature = "parquet")]
         "parquet" | "pq" => {

@@ -23,7 +23,9 @@ const MAX_DIMENSIONS: usize = 1 << 20;
 
 impl Npy {
     /// Reads the header: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
-    pub fn open(file: File, name: &str) -> Result<Npy, Failure> {
+    ///
+    /// `expected` ends the message where the values have another type.
+    pub fn open(file: File, name: &str, expected: &str) -> Result<Npy, Failure> {
         let mut reader = BufReader::with_capacity(1 << 20, file);
         let bad = |why: &str| Failure::Failed(format!("{name}: {why}"));
         let mut start = [0; 8];
@@ -42,10 +44,11 @@ impl Npy {
         {
             Some("<f4") => 4,
             Some("<f2") => 2,
-            other => {
-                let other = other.unwrap_or("no type");
-                return Err(bad(&format!("its values are {other}, not float32 or float16")));
+            Some(code) => {
+                let found = type_name(code).unwrap_or_else(|| code.to_owned());
+                return Err(bad(&format!("its values are {found}; {expected}")));
             }
+            None => return Err(bad("its header does not say what its values are")),
         };
         let shape = header.split("'shape':(").nth(1).and_then(|rest| rest.split(')').next());
         let lengths: Option<Vec<u64>> = shape.and_then(|shape| {
@@ -62,6 +65,20 @@ impl Npy {
             _ => Err(bad("not a two-dimensional array in C order")),
         }
     }
+}
+
+/// NumPy's name for a type that its files state as a code, such as int8 for `|i1`.
+fn type_name(code: &str) -> Option<String> {
+    let mut code = code.chars();
+    let order = if code.next()? == '>' { "big-endian " } else { "" };
+    let kind = match code.next()? {
+        'f' => "float",
+        'i' => "int",
+        'u' => "uint",
+        _ => return None,
+    };
+    let bytes: u8 = code.as_str().parse().ok()?;
+    Some(format!("{order}{kind}{}", 8 * u32::from(bytes)))
 }
 
 impl Vectors for Npy {
@@ -90,4 +107,21 @@ fn read(reader: &mut impl Read, bytes: &mut [u8], name: &str) -> Result<(), Fail
         }
         _ => Failure::reading(name, &error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::type_name;
+
+    #[test]
+    fn types_have_their_names() {
+        for (code, name) in
+            [("|i1", "int8"), ("|u1", "uint8"), ("<f8", "float64"), (">f4", "big-endian float32")]
+        {
+            assert_eq!(type_name(code).as_deref(), Some(name));
+        }
+        for code in ["", "<", "<f", "<U5", "<f999"] {
+            assert_eq!(type_name(code), None, "{code}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{About, Label, Vectors};
+use super::{About, Label, READS, Vectors};
 use crate::cli::failure::Failure;
 use crate::cli::records::{id_at, text_at};
 
@@ -51,7 +51,8 @@ impl Parquet {
         };
         if !matches!(item, DataType::Float32 | DataType::Float16) {
             return Err(Failure::Failed(format!(
-                "{name}: the values of column {column:?} are {item}, not float32 or float16"
+                "{name}: the values of column {column:?} are {}; {READS}",
+                item.to_string().to_lowercase()
             )));
         }
         let pairs = builder.metadata().file_metadata().key_value_metadata();
