@@ -29,13 +29,18 @@ pub struct PromptArgs {
     title: Option<String>,
 }
 
-static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| match &SPEC.prompts[..] {
-    [] => "This model was trained without prompts: use --prefix".to_owned(),
-    prompts => format!(
-        "Prepend the model's prompt for this task to each text: {}, or one of their other names",
-        names(prompts)
-    ),
-});
+static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| prompt_help("each text"));
+
+/// Help for --prompt, which goes before `text`.
+pub fn prompt_help(text: &str) -> String {
+    match &SPEC.prompts[..] {
+        [] => "This model was trained without prompts: use --prefix".to_owned(),
+        prompts => format!(
+            "Prepend the model's prompt for this task to {text}: {}, or one of their other names",
+            names(prompts)
+        ),
+    }
+}
 
 /// The shortest name of each.
 fn names<'a>(prompts: impl IntoIterator<Item = &'a Prompt>) -> String {

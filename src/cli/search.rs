@@ -12,12 +12,16 @@ use super::embedding::EmbeddingArgs;
 use super::failure::Failure;
 use super::message;
 use super::output;
-use super::preparation::{role, warn_if_cut};
+use super::preparation::{prompt_help, role, warn_if_cut};
 use super::records::{Fault, Id, Records, TableFormat};
 use super::vectors::{self, Label};
 
 /// Find the texts that answer a query, in float32 or float16 vectors that batch or embed wrote
 #[derive(Args, Debug)]
+#[command(mut_arg("prompt", |arg| arg.help(query_prompt_help())))]
+#[command(mut_arg("prefix", |arg| arg.help("Prepend STR to the query, verbatim, instead of a prompt")))]
+#[command(mut_arg("title", |arg| arg.help("Title of the query, for a prompt that takes a title")))]
+#[command(mut_arg("dimensions", |arg| arg.help("Expect vectors of N dimensions [default: the file's]")))]
 #[command(after_help = "\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
 contain the texts; for other files, --texts names the table that the vectors were made from. The search is exact: every
@@ -123,9 +127,10 @@ impl SearchArgs {
                 self.vectors.display()
             )));
         }
-        if options.dimensions.is_some_and(|asked| asked != dimensions) {
+        if let Some(asked) = options.dimensions.filter(|&asked| asked != dimensions) {
             return Err(Failure::Usage(format!(
-                "--dimensions: the vectors of {} have {dimensions}",
+                "--dimensions {asked}: the vectors of {} have {dimensions}; leave the option out, or make them again \
+                 with --dimensions {asked}",
                 self.vectors.display()
             )));
         }
@@ -149,15 +154,25 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
             args.vectors.display()
         )));
     }
+    let Some(document) = role("document") else { return Ok(()) };
     let by_default = ["none", "query"].contains(&args.embedding.prompt.name().as_str());
-    let fits = |prompt: &&String| !["document", "custom"].contains(&prompt.as_str());
-    if let Some(prompt) = about.prompt.as_ref().filter(fits).filter(|_| by_default) {
-        message::warning(format_args!(
-            "{} was made with the prompt {prompt}; searches work better on vectors made with --prompt document",
-            args.vectors.display()
-        ));
-    }
+    let how = match about.prompt.as_deref().filter(|_| by_default) {
+        Some("none") => "without a prompt".to_owned(),
+        Some(prompt) if prompt != document.name() && prompt != "custom" => {
+            format!("with the prompt {prompt}")
+        }
+        _ => return Ok(()),
+    };
+    message::warning(format_args!(
+        "{} was made {how}; searches work better on vectors made with --prompt {document}",
+        args.vectors.display()
+    ));
     Ok(())
+}
+
+fn query_prompt_help() -> String {
+    let help = prompt_help("the query");
+    role("query").map_or(help.clone(), |query| format!("{help} [default: {query}]"))
 }
 
 /// The best hits so far, best first; of equal ones, the earlier first.

@@ -46,14 +46,28 @@ fn best_come_first_from_every_format() {
     }
     if cfg!(feature = "parquet") {
         let vectors = folder.argument("plain.parquet");
-        run(&["batch", "--input", &input, "--output", &vectors]).good();
-        let outcome = run(&["search", query, "--in", &vectors]);
-        assert!(outcome.stderr.contains("was made with the prompt none"), "{}", outcome.stderr);
+        for (prompt, how) in [
+            (&[][..], "was made without a prompt; "),
+            (&["--prompt", "clustering"], "was made with the prompt clustering; "),
+        ] {
+            let batch = ["batch", "--input", &input, "--output", &vectors];
+            run(&[&batch[..], prompt].concat()).good();
+            let outcome = run(&["search", query, "--in", &vectors]);
+            assert!(outcome.stderr.contains(how), "{}", outcome.stderr);
+        }
     }
     let vectors = folder.argument("short.npy");
     let more = ["--dimensions", "16", "--precision", "float16", "--no-normalize"];
     run(&[&["batch", "--input", &input, "--output", &vectors][..], &more].concat()).good();
     assert_eq!(run(&["search", query, "--in", &vectors]).text().lines().count(), texts.len());
+    let outcome = run(&["search", query, "--in", &vectors, "--dimensions", "8"]);
+    assert_eq!(
+        outcome.failure(2),
+        format!(
+            "--dimensions 8: the vectors of {vectors} have 16; leave the option out, or make them again with \
+             --dimensions 8"
+        )
+    );
 }
 
 #[test]
