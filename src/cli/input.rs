@@ -167,9 +167,12 @@ mod tests {
     #[test]
     fn jsonl_faults_are_named_by_line_and_column() {
         for (bytes, message) in [
-            (&b"{\"text\":\"a\"}\n{\"id\":1}\n"[..], "line 2: no `text`"),
-            (b"{\"text\":1}", "line 1: `text` is a number"),
-            (b"{\"text\":\"a\",\"id\":1.5}", "`id` must be a string or an integer, not a number"),
+            (&b"{\"text\":\"a\"}\n{\"id\":1}\n"[..], "line 2: no key `text`"),
+            (b"{\"text\":1}", "line 1: `text` is a number, not a string"),
+            (
+                b"{\"text\":\"a\",\"id\":1.5}",
+                "`id` is 1.5; it must be a string or a 64-bit integer",
+            ),
             (b"{\"text\":\"\\ud800\"}", "line 1: column"),
             (b"plain", "line 1: column 1: expected value"),
         ] {

@@ -109,7 +109,10 @@ fn bad_records_stop_the_run_or_are_left_out() {
     let output = folder.argument("out.npy");
     let fixed = ["batch", "--input", &input, "--output", &output, "--truncate", "none"];
     let outcome = run(&fixed);
-    assert_eq!(outcome.failure(1), format!("{input}, line 3: no `text`"));
+    assert_eq!(
+        outcome.failure(1),
+        format!("{input}, line 3: no key `text` (--column names the key of the texts)")
+    );
     assert_eq!(folder.names(), ["in.jsonl", "out.npy.checkpoint", "out.npy.part"]);
 
     let outcome = run(&[&fixed[..], &["--resume", "--keep-going"]].concat());

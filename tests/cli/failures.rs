@@ -47,7 +47,7 @@ fn input_that_cannot_be_read_is_named() {
     }
     let bad = folder.write("bad.jsonl", b"{\"text\":\"one\"}\n{\"txt\":\"two\"}\n");
     let outcome = run(&["embed", "--input", &bad]);
-    assert_eq!(outcome.failure(1), format!("{bad}, line 2: no `text`"));
+    assert_eq!(outcome.failure(1), format!("{bad}, line 2: no key `text`"));
     assert_eq!(
         outcome.stdout.iter().filter(|&&byte| byte == b'\n').count(),
         1,

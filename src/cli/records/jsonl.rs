@@ -24,8 +24,14 @@ impl Jsonl {
         let find = |name: &str| object.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let text = match find(&self.wanted.text) {
             Some(Value::String(text)) => text.clone(),
-            Some(other) => return Err(format!("`{}` is {}", self.wanted.text, kind(other))),
-            None => return Err(format!("no `{}`", self.wanted.text)),
+            Some(other) => return Err(not_a_string(&self.wanted.text, other)),
+            None => {
+                let hint = match self.wanted.has_option {
+                    true => " (--column names the key of the texts)",
+                    false => "",
+                };
+                return Err(format!("no key `{}`{hint}", self.wanted.text));
+            }
         };
         let id = match find(&self.wanted.id.0) {
             Some(Value::Null) | None => None,
@@ -34,19 +40,23 @@ impl Jsonl {
             Some(Value::Number(id)) if id.is_i64() => id.as_i64().map(Id::Signed),
             Some(other) => {
                 let name = &self.wanted.id.0;
+                let found = match other {
+                    Value::Number(number) => number.to_string(),
+                    other => kind(other).to_owned(),
+                };
                 return Err(format!(
-                    "`{name}` must be a string or an integer, not {}",
-                    kind(other)
+                    "`{name}` is {found}; it must be a string or a 64-bit integer"
                 ));
             }
         };
         if id.is_none() && self.wanted.id.1 {
-            return Err(format!("no `{}`", self.wanted.id.0));
+            return Err(format!("no key `{}`", self.wanted.id.0));
         }
-        let title = match self.wanted.title.as_deref().and_then(find) {
-            Some(Value::String(title)) => Some(title.clone()),
-            Some(Value::Null) | None => None,
-            Some(other) => return Err(format!("the title is {}", kind(other))),
+        let title = self.wanted.title.as_deref();
+        let title = match title.and_then(|name| Some((name, find(name)?))) {
+            Some((_, Value::String(title))) => Some(title.clone()),
+            Some((_, Value::Null)) | None => None,
+            Some((name, other)) => return Err(not_a_string(name, other)),
         };
         let row = if self.wanted.rest { Row::Json(object) } else { Row::None };
         Ok(Fields { place: self.lines.place(), text, id, title, row })
@@ -70,6 +80,10 @@ impl TableReader for Jsonl {
     fn is_drained(&self) -> bool {
         self.lines.is_drained()
     }
+}
+
+fn not_a_string(name: &str, value: &Value) -> String {
+    format!("`{name}` is {}, not a string", kind(value))
 }
 
 fn kind(value: &Value) -> &'static str {

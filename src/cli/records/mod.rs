@@ -82,6 +82,8 @@ trait TableReader: Send {
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub text: String,
+    /// Whether the command has the option that names it, for messages.
+    pub has_option: bool,
     /// The column of ids, and whether a table without it is refused.
     pub id: (String, bool),
     pub title: Option<String>,
@@ -100,7 +102,7 @@ impl Wanted {
     /// The texts of this column, and the ids of a column of that name.
     fn text(column: &str) -> Wanted {
         let id = ("id".to_owned(), false);
-        Wanted { text: column.to_owned(), id, title: None, rest: false }
+        Wanted { text: column.to_owned(), has_option: false, id, title: None, rest: false }
     }
 
     /// Finds them among a table's column names.
