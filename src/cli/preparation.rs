@@ -94,6 +94,11 @@ impl PromptArgs {
         self.prompt
     }
 
+    /// The title that was given.
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
     /// The prefix, if there is one.
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
         match (self.prompt, &self.title) {

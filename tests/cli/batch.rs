@@ -243,7 +243,9 @@ fn a_signal_leaves_a_run_to_go_on_with() {
     let other = run(&[&arguments[..], &["--resume", "--dimensions", "2"]].concat());
     let dimensions = dimensions().to_string();
     assert!(
-        other.failure(1).contains(&format!("started with dimensions {dimensions:?}, not \"2\""))
+        other.failure(1).contains(&format!(
+            "started with --dimensions {dimensions}, not --dimensions 2; repeat"
+        ))
     );
     fs::write(&input, table(9_000).0.replace("note", "nota")).unwrap();
     let other = run(&[&arguments[..], &["--resume"]].concat());

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::failure::Failure;
 
-/// The options that determine the vectors, by name.
+/// What determines the vectors: most entries are options, by name and as they are typed; one without an entry was not
+/// given.
 pub type About = BTreeMap<&'static str, String>;
 
 /// How far a run got.
@@ -115,15 +116,99 @@ impl CheckpointFile {
 impl Checkpoint {
     /// Refuses to resume with options other than those the run was started with.
     pub fn must_be_about(&self, about: &About) -> Result<(), Failure> {
-        for (key, now) in about {
-            let then = self.about.get(*key).map_or("", String::as_str);
-            if then != now {
-                return Err(Failure::Failed(format!(
-                    "the unfinished run was started with {key} {then:?}, not {now:?}; repeat its options, or start over \
-                     with --restart"
-                )));
+        let then = |key: &str| typed(key, self.about.get(key));
+        let now = |key: &str| typed(key, about.get(key));
+        let keys = self.about.keys().map(String::as_str).chain(about.keys().copied());
+        let differing = keys.filter(|key| then(key) != now(key));
+        // A prompt has its prefix, but only the prompt's name was typed.
+        let Some(key) = differing.min_by_key(|key| (*key == "prefix", *key)) else {
+            return Ok(());
+        };
+        let how = match (key, then(key), now(key)) {
+            ("model", ..) => "with another model file".to_owned(),
+            ("quantizer", ..) => "with other --ranges or --bit-order".to_owned(),
+            ("normalize", Some("true"), _) => "without --no-normalize".to_owned(),
+            ("normalize", ..) => "with --no-normalize".to_owned(),
+            (_, Some(then), Some(now)) => {
+                format!("with --{key} {}, not --{key} {}", word(then), word(now))
             }
+            (_, Some(then), None) => format!("with --{key} {}", word(then)),
+            (_, None, _) => format!("without --{key}"),
+        };
+        Err(Failure::Failed(format!(
+            "the unfinished run was started {how}; repeat its options, or start over with --restart"
+        )))
+    }
+}
+
+/// The value of an option as it was typed; none if it was not given.
+fn typed<'a>(key: &str, value: Option<&'a String>) -> Option<&'a str> {
+    let absent: &[&str] = match key {
+        // "custom" stands for --prefix, which has an entry of its own.
+        "prompt" => &["none", "custom"],
+        "prefix" => &[""],
+        _ => &[],
+    };
+    value.map(String::as_str).filter(|value| !absent.contains(value))
+}
+
+/// A value in a message, quoted where it is not one plain word.
+fn word(value: &str) -> String {
+    let is_plain =
+        !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_plain { value.to_owned() } else { format!("{value:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Options<'a> = &'a [(&'static str, &'a str)];
+
+    #[test]
+    fn differences_are_named_as_they_are_typed() {
+        let run = |options: Options| -> About {
+            let all = [
+                ("model", "41ab"),
+                ("quantizer", "9f3c"),
+                ("normalize", "true"),
+                ("prompt", "none"),
+                ("prefix", ""),
+                ("column", "text"),
+            ];
+            all.iter().chain(options).map(|(key, value)| (*key, (*value).to_owned())).collect()
+        };
+        let document = [("prompt", "document"), ("prefix", "title: none | text: ")];
+        let titled = [("prompt", "document"), ("prefix", "title: a b | text: "), ("title", "a b")];
+        let custom = [("prompt", "custom"), ("prefix", "a: ")];
+        let cases: &[(Options, Options, &str)] = &[
+            (&[], &[("column", "body")], "with --column text, not --column body"),
+            (&[("column", "a b")], &[], "with --column \"a b\", not --column text"),
+            (&[], &[("id-column", "key")], "without --id-column"),
+            (&[("shard", "0/3")], &[], "with --shard 0/3"),
+            (&[("model", "0")], &[], "with another model file"),
+            (&[("quantizer", "0")], &[], "with other --ranges or --bit-order"),
+            (&[("normalize", "false")], &[], "with --no-normalize"),
+            (&[], &[("normalize", "false")], "without --no-normalize"),
+            (&document, &[], "with --prompt document"),
+            (&[], &document, "without --prompt"),
+            (&document, &titled, "without --title"),
+            (&custom, &[], "with --prefix \"a: \""),
+            (&custom, &document, "without --prompt"),
+        ];
+        for (then, now, how) in cases {
+            let stored = run(then).into_iter().map(|(key, value)| (key.to_owned(), value));
+            let checkpoint = Checkpoint {
+                progressed: Progressed::default(),
+                about: stored.collect(),
+                state: Vec::new(),
+            };
+            checkpoint.must_be_about(&run(then)).unwrap();
+            let Err(Failure::Failed(message)) = checkpoint.must_be_about(&run(now)) else {
+                panic!("{how}: no failure");
+            };
+            let expected = format!("the unfinished run was started {how}; repeat its options");
+            assert!(message.starts_with(&expected), "{message}");
         }
-        Ok(())
     }
 }

@@ -172,22 +172,24 @@ impl BatchArgs {
         options: &EmbedOptions,
         quantizer: &Quantizer,
     ) -> checkpoint::About {
-        let shard = self.shard.map(|shard| format!("{}/{}", shard.part, shard.parts));
-        checkpoint::About::from([
+        let mut about = checkpoint::About::from([
             ("model", format!("{:032x}", built::FINGERPRINT.content)),
-            ("format", format!("{format:?}")),
+            ("format", format.name()),
             ("prompt", self.prompt().name()),
             ("prefix", options.prefix.clone().unwrap_or_default()),
             ("dimensions", dimensions.to_string()),
             ("normalize", options.normalize.to_string()),
-            ("truncate", format!("{:?}", options.truncate)),
-            ("unicode", format!("{:?}", options.unicode)),
+            ("truncate", options.truncate.to_string()),
+            ("unicode", options.unicode.to_string()),
             ("precision", quantizer.precision().to_string()),
             ("quantizer", format!("{:016x}", xxh3_64(format!("{quantizer:?}").as_bytes()))),
-            ("columns", self.table.describe()),
             ("embedding-column", self.embedding_column.clone()),
-            ("shard", shard.unwrap_or_else(|| "0/1".into())),
-        ])
+        ]);
+        about.extend(self.table.columns());
+        about.extend(self.prompt().title().map(|title| ("title", title.to_owned())));
+        let shard = self.shard.map(|shard| format!("{}/{}", shard.part, shard.parts));
+        about.extend(shard.map(|shard| ("shard", shard)));
+        about
     }
 
     fn every(&self) -> Duration {

@@ -52,8 +52,12 @@ impl VectorFormat {
     /// The names of all that a command can write.
     pub fn names(writing: Writing) -> String {
         let formats = VectorFormat::value_variants().iter().filter(|one| one.supports(writing));
-        let names = formats.filter_map(ValueEnum::to_possible_value);
-        names.map(|name| name.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+        formats.map(|format| format.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The name that `--format` takes.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     /// The format that a file's extension names.

@@ -84,9 +84,14 @@ impl TableArgs {
         self.title_column.is_some()
     }
 
-    /// The columns that are read, for a checkpoint.
-    pub fn describe(&self) -> String {
-        format!("{}, {:?}, {:?}", self.column, self.id_column, self.title_column)
+    /// The columns that are read, by the options that name them, for a checkpoint.
+    pub fn columns(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let columns = [
+            ("column", Some(&self.column)),
+            ("id-column", self.id_column.as_ref()),
+            ("title-column", self.title_column.as_ref()),
+        ];
+        columns.into_iter().filter_map(|(option, column)| Some((option, column?.clone())))
     }
 
     /// Whether the input is a regular file, which can be read twice.
