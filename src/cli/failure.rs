@@ -9,8 +9,9 @@ use std::process::ExitCode;
 pub enum Failure {
     /// The command line is wrong: exit code 2.
     Usage(String),
-    /// The output is complete except for this many bad records: exit code 3.
-    Skipped(u64),
+    /// The output is complete except for this many bad records, `earlier` of them before the run was resumed: exit code
+    /// 3.
+    Skipped { records: u64, earlier: u64 },
     /// A signal ended the run: exit code 130, which shells use for Ctrl-C.
     Interrupted(String),
     /// Anything else: exit code 1.
@@ -44,12 +45,17 @@ impl Failure {
                 super::message::error(&message);
                 ExitCode::FAILURE
             }
-            Failure::Skipped(records) => {
-                let (records, were) = match records {
+            Failure::Skipped { records, earlier } => {
+                let (skipped, were) = match records {
                     1 => ("1 record".to_owned(), "was"),
                     n => (format!("{n} records"), "were"),
                 };
-                super::message::error(format_args!("{records} {were} skipped, see above"));
+                let before = match earlier {
+                    0 => String::new(),
+                    n if n == records => " before this run was resumed".to_owned(),
+                    n => format!(", {n} of them before this run was resumed"),
+                };
+                super::message::error(format_args!("{skipped} {were} skipped{before}"));
                 ExitCode::from(3)
             }
             Failure::Interrupted(message) => {

@@ -124,7 +124,7 @@ fn bad_records_stop_the_run_or_are_left_out() {
         let place = format!("{input}, line {line}: ");
         assert!(warned.iter().any(|warning| warning.starts_with(&place)), "{line}: {warned:?}");
     }
-    assert!(outcome.stderr.ends_with("error: 7 records were skipped, see above\n"));
+    assert!(outcome.stderr.ends_with("error: 7 records were skipped\n"));
     let expected = run(&["embed", "--format", "npy", "one", "two"]).good();
     assert!(raw(&output) == expected);
     assert_eq!(folder.names(), ["in.jsonl", "out.npy"]);
@@ -223,9 +223,11 @@ fn a_signal_leaves_a_run_to_go_on_with() {
         return;
     }
     let folder = Folder::new("batch-signal");
-    let input = folder.write("in.jsonl", table(8_000).0.as_bytes());
+    let with_a_bad_line = |n| format!("oops\n{}", table(n).0);
+    let input = folder.write("in.jsonl", with_a_bad_line(8_000).as_bytes());
     let output = folder.argument("out.raw");
-    let arguments = ["batch", "--input", &input, "--output", &output, "--checkpoint", "0"];
+    let fixed = ["batch", "--input", &input, "--output", &output, "--checkpoint", "0"];
+    let arguments = [&fixed[..], &["--keep-going"]].concat();
     let mut command = command(&arguments);
     let child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
     let part = folder.path("out.raw.part");
@@ -247,13 +249,15 @@ fn a_signal_leaves_a_run_to_go_on_with() {
             "started with --dimensions {dimensions}, not --dimensions 2; repeat"
         ))
     );
-    fs::write(&input, table(9_000).0.replace("note", "nota")).unwrap();
+    fs::write(&input, with_a_bad_line(9_000).replace("note", "nota")).unwrap();
     let other = run(&[&arguments[..], &["--resume"]].concat());
     assert!(other.failure(1).contains("the input is not the one"), "{}", other.stderr);
-    fs::write(&input, table(8_000).0).unwrap();
+    fs::write(&input, with_a_bad_line(8_000)).unwrap();
     let resumed = run(&[&arguments[..], &["--resume"]].concat());
     assert!(resumed.stderr.contains("note: resuming after "), "{}", resumed.stderr);
-    resumed.good();
+    assert_eq!(resumed.code, Some(3), "{}", resumed.stderr);
+    let skipped = "error: 1 record was skipped before this run was resumed\n";
+    assert!(resumed.stderr.ends_with(skipped), "{}", resumed.stderr);
     assert_eq!(
         fs::metadata(&output).unwrap().len() as usize,
         8_000 * 4 * super::support::dimensions()

@@ -123,11 +123,16 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let ending = pipeline::run(&job, records, writer, &progress);
     progress.clear();
     match ending? {
-        Ending::Whole { skipped: 0 } => Ok(()),
-        Ending::Whole { skipped } => Err(Failure::Skipped(skipped)),
+        Ending::Whole { skipped: 0, .. } => Ok(()),
+        Ending::Whole { skipped, earlier } => Err(Failure::Skipped { records: skipped, earlier }),
         Ending::Interrupted { texts } => {
-            let file = target::names_file(&args.output);
-            let hint = if file { "; run the same command with --resume to continue" } else { "" };
+            let hint = match target::names_file(&args.output) {
+                true if args.restart => {
+                    "; run the same command with --resume instead of --restart to continue"
+                }
+                true => "; run the same command with --resume to continue",
+                false => "",
+            };
             Err(Failure::Interrupted(format!("interrupted after {texts} texts{hint}")))
         }
     }

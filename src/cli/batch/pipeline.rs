@@ -36,7 +36,12 @@ pub struct Job<'a> {
 /// How a run ended, unless it failed.
 pub enum Ending {
     /// The output is complete and has its name.
-    Whole { skipped: u64 },
+    Whole {
+        /// Records without a vector, those of earlier runs included.
+        skipped: u64,
+        /// Those of earlier runs.
+        earlier: u64,
+    },
     /// A signal arrived. The output is what the last checkpoint says.
     Interrupted { texts: usize },
 }
@@ -93,10 +98,10 @@ pub fn run(
         writer.checkpoint()?;
         return Ok(Ending::Interrupted { texts: in_all });
     };
-    let skipped = writer.skipped(bad);
+    let (skipped, earlier) = writer.skipped(bad);
     writer.finish()?;
     progress.report(texts, tokens, job.embedder);
-    Ok(Ending::Whole { skipped })
+    Ok(Ending::Whole { skipped, earlier })
 }
 
 /// Sends records in chunks until the input ends or the receiver is gone.

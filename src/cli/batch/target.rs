@@ -98,7 +98,8 @@ impl Target {
         let unfinished = match self {
             Target::Stream(destination) => {
                 let output = Output::begin(new_format, destination, quantizer, summary)?;
-                return Ok(Writer::new(output, base, None, Progressed::default(), args.every()));
+                let progressed = Progressed::default();
+                return Ok(Writer::new(output, [base, base], None, progressed, args.every()));
             }
             Target::File(unfinished) => *unfinished,
         };
@@ -115,8 +116,9 @@ impl Target {
                 digest: records.digest(),
                 ..Default::default()
             };
+            let checkpoints = Some((checkpoints, about));
             let mut writer =
-                Writer::new(output, base, Some((checkpoints, about)), progressed, args.every());
+                Writer::new(output, [base, base], checkpoints, progressed, args.every());
             writer.checkpoint()?;
             return Ok(writer);
         };
@@ -140,7 +142,8 @@ impl Target {
         message::note(format_args!("resuming after {} texts", progressed.texts));
         let destination = destination(progressed.bytes)?;
         let output = Output::resume(new_format, destination, quantizer, summary, &state)?;
-        Ok(Writer::new(output, base, Some((checkpoints, about)), progressed, args.every()))
+        let (bad, checkpoints) = ([base, records.bad()], Some((checkpoints, about)));
+        Ok(Writer::new(output, bad, checkpoints, progressed, args.every()))
     }
 }
 

@@ -21,8 +21,10 @@ pub struct Writer {
     /// None where the output is not a regular file.
     checkpoints: Option<(CheckpointFile, About)>,
     progressed: Progressed,
-    /// Bad records before the first record of this run or shard.
+    /// Bad records before the first record of the table or shard.
     bad_before: u64,
+    /// Records that earlier runs skipped.
+    skipped_before: u64,
     /// Texts and tokens that earlier runs wrote.
     before: (usize, usize),
     cuts: Cuts,
@@ -31,16 +33,26 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// The two counts are of records that could not be read: before the table or shard, and before where this run
+    /// begins.
     pub fn new(
         output: Output,
-        bad_before: u64,
+        [bad_before, bad]: [u64; 2],
         checkpoints: Option<(CheckpointFile, About)>,
         progressed: Progressed,
         every: Duration,
     ) -> Writer {
-        let before = (progressed.texts, progressed.tokens);
-        let (cuts, last) = (Cuts::default(), Instant::now());
-        Writer { output, checkpoints, progressed, bad_before, before, cuts, every, last }
+        Writer {
+            output,
+            checkpoints,
+            bad_before,
+            skipped_before: bad - bad_before + progressed.not_embedded,
+            before: (progressed.texts, progressed.tokens),
+            progressed,
+            cuts: Cuts::default(),
+            every,
+            last: Instant::now(),
+        }
     }
 
     /// Writes what arrives until the channel closes.
@@ -113,9 +125,9 @@ impl Writer {
         ((summary.texts - texts, summary.tokens - tokens), summary.texts)
     }
 
-    /// Number of records without a vector, of which `bad` could not be read.
-    pub fn skipped(&self, bad: u64) -> u64 {
-        bad - self.bad_before + self.progressed.not_embedded
+    /// Number of records without a vector, in all runs and in earlier ones; `bad` could not be read.
+    pub fn skipped(&self, bad: u64) -> (u64, u64) {
+        (bad - self.bad_before + self.progressed.not_embedded, self.skipped_before)
     }
 
     /// Completes the output and gives it its name.
