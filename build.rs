@@ -1,6 +1,6 @@
 //! Chooses the model, generates its code, and tells cargo when to run again.
 
-use monomorph_codegen::{Error, Generated, image, options};
+use monomorph_codegen::{Error, Generated, image, options, prompts};
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
 
 fn main() {
-    for variable in ["MODEL_GGUF", options::POOLING, options::CONTEXT, options::EMBED] {
+    for variable in
+        ["MODEL_GGUF", options::POOLING, options::CONTEXT, options::EMBED, prompts::PROMPTS]
+    {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let given = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty());
@@ -32,7 +34,16 @@ fn main() {
         Err(error) => return println!("cargo::error={error}"),
     };
     println!("cargo::rustc-check-cfg=cfg(monomorph_embed)");
-    let result = Generated::from_file(&model, options).and_then(|generated| {
+    let prompts = env::var_os(prompts::PROMPTS).filter(|path| !path.is_empty()).map(|path| {
+        let path = root.join(path);
+        println!("cargo::rerun-if-changed={}", path.display());
+        prompts::read(&path)
+    });
+    let prompts = match prompts.transpose() {
+        Ok(prompts) => prompts,
+        Err(error) => return println!("cargo::error={error}"),
+    };
+    let result = Generated::from_file_with(&model, options, prompts).and_then(|generated| {
         generated.write(&out)?;
         if embed {
             let image = image::write(&model, &generated.spec, &out)?;

@@ -1,5 +1,6 @@
 //! The error type of this crate.
 
+use crate::prompts::PROMPTS;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub enum Error {
         /// The most that a binary can hold, in bytes.
         most: u64,
     },
+    /// The file of prompts could not be read, or is no such file.
+    Prompts(PathBuf, String),
     /// The file could not be read.
     Read(PathBuf, io::Error),
     /// A generated file could not be written.
@@ -51,6 +54,7 @@ impl fmt::Display for Error {
                 "its weights take {n_bytes} bytes inside a binary, which can hold at most {most}; build without \
                  MONOMORPH_EMBED to leave them in the file"
             ),
+            Error::Prompts(path, reason) => write!(f, "{PROMPTS}={}: {reason}", path.display()),
             Error::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Error::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
         }

@@ -10,13 +10,14 @@ mod emit;
 mod error;
 pub mod image;
 pub mod options;
+pub mod prompts;
 pub mod rope;
 pub mod vocab;
 
 pub use error::Error;
 
 use monomorph_gguf::{Header, read_prefix};
-use monomorph_spec::{BuildOptions, Fingerprint, Spec};
+use monomorph_spec::{BuildOptions, Fingerprint, Prompt, Spec};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -37,10 +38,22 @@ pub struct Generated {
 impl Generated {
     /// Reads a model file.
     pub fn from_file(path: &Path, choices: BuildOptions) -> Result<Generated, Error> {
+        Generated::from_file_with(path, choices, None)
+    }
+
+    /// [`Generated::from_file`], with these prompts in place of those that are known of the model.
+    pub fn from_file_with(
+        path: &Path,
+        choices: BuildOptions,
+        prompts: Option<Vec<Prompt>>,
+    ) -> Result<Generated, Error> {
         let prefix = read_prefix(path)?;
         let header = Header::parse(&prefix.bytes, prefix.file_len)?;
         // This comes before the whole file is read, so that a bad file is refused at once.
-        let spec = Spec::from_header_with(&header, choices)?;
+        let mut spec = Spec::from_header_with(&header, choices)?;
+        if let Some(prompts) = prompts {
+            spec.prompts = prompts.into();
+        }
         let content = content_hash(path).map_err(|error| Error::Read(path.into(), error))?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         Generated::new(&header, spec, &prefix.bytes, content, &file_name)

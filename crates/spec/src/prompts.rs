@@ -34,9 +34,14 @@ impl Prompt {
         Prompt { names, prefix, titled: Some(around_title) }
     }
 
+    /// A name as [`Prompt::names`] writes it: in lower case, with `-` for `_` and for spaces.
+    pub fn plain_name(name: &str) -> String {
+        name.trim().to_ascii_lowercase().replace(['_', ' '], "-")
+    }
+
     /// The prompt of that name among `prompts`. Case does not matter, and `_` or a space may stand for `-`.
     pub fn by_name(prompts: &[Prompt], name: &str) -> Option<Prompt> {
-        let plain = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+        let plain = Prompt::plain_name(name);
         prompts.iter().copied().find(|prompt| prompt.names.contains(&plain.as_str()))
     }
 

@@ -109,7 +109,13 @@ impl Report {
         let options = if binary.fits { built::SPEC.options } else { BuildOptions::default() };
         let spec = Spec::from_header_with(header, options);
         let (model, unsupported) = match spec {
-            Ok(spec) => (Some(ModelReport::new(&spec)), None),
+            Ok(mut spec) => {
+                if binary.fits {
+                    // The build may have been given others than those that are known of the model.
+                    spec.prompts = built::SPEC.prompts.clone();
+                }
+                (Some(ModelReport::new(&spec)), None)
+            }
             Err(error) => (None, Some(error.to_string())),
         };
         Report {
