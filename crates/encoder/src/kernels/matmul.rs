@@ -203,7 +203,9 @@ fn group_of<K: Dim, P: PanelBlock>(
     Group { panels: &all[..all.len().min((panels - at) * blocks)], blocks, count, first: at == 0 }
 }
 
-/// All rows over a group of panels.
+/// All rows over a group of panels: two at a time where registers suffice, however few the rows are. A tile of R rows
+/// and C panels loads R + C vectors for each R x C products, and on AVX-512 it is the loads that it waits for: 12 rows
+/// as two tiles of 6 x 2 take 16 loads for what one tile of 12 x 1 does with 26.
 #[inline(always)]
 fn sweep<I: Isa, P: RowsFor>(
     isa: I,
@@ -213,7 +215,7 @@ fn sweep<I: Isa, P: RowsFor>(
     to: usize,
     out: &mut ColumnsMut<'_>,
 ) {
-    if I::WIDE && rows.m > most_sums::<I, P>() {
+    if I::WIDE {
         sweep_by::<I, P, 2>(isa, rows, group, bias, to, out);
     } else {
         sweep_by::<I, P, 1>(isa, rows, group, bias, to, out);
