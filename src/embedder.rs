@@ -199,7 +199,7 @@ impl Embedder {
     /// space may stand for `-`.
     ///
     /// # Errors
-    /// [`Error::Prompt`] for a name that is none of the model's, [`Error::NoPrompts`] where it was trained without.
+    /// [`Error::Prompt`] for a name that is none of the model's, [`Error::NoPrompts`] where none are known.
     pub fn prompt(&self, name: &str) -> Result<Prompt, Error> {
         prompt_by_name(self.spec, name)
     }

@@ -64,7 +64,7 @@ pub enum Error {
         /// Every name of the model's prompts.
         known: Vec<&'static str>,
     },
-    /// A prompt was requested, but the model was trained without prompts.
+    /// A prompt was requested, but none are known for the model.
     NoPrompts {
         /// The model's name.
         model: String,
@@ -189,7 +189,8 @@ impl fmt::Display for Error {
             }
             Error::NoPrompts { model } => write!(
                 f,
-                "{model} was not trained with prompts; use a prefix to prepend your own text"
+                "no prompts are known for {model}; use a prefix to prepend your own text, or build with \
+                 MONOMORPH_PROMPTS=config_sentence_transformers.json"
             ),
             Error::Dimensions { asked, largest } => {
                 write!(f, "{asked} dimensions requested, but this model has 1 to {largest}")

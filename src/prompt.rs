@@ -22,7 +22,7 @@ use monomorph_spec::{Prompt, Spec};
 /// ```
 ///
 /// # Errors
-/// [`Error::Prompt`] for a name that is none of the model's, [`Error::NoPrompts`] where it was trained without.
+/// [`Error::Prompt`] for a name that is none of the model's, [`Error::NoPrompts`] where none are known.
 pub fn prompt_by_name(spec: &Spec, name: &str) -> Result<Prompt, Error> {
     let prompts = &spec.prompts;
     if prompts.is_empty() {

@@ -1,7 +1,7 @@
 //! From a GGUF file to generated Rust: header, [`Spec`], constants, tables.
 //!
-//! [`Generated::from_file`] is the whole pipeline. What is generated follows from the header and the build's choices,
-//! except for two constants: the file's name, and the hash of its content that `monomorph verify` compares, for which
+//! [`Generated::from_file`] is the whole pipeline. What is generated follows from the header, the build's choices
+//! and a file of prompts if it names one, except for two constants: the file's name, and the hash of its content that `monomorph verify` compares, for which
 //! the rest of the file is read once. [`image::write`] is a second pipeline, for binaries that hold their weights.
 
 #![forbid(unsafe_code)]
@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// What a build generates for a model, ready to be written.
 pub struct Generated {
-    /// What the header says under the build's choices.
+    /// What the header says under the build's choices, with the prompts that the build was given.
     pub spec: Spec,
     /// Rust source: `model.rs`.
     pub source: String,

@@ -1,5 +1,5 @@
-//! Prompts from the file that sentence-transformers keeps with a model, `config_sentence_transformers.json`, for models
-//! whose prompts are not known by their names.
+//! Prompts from the file that sentence-transformers keeps with a model, `config_sentence_transformers.json`. They
+//! replace those that are known by the model's name.
 
 use crate::error::Error;
 use monomorph_spec::Prompt;
@@ -10,7 +10,7 @@ use std::path::Path;
 /// The variable that names such a file.
 pub const PROMPTS: &str = "MONOMORPH_PROMPTS";
 
-/// The prompts of a file, in alphabetical order.
+/// The prompts of a file, in the order of the bytes of their names.
 ///
 /// # Errors
 /// [`Error::Prompts`] if it cannot be read or is not such a file.

@@ -34,7 +34,8 @@ static PROMPT_HELP: LazyLock<String> = LazyLock::new(|| prompt_help("each text")
 /// Help for --prompt, which goes before `text`.
 pub fn prompt_help(text: &str) -> String {
     match &SPEC.prompts[..] {
-        [] => "This model was trained without prompts: use --prefix".to_owned(),
+        [] => "No prompts are known for this model: use --prefix, or build with MONOMORPH_PROMPTS"
+            .to_owned(),
         prompts => format!(
             "Prepend the model's prompt for this task to {text}: {}, or one of their other names",
             names(prompts)
@@ -74,7 +75,7 @@ pub struct PreparationArgs {
     #[arg(long, value_name = "WHERE", default_value = "end", value_parser = choice::<Truncate>())]
     truncate: Truncate,
 
-    /// Normalise the text before tokenizing; the model's reference tokenizer does not
+    /// Bring the text to a Unicode form before the model's own tokenizer sees it
     #[arg(long, value_name = "FORM", default_value = "none", value_parser = choice::<Unicode>())]
     unicode: Unicode,
 }

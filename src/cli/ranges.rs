@@ -9,6 +9,7 @@ use super::embedding::VectorArgs;
 use super::failure::Failure;
 use super::message;
 use super::output::{Destination, Npy, Output, Record, Summary};
+use super::preparation::Cuts;
 use super::records::{Row, TableArgs};
 
 /// Find the range of each dimension over a sample of texts, which --precision int8 and uint8 need
@@ -48,16 +49,18 @@ pub fn run(args: &RangesArgs) -> Result<(), Failure> {
             None
         })
     });
-    let mut ranges = Ranges::default();
+    let (mut ranges, mut cuts) = (Ranges::default(), Cuts::default());
     let mut texts = 0;
     for (entry, embedding) in
         embedder.stream(sample.take(args.sample as usize), &options).with_texts()
     {
         let embedding = embedding
             .map_err(|error| Failure::Failed(format!("{}: {}", entry.place, error.reason())))?;
+        cuts.note(&entry.place, &embedding);
         ranges.include(&embedding.vector);
         texts += 1;
     }
+    cuts.report_rest();
     if let Some(fault) = fault {
         return Err(fault.into());
     }

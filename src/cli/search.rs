@@ -25,7 +25,8 @@ use super::vectors::{self, Label};
 #[command(after_help = "\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
 contain the texts; for other files, --texts names the table that the vectors were made from. The search is exact: every
-vector is compared. The query gets the model's query prompt, if it has one; embed documents with --prompt document.
+vector is compared. Where the model has prompts, the query gets the one for queries; embed documents with --prompt
+document then.
 
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet
@@ -157,6 +158,8 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
     let Some(document) = role("document") else { return Ok(()) };
     let by_default = ["none", "query"].contains(&args.embedding.prompt.name().as_str());
     let how = match about.prompt.as_deref().filter(|_| by_default) {
+        // A prompt that adds nothing makes the same vectors.
+        Some("none") if document.prefix.is_empty() => return Ok(()),
         Some("none") => "without a prompt".to_owned(),
         Some(prompt) if prompt != document.name() && prompt != "custom" => {
             format!("with the prompt {prompt}")

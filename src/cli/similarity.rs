@@ -17,7 +17,7 @@ With --query, each TEXT is a document: each line has its score, a tab, and the t
 retrieval prompts, if it has any.
 
 Examples:
-  monomorph similarity --prompt sts \"A cat sat.\" \"A kitten sat.\" \"Stocks fell.\"
+  monomorph similarity \"A cat sat.\" \"A kitten sat.\" \"Stocks fell.\"
   monomorph similarity --query \"Which planet is red?\" \"Mars is the Red Planet.\" \"Venus is hot.\"")]
 pub struct SimilarityArgs {
     /// Texts: at least two, or one with --query

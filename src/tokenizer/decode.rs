@@ -2,9 +2,10 @@
 //! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts; `WordPiece` with its clean-up for
 //! a vocabulary of that kind).
 
-use monomorph_spec::vocab_layout::{Field, SPACE, WORD_PIECE};
+use monomorph_spec::vocab_layout::{Field, SPACE};
 
 use super::Tokenizer;
+use super::table::Algorithm;
 
 impl Tokenizer {
     /// The text that the ids stand for. Ids beyond the vocabulary stand for nothing, nor do control pieces such as
@@ -16,9 +17,13 @@ impl Tokenizer {
     /// With WordPiece, words are joined by spaces, except where punctuation or an English contraction usually has none.
     /// Case, accents and white space that the tokenizer removed do not come back.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
-        if self.table.field(Field::Algorithm) == WORD_PIECE {
-            return self.decode_words(ids, skip_special);
+        match self.table.algorithm() {
+            Algorithm::Merges => self.decode_merged(ids, skip_special),
+            Algorithm::WordPiece => self.decode_words(ids, skip_special),
         }
+    }
+
+    fn decode_merged(&self, ids: &[u32], skip_special: bool) -> String {
         let mut text = String::new();
         let mut bytes = Vec::new();
         for &id in ids {

@@ -1,15 +1,18 @@
 //! Turns text into token ids, with the table that the build made from the model's vocabulary.
 //!
-//! Pieces such as `<bos>` or runs of newlines are cut out of the raw text first. In the rest, every space becomes
-//! U+2581, and neighbouring pieces are merged, the pair with the best result first, until no pair forms a piece. The
-//! text is read once from its beginning and split wherever no merge can cross (`split`). What is merged at a time
-//! (`bpe`) is therefore usually a word, and reading can stop early.
+//! Special pieces such as `<bos>` are cut out of the raw text first. What happens to the rest is the vocabulary's
+//! algorithm:
+//!
+//! - *Merges*: every space becomes U+2581, and neighbouring pieces are merged, the pair with the best result first, until
+//!   no pair forms a piece. The text is read once from its beginning and split wherever no merge can cross (`split`).
+//!   What is merged at a time (`bpe`) is therefore usually a word, and reading can stop early.
+//! - *WordPiece* (`wordpiece`): the text is normalised, and each word is cut into the longest pieces.
 //!
 //! What this module must never do: parse the vocabulary or allocate for it at start, panic on a text, take more than
 //! `O(n log n)` time for one.
 //!
 //! The ids are those of the model's original tokenizer (Hugging Face `tokenizers`), except for pieces that the GGUF
-//! file does not contain: EmbeddingGemma's file lacks `<image_soft_token>`, id 262,144.
+//! file does not contain.
 
 mod bpe;
 mod decode;
@@ -17,8 +20,8 @@ mod split;
 mod table;
 mod wordpiece;
 
-use monomorph_spec::vocab_layout::{Field, NONE, WORD_PIECE};
-use table::Table;
+use monomorph_spec::vocab_layout::{Field, NONE};
+use table::{Algorithm, Table};
 
 /// The tokenizer of one vocabulary: a view of constant data, cheap to copy.
 #[derive(Clone, Copy)]
@@ -59,7 +62,8 @@ impl Tokenizer {
     /// The ids of the text, at most `limit` of them. A longer text keeps its first ids; if the model wants an end
     /// token, that takes the last place.
     ///
-    /// Time and memory are bounded by the limit, not by the text: reading stops once `4 * limit` tokens are counted, or
+    /// Memory is bounded by the limit, and so is the time for text that makes tokens; WordPiece reads white space and a
+    /// word of any length to their end. Where pieces are merged, the limit bounds all time: reading stops once `4 * limit` tokens are counted, or
     /// when a stretch without any place to split is `2 * limit` times as long as the longest piece. Such a stretch
     /// alone makes at least `2 * limit` tokens. It is merged without the text that follows it. That text could change
     /// ids before the limit only through a chain of merges, each dependent on the next, that reaches back over half the
@@ -69,11 +73,11 @@ impl Tokenizer {
         let mut ids = Vec::from_iter(begin);
         let tokens = limit.saturating_mul(COUNT_TO);
         let chars = self.chars_of(limit).min(MAX_SEGMENT_CHARS);
-        let complete = match self.table.field(Field::Algorithm) {
-            WORD_PIECE => {
+        let complete = match self.table.algorithm() {
+            Algorithm::WordPiece => {
                 wordpiece::tokenize(&self.table, text, &mut ids, |ids| ids.len() > tokens)
             }
-            _ => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
+            Algorithm::Merges => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
                 ids.len() > tokens || segment.n_chars() >= chars
             }),
         };
@@ -106,14 +110,14 @@ impl Tokenizer {
             ids.drain(..over);
         };
         let enough = 2 * n_kept.max(1024);
-        match self.table.field(Field::Algorithm) {
-            WORD_PIECE => wordpiece::tokenize(&self.table, text, &mut ids, |ids| {
+        match self.table.algorithm() {
+            Algorithm::WordPiece => wordpiece::tokenize(&self.table, text, &mut ids, |ids| {
                 if ids.len() > enough {
                     keep_last(ids, n_kept);
                 }
                 false
             }),
-            _ => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
+            Algorithm::Merges => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
                 if ids.len() > enough {
                     keep_last(ids, n_kept);
                 }

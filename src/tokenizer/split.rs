@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Closing a segment merges it. No merge can cross from one segment to the next, so the result is that of the whole
-//! text. In EmbeddingGemma's vocabulary hardly any piece has U+2581 after another character, so segments are words.
+//! text. Hardly any piece has U+2581 after another character, so segments are words.
 //!
 //! Runs of two or more spaces need no rule here: their pieces come first in the order of merging and, as runs of
 //! literal U+2581, they are also among the cut-out pieces.

@@ -5,15 +5,23 @@
 
 use monomorph_spec::characters::{Entry, PAGE};
 use monomorph_spec::vocab_layout::{
-    BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE, RANK_MASK,
-    SPECIAL, Sections, VERSION, extend, pair_bit,
+    BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES, NONE,
+    RANK_MASK, SPECIAL, Sections, VERSION, WORD_PIECE, extend, pair_bit,
 };
 
 type Words = &'static [[u8; 4]];
 
+/// How a text becomes pieces.
+#[derive(Clone, Copy)]
+pub enum Algorithm {
+    Merges,
+    WordPiece,
+}
+
 #[derive(Clone, Copy)]
 pub struct Table {
     header: [u32; HEADER_BYTES / 4],
+    algorithm: Algorithm,
     slots: &'static [[u8; 8]],
     ids: Words,
     ends: Words,
@@ -43,6 +51,11 @@ impl Table {
             header[Field::Version as usize] == VERSION,
             "the vocabulary blob has another version"
         );
+        let algorithm = match header[Field::Algorithm as usize] {
+            MERGES => Algorithm::Merges,
+            WORD_PIECE => Algorithm::WordPiece,
+            _ => panic!("the vocabulary blob has an unknown algorithm"),
+        };
         let sections = Sections::of(&header);
         let (slots, rest) = rest.split_at(sections.slots);
         let (ids, rest) = words(rest, sections.ids);
@@ -57,6 +70,7 @@ impl Table {
         assert!(bytes.len() == sections.bytes, "the vocabulary blob has the wrong length");
         Table {
             header,
+            algorithm,
             slots: slots.as_chunks().0,
             ids,
             ends,
@@ -73,6 +87,10 @@ impl Table {
 
     pub const fn field(&self, field: Field) -> u32 {
         self.header[field as usize]
+    }
+
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The rank of the piece with this hash that merging can produce, if there is one. Only the hash is compared, so

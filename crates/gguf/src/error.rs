@@ -228,7 +228,8 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// A name from a file, made printable on one line: control characters are escaped, and it is cut after 80 characters.
+/// A name from a file, made printable on one line: control characters and those that change the direction of text are
+/// escaped, and it is cut after 80 characters.
 pub fn printable(name: &str) -> String {
     let mut out: String = name.chars().take(80).flat_map(printable_char).collect();
     if name.chars().nth(80).is_some() {
@@ -238,7 +239,9 @@ pub fn printable(name: &str) -> String {
 }
 
 fn printable_char(c: char) -> impl Iterator<Item = char> {
-    let escaped = c.is_control().then(|| c.escape_default());
+    // Some terminals obey the latter, and rustc refuses them in the comments of generated code.
+    let is_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escaped = (c.is_control() || is_direction).then(|| c.escape_default());
     let plain = escaped.is_none().then_some(c);
     escaped.into_iter().flatten().chain(plain)
 }

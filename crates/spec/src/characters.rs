@@ -50,6 +50,7 @@ impl Entry {
 
     /// The entry, replaced by the `len` (at most [`MAX_MAPPED`]) mapped characters from `start` on.
     pub const fn mapped(self, start: u16, len: usize) -> Entry {
+        assert!(len <= MAX_MAPPED);
         Entry(self.0 | MAPPED | (len as u32) << 5 | (start as u32) << 16)
     }
 

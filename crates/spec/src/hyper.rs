@@ -83,7 +83,11 @@ pub(crate) fn pooling(
         (None, Some(3)) => Pooling::Last,
         (None, None) => arch.pooling,
         (None, Some(found)) => {
-            return Err(keys.error("pooling_type", found, "1 (mean), 2 (cls) or 3 (last)"));
+            return Err(keys.error(
+                "pooling_type",
+                found,
+                "1 (mean), 2 (cls) or 3 (last), or a choice by MONOMORPH_POOLING",
+            ));
         }
     };
     if arch.causal && pooling == Pooling::Cls {

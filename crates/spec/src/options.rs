@@ -10,7 +10,7 @@ pub const POOLING: &str = "MONOMORPH_POOLING";
 pub const CONTEXT: &str = "MONOMORPH_CONTEXT";
 
 /// The longest text in tokens unless the build asks for more. With heads of 256, its two RoPE tables take 16 MiB of the
-/// binary; those for the 32,768 tokens that Gemma 3 was trained for would take 64.
+/// binary; those for 32,768 tokens would take 64.
 pub(crate) const DEFAULT_CONTEXT: usize = 8192;
 
 described! {

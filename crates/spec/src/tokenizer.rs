@@ -2,7 +2,7 @@
 
 use crate::arch::TokenizerRule;
 use crate::fields::described;
-use monomorph_gguf::{Error, Metadata, Vocabulary, printable};
+use monomorph_gguf::{Error, Metadata, PieceKind, Vocabulary, printable};
 
 described! {
     /// The tokenizer's algorithm, flags and special pieces.
@@ -111,11 +111,13 @@ fn word_piece(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
     };
     let flag =
         |name: &str| keys.metadata.optional::<bool>(&format!("tokenizer.ggml.normalizer.{name}"));
-    let lowercase = flag("lowercase")?.unwrap_or(true);
+    // A vocabulary with upper-case letters was made for texts that keep theirs.
+    let lowercase = flag("lowercase")?.unwrap_or_else(|| !keys.has_upper_case());
     let strip_accents = flag("strip_accents")?.unwrap_or(lowercase);
     Ok(TokenizerSpec {
         algorithm: Algorithm::WordPiece(WordNormalizer { lowercase, strip_accents }),
         bos: id("cls", b"[CLS]", "bos")?,
+        // GGUF's own spelling.
         eos: id("seperator", b"[SEP]", "eos")?,
         unknown: Some(id("unknown", b"[UNK]", "unknown")?),
         add_bos: true,
@@ -146,6 +148,12 @@ impl Keys<'_, '_> {
     fn required_id(&self, name: &str) -> Result<u32, Error> {
         let missing = || Error::MissingKey { key: format!("tokenizer.ggml.{name}_token_id") };
         self.id(name)?.ok_or_else(missing)
+    }
+
+    /// Whether an ordinary piece has an upper-case letter.
+    fn has_upper_case(&self) -> bool {
+        let mut pieces = self.vocabulary.iter().filter(|piece| piece.kind == PieceKind::Normal);
+        pieces.any(|piece| piece.bytes.iter().any(u8::is_ascii_uppercase))
     }
 
     /// The id of this piece.

@@ -30,9 +30,10 @@ use target::Target;
 /// Turn a table of any length into vectors, with progress; resumable after an interruption
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Memory does not grow with the input. The output keeps the order of the input. While it is being written, FILE.part and
-FILE.checkpoint exist beside it; after Ctrl-C, a crash or a full disk, run the same command with --resume to continue.
-Jobs that may be restarted can always pass --resume: a finished output is left alone.
+Memory does not grow with the input, except for npy on standard output, which begins with the number of vectors. The
+output keeps the order of the input. While it is being written, FILE.part and FILE.checkpoint exist beside it; after
+Ctrl-C, a crash or a full disk, run the same command with --resume to continue. Jobs that may be restarted can always
+pass --resume: a finished output is left alone.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 done, but bad records were skipped (--keep-going), 130 interrupted.
 

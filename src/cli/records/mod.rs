@@ -111,7 +111,11 @@ impl Wanted {
         let must = |column: &str| {
             find(column).ok_or_else(|| {
                 let names = names.join(", ");
-                Failure::Failed(format!("{file}: no column {column:?}; it has {names}"))
+                let hint = match self.has_option && column == self.text {
+                    true => " (--column names the one of the texts)",
+                    false => "",
+                };
+                Failure::Failed(format!("{file}: no column {column:?}; it has {names}{hint}"))
             })
         };
         let (id, asked) = &self.id;

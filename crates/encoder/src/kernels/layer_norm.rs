@@ -1,7 +1,7 @@
 //! LayerNorm: `y = (x - mean) / sqrt(var + eps) * gain + bias` (Ba et al. 2016).
 //!
-//! The mean is computed first, and then the squares of the differences from it. Where activations reach hundreds, as in
-//! some BERT models, subtracting the squared mean from the mean of squares would lose most digits.
+//! The mean is computed first, and then the squares of the differences from it. Where activations reach hundreds, as they
+//! do in some models, subtracting the squared mean from the mean of squares would lose most digits.
 
 use super::{lanes, lanes_mut};
 use crate::dim::Dim;

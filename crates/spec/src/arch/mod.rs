@@ -1,7 +1,7 @@
 //! The architectures that can be run, as data: what the files of each hold, by name, and how the model computes.
 //!
 //! Invariant: this folder holds only constants. The code that reads them serves all architectures at once: `judge`,
-//! `hyper`, `place`, `tokenizer` and `license`.
+//! `hyper`, `place`, `tokenizer`, `known` and `license`.
 
 mod bert;
 mod gemma;

@@ -91,6 +91,15 @@ fn case_and_accents_follow_the_file() {
     assert_eq!(normalizer(split().set(lowercase, false)), (false, false));
     assert_eq!(normalizer(split().set(strip_accents, false)), (true, false));
     assert_eq!(normalizer(split().set(lowercase, false).set(strip_accents, true)), (false, true));
+
+    // Older files do not say; pieces with upper-case letters do.
+    let n_vocab = monomorph_testing::tiny::vocabulary().len();
+    let pieces = (0..n_vocab).map(|id| format!("▁Word{id}").into_bytes()).collect();
+    let mut cased = split();
+    cased.set("tokenizer.ggml.tokens", Value::Strings(pieces));
+    cased.set("tokenizer.ggml.cls_token_id", 2).set("tokenizer.ggml.seperator_token_id", 3);
+    assert_eq!(normalizer(&cased), (false, false));
+    assert_eq!(normalizer(cased.set(lowercase, true)), (true, true));
 }
 
 /// Older files name the marks otherwise or not at all, and state ids of another tokenizer as `bos` and `eos`.
