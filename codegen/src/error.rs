@@ -1,6 +1,5 @@
 //! The error type of this crate.
 
-use crate::prompts::PROMPTS;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -27,7 +26,14 @@ pub enum Error {
         most: u64,
     },
     /// The file of prompts could not be read, or is no such file.
-    Prompts(PathBuf, String),
+    Prompts {
+        /// The name of the variable that names it.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file could not be read.
     Read(PathBuf, io::Error),
     /// A generated file could not be written.
@@ -54,7 +60,9 @@ impl fmt::Display for Error {
                 "its weights take {n_bytes} bytes inside a binary, which can hold at most {most}; build without \
                  MONOMORPH_EMBED to leave them in the file"
             ),
-            Error::Prompts(path, reason) => write!(f, "{PROMPTS}={}: {reason}", path.display()),
+            Error::Prompts { variable, path, reason } => {
+                write!(f, "{variable}={}: {reason}", path.display())
+            }
             Error::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Error::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
         }

@@ -15,7 +15,7 @@ pub const PROMPTS: &str = "MONOMORPH_PROMPTS";
 /// # Errors
 /// [`Error::Prompts`] if it cannot be read or is not such a file.
 pub fn read(path: &Path) -> Result<Vec<Prompt>, Error> {
-    let refuse = |reason: String| Error::Prompts(path.into(), reason);
+    let refuse = |reason: String| Error::Prompts { variable: PROMPTS, path: path.into(), reason };
     let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     parse(&text).map_err(refuse)
 }
