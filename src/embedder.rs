@@ -58,7 +58,7 @@ pub struct Info {
     pub threads: usize,
     /// Dimensions of a full vector.
     pub dimensions: usize,
-    /// Length of the window, in tokens.
+    /// The longest text, in tokens.
     pub n_ctx: usize,
     /// Private memory used by kept panels, in bytes.
     pub kept_bytes: usize,
@@ -69,7 +69,7 @@ pub struct Info {
 pub struct Memory {
     /// Mapped from the file and shared with other processes.
     pub mapped: u64,
-    /// Workspace of a pass over one text that fills the window.
+    /// Workspace of a pass over one text that fills the context.
     pub workspace: u64,
     /// Panels, where [`OpenOptions::keep_panels`] asks for them.
     pub kept_panels: u64,
@@ -143,8 +143,8 @@ impl Embedder {
         rows.map(|(text, (row, encoding))| request.embedding(text, encoding, row)).collect()
     }
 
-    /// The ids of a text as [`Embedder::run`] would embed it: normalised, after its prompt and prefix, cut at the
-    /// window. Does not wait for running requests.
+    /// The ids of a text as [`Embedder::run`] would embed it: normalised, after its prompt and prefix, cut to
+    /// the context. Does not wait for running requests.
     ///
     /// # Errors
     /// [`Error::TooLong`], as of text 0, where the options forbid cutting; [`Error::Dimensions`] and
@@ -229,7 +229,7 @@ impl Embedder {
             let beyond = ids.iter().find(|&&id| id as usize >= n_vocab);
             let reason = match (ids.len(), beyond) {
                 (0, _) => "no ids; at least one is needed".to_owned(),
-                (n, _) if n > n_ctx => format!("{n} ids, more than the window of {n_ctx}"),
+                (n, _) if n > n_ctx => format!("{n} ids, more than the context of {n_ctx}"),
                 (_, Some(id)) => format!("id {id} is beyond the vocabulary of {n_vocab} pieces"),
                 (_, None) => continue,
             };

@@ -76,7 +76,7 @@ pub enum Error {
         /// The model's number.
         largest: usize,
     },
-    /// A text has more tokens than the window, and the options forbid cutting it.
+    /// A text has more tokens than the context holds, and the options forbid cutting it.
     TooLong {
         /// Index of the text in the request, from 0.
         text: usize,
@@ -84,7 +84,7 @@ pub enum Error {
         tokens: usize,
         /// Whether that is exact, or a lower bound.
         exact: bool,
-        /// The window, in tokens.
+        /// The context, in tokens.
         n_ctx: usize,
     },
     /// A text's ids cannot be embedded.
@@ -129,7 +129,7 @@ impl Error {
             Error::TooLong { tokens, exact, n_ctx, .. } => {
                 let at_least = if *exact { "" } else { "at least " };
                 format!(
-                    "{at_least}{tokens} tokens, more than the window of {n_ctx}; shorten the text, or allow it to be cut \
+                    "{at_least}{tokens} tokens, more than the context of {n_ctx}; shorten the text, or allow it to be cut \
                      (truncate end)"
                 )
             }

@@ -16,7 +16,7 @@ pub enum Kernels {
     Generic,
 }
 
-/// What to do with texts that are longer than the window.
+/// What to do with texts that are longer than the context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Truncate {
     /// Keep the first tokens; [`Embedding::dropped`](crate::Embedding::dropped) counts the others.

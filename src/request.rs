@@ -14,7 +14,7 @@ pub struct Embedding {
     pub vector: Vec<f32>,
     /// Number of tokens it was made from, prompt and special tokens included.
     pub tokens: usize,
-    /// Number of tokens that were dropped because the text was longer than the window.
+    /// Number of tokens that were dropped because the text was longer than the context.
     pub dropped: usize,
     /// Whether `dropped` is exact, or a lower bound, because only a part of a huge text is tokenized.
     pub dropped_is_exact: bool,

@@ -11,21 +11,21 @@ use super::input::InputArgs;
 use super::message;
 use super::output::{Output, OutputArgs, Record, Summary};
 use super::precision::PrecisionArgs;
-use super::preparation::Cuts;
+use super::preparation::{self, Cuts};
 use super::records::{Entry, Row};
 
 /// Turn texts into vectors
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = preparation::help("\
 Every line of a text file is a text, empty lines included, so line N of the input is vector N of the output.
 Memory does not grow with the input, except for npy on standard output, which starts with the number of vectors.
-A text longer than the model's window is cut, with a warning; --truncate none makes that an error.
+A text longer than the model's context is cut, with a warning; --truncate none makes that an error.
 
 Examples:
   monomorph embed \"Hello world\"
   monomorph embed --prompt query \"Which planet is known as the Red Planet?\"
   monomorph embed --prompt document --input passages.jsonl --output passages.npy
-  cut -f2 table.tsv | monomorph embed --format csv --dimensions 256 > vectors.csv")]
+  cut -f2 table.tsv | monomorph embed --format csv --dimensions 256 > vectors.csv"))]
 pub struct EmbedArgs {
     #[command(flatten)]
     input: InputArgs,

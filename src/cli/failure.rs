@@ -46,10 +46,8 @@ impl Failure {
                 ExitCode::FAILURE
             }
             Failure::Skipped { records, earlier } => {
-                let (skipped, were) = match records {
-                    1 => ("1 record".to_owned(), "was"),
-                    n => (format!("{n} records"), "were"),
-                };
+                let skipped = super::message::counted(records, "record");
+                let were = if records == 1 { "was" } else { "were" };
                 let before = match earlier {
                     0 => String::new(),
                     n if n == records => " before this run was resumed".to_owned(),

@@ -19,6 +19,14 @@ pub fn note(message: impl Display) {
     line(format_args!("note: {message}"));
 }
 
+/// A number of things that the noun names: "1 text", "2 texts".
+pub fn counted(n: u64, noun: &str) -> String {
+    match n {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
 /// A line without a label.
 pub fn line(message: impl Display) {
     let _ = writeln!(stderr().lock(), "{message}");

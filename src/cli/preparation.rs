@@ -53,6 +53,12 @@ fn prompt(name: &str) -> Result<Prompt, Error> {
     prompt_by_name(&SPEC, name)
 }
 
+/// A command's help with its examples, which ask for no prompt that the model lacks.
+pub fn help(text: &str) -> String {
+    let lacking = ["query", "document"].into_iter().filter(|name| role(name).is_none());
+    lacking.fold(text.to_owned(), |text, name| text.replace(&format!(" --prompt {name} "), " "))
+}
+
 /// The names of the prompts that take a title; none where the model has no such prompt.
 pub fn titled() -> Option<String> {
     let titled = names(SPEC.prompts.iter().filter(|prompt| prompt.titled.is_some()));
@@ -71,7 +77,7 @@ pub struct PreparationArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     dimensions: Option<u32>,
 
-    /// What to do with a text longer than the model's window
+    /// What to do with a text longer than the model's context
     #[arg(long, value_name = "WHERE", default_value = "end", value_parser = choice::<Truncate>())]
     truncate: Truncate,
 
@@ -136,7 +142,7 @@ impl PreparationArgs {
     }
 }
 
-/// Warns if a text was cut at the window.
+/// Warns if a text was cut to the model's context.
 pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
     if embedding.dropped > 0 {
         let at_least = if embedding.dropped_is_exact { "" } else { "at least " };
@@ -147,7 +153,7 @@ pub fn warn_if_cut(text: impl Display, embedding: &Embedding) {
     }
 }
 
-/// Warns of texts that were cut at the window: the first ones by name, the rest as a number.
+/// Warns of texts that were cut to the model's context: the first ones by name, the rest as a number.
 #[derive(Default)]
 pub struct Cuts(usize);
 

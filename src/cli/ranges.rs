@@ -9,19 +9,19 @@ use super::embedding::VectorArgs;
 use super::failure::Failure;
 use super::message;
 use super::output::{Destination, Npy, Output, Record, Summary};
-use super::preparation::Cuts;
+use super::preparation::{self, Cuts};
 use super::records::{Row, TableArgs};
 
 /// Find the range of each dimension over a sample of texts, which --precision int8 and uint8 need
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = preparation::help("\
 The file is a NumPy array of float32, shape (2, dimensions): the minimums, then the maximums, as the argument `ranges`
 of sentence-transformers' quantize_embeddings takes them. Use the same options as for the vectors. The sample is the
 table's first records: if they are sorted, shuffle them first. A few thousand texts are enough.
 
 Example:
   monomorph ranges --prompt document --input notes.jsonl --output ranges.npy
-  monomorph batch --prompt document --input notes.jsonl --output notes.npy --precision int8 --ranges ranges.npy")]
+  monomorph batch --prompt document --input notes.jsonl --output notes.npy --precision int8 --ranges ranges.npy"))]
 pub struct RangesArgs {
     #[command(flatten)]
     table: TableArgs,

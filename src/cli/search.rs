@@ -12,7 +12,7 @@ use super::embedding::EmbeddingArgs;
 use super::failure::Failure;
 use super::message;
 use super::output;
-use super::preparation::{prompt_help, role, warn_if_cut};
+use super::preparation::{self, prompt_help, role, warn_if_cut};
 use super::records::{Fault, Id, Records, TableFormat};
 use super::vectors::{self, Label};
 
@@ -22,7 +22,7 @@ use super::vectors::{self, Label};
 #[command(mut_arg("prefix", |arg| arg.help("Prepend STR to the query, verbatim, instead of a prompt")))]
 #[command(mut_arg("title", |arg| arg.help("Title of the query, for a prompt that takes a title")))]
 #[command(mut_arg("dimensions", |arg| arg.help("Expect vectors of N dimensions [default: the file's]")))]
-#[command(after_help = "\
+#[command(after_help = preparation::help("\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
 contain the texts; for other files, --texts names the table that the vectors were made from. The search is exact: every
 vector is compared. Where the model has prompts, the query gets the one for queries; embed documents with --prompt
@@ -31,7 +31,7 @@ document then.
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet
   monomorph search \"Which planet is red?\" --in notes.parquet
-  monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json")]
+  monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json"))]
 pub struct SearchArgs {
     /// The query
     #[arg(value_name = "QUERY")]

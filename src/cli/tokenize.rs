@@ -26,7 +26,7 @@ pub struct TokenizeArgs {
     #[arg(long)]
     pieces: bool,
 
-    /// Cut to N tokens, as embed does at the model's window [default: all tokens]
+    /// Cut to N tokens, as embed does at the end of the model's context [default: all tokens]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     limit: Option<u32>,
 

@@ -83,7 +83,7 @@ fn ids_are_checked() {
     let long = vec![0; info.n_ctx + 1];
     for (bad, reason) in [
         (&[][..], "no ids; at least one is needed".to_owned()),
-        (&long, format!("{} ids, more than the window of {}", long.len(), info.n_ctx)),
+        (&long, format!("{} ids, more than the context of {}", long.len(), info.n_ctx)),
         (&beyond, format!("id {0} is beyond the vocabulary of {0} pieces", beyond[1])),
     ] {
         let mut rows = vec![0.0; 2 * info.dimensions];

@@ -113,6 +113,9 @@ fn bad_records_stop_the_run_or_are_left_out() {
         outcome.failure(1),
         format!("{input}, line 3: no key `text` (--column names the key of the texts)")
     );
+    let how = "note: 1 vector written so far; run the same command with --resume to continue, and --keep-going to skip \
+               bad records\n";
+    assert!(outcome.stderr.contains(how), "{}", outcome.stderr);
     assert_eq!(folder.names(), ["in.jsonl", "out.npy.checkpoint", "out.npy.part"]);
 
     let outcome = run(&[&fixed[..], &["--resume", "--keep-going"]].concat());

@@ -121,7 +121,8 @@ pub(crate) fn context_length(
     let trained = trained_context(keys)?;
     let n_ctx = options.n_ctx.unwrap_or(DEFAULT_CONTEXT.min(trained));
     if n_ctx < 2 {
-        let reason = format!("a window of {n_ctx} tokens (MONOMORPH_CONTEXT); expected at least 2");
+        let reason =
+            format!("a context of {n_ctx} tokens (MONOMORPH_CONTEXT); expected at least 2");
         return Err(Error::Unsupported { reason });
     }
     if n_ctx > trained {
@@ -133,7 +134,7 @@ pub(crate) fn context_length(
     if !arch.ropes.is_empty() && n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
         let most = MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default();
         let reason = format!(
-            "a window of {n_ctx} tokens is too long for this build; set MONOMORPH_CONTEXT to at most {most} (for heads \
+            "a context of {n_ctx} tokens is too long for this build; set MONOMORPH_CONTEXT to at most {most} (for heads \
              of {head_dim})"
         );
         return Err(Error::Unsupported { reason });

@@ -19,9 +19,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::choice::some_of;
 use super::embedding::VectorArgs;
 use super::failure::Failure;
+use super::message;
 use super::output::{self, VectorFormat, Writing};
 use super::precision::PrecisionArgs;
-use super::preparation::PromptArgs;
+use super::preparation::{self, PromptArgs};
 use super::records::{Records, TableArgs};
 use pipeline::{Ending, Job};
 use progress::{Progress, ProgressMode};
@@ -29,7 +30,7 @@ use target::Target;
 
 /// Turn a table of any length into vectors, with progress; resumable after an interruption
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = preparation::help("\
 Memory does not grow with the input, except for npy on standard output, which begins with the number of vectors. The
 output keeps the order of the input. While it is being written, FILE.part and FILE.checkpoint exist beside it; after
 Ctrl-C, a crash or a full disk, run the same command with --resume to continue. Jobs that may be restarted can always
@@ -41,7 +42,7 @@ Examples:
   monomorph batch --prompt document --input notes.jsonl --output notes.parquet
   monomorph batch --input table.csv --column body --id-column key --output vectors.npy --resume
   monomorph batch --input all.parquet --output part3.parquet --shard 3/16 --progress json
-  zcat texts.jsonl.gz | monomorph batch --input - --input-format jsonl --output - --format csv > vectors.csv")]
+  zcat texts.jsonl.gz | monomorph batch --input - --input-format jsonl --output - --format csv > vectors.csv"))]
 pub struct BatchArgs {
     #[command(flatten)]
     table: TableArgs,
@@ -127,19 +128,31 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
         Ending::Whole { skipped: 0, .. } => Ok(()),
         Ending::Whole { skipped, earlier } => Err(Failure::Skipped { records: skipped, earlier }),
         Ending::Interrupted { texts } => {
-            let hint = match target::names_file(&args.output) {
-                true if args.restart => {
-                    "; run the same command with --resume instead of --restart to continue"
-                }
-                true => "; run the same command with --resume to continue",
-                false => "",
-            };
-            Err(Failure::Interrupted(format!("interrupted after {texts} texts{hint}")))
+            let hint = args.how_to_continue().map(|how| format!("; {how}")).unwrap_or_default();
+            let texts = message::counted(texts as u64, "text");
+            Err(Failure::Interrupted(format!("interrupted after {texts}{hint}")))
+        }
+        Ending::Failed { failure, texts } => {
+            if let Some(how) = args.how_to_continue().filter(|_| texts > 0) {
+                let skip =
+                    if args.keep_going { "" } else { ", and --keep-going to skip bad records" };
+                let kept = message::counted(texts as u64, "vector");
+                message::note(format_args!("{kept} written so far; {how}{skip}"));
+            }
+            Err(failure)
         }
     }
 }
 
 impl BatchArgs {
+    /// How to continue a run that did not complete; none where what it wrote cannot be added to.
+    fn how_to_continue(&self) -> Option<&'static str> {
+        target::names_file(&self.output).then_some(match self.restart {
+            true => "run the same command with --resume instead of --restart to continue",
+            false => "run the same command with --resume to continue",
+        })
+    }
+
     fn prompt(&self) -> &PromptArgs {
         &self.vectors.embedding.prompt
     }

@@ -33,7 +33,7 @@ pub struct Job<'a> {
     pub end: Option<u64>,
 }
 
-/// How a run ended, unless it failed.
+/// How a run ended, unless its output could not be written.
 pub enum Ending {
     /// The output is complete and has its name.
     Whole {
@@ -44,6 +44,8 @@ pub enum Ending {
     },
     /// A signal arrived. The output is what the last checkpoint says.
     Interrupted { texts: usize },
+    /// A record could not be read or embedded. The output is what the last checkpoint says.
+    Failed { failure: Failure, texts: usize },
 }
 
 /// Messages of the reading thread.
@@ -93,10 +95,16 @@ pub fn run(
         },
     };
     let ((texts, tokens), in_all) = writer.written();
-    let whole = ended.or_else(|failure| writer.checkpoint().and(Err(failure)))?;
-    let Some(bad) = whole else {
-        writer.checkpoint()?;
-        return Ok(Ending::Interrupted { texts: in_all });
+    let bad = match ended {
+        Ok(Some(bad)) => bad,
+        Ok(None) => {
+            writer.checkpoint()?;
+            return Ok(Ending::Interrupted { texts: in_all });
+        }
+        Err(failure) => {
+            writer.checkpoint()?;
+            return Ok(Ending::Failed { failure, texts: in_all });
+        }
     };
     let (skipped, earlier) = writer.skipped(bad);
     writer.finish()?;

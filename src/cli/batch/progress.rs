@@ -123,9 +123,9 @@ impl Progress {
             Shown::Summary | Shown::Bar(_) => {
                 self.clear();
                 message::line(format_args!(
-                    "{} texts, {} tokens in {:.1} s: {:.0} texts/s, {:.0} tokens/s, isa {}, threads {}",
-                    line.texts,
-                    line.tokens,
+                    "{}, {} in {:.1} s: {:.0} texts/s, {:.0} tokens/s, isa {}, threads {}",
+                    message::counted(texts as u64, "text"),
+                    message::counted(tokens as u64, "token"),
                     line.seconds,
                     line.texts_per_second,
                     line.tokens_per_second,

@@ -139,7 +139,8 @@ impl Target {
             )));
         }
         (summary.texts, summary.tokens) = (progressed.texts, progressed.tokens);
-        message::note(format_args!("resuming after {} texts", progressed.texts));
+        let texts = message::counted(progressed.texts as u64, "text");
+        message::note(format_args!("resuming after {texts}"));
         let destination = destination(progressed.bytes)?;
         let output = Output::resume(new_format, destination, quantizer, summary, &state)?;
         let (bad, checkpoints) = ([base, records.bad()], Some((checkpoints, about)));

@@ -123,7 +123,7 @@ fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resul
     )?;
     writeln!(
         out,
-        "window      {} tokens, {}, {} pooling",
+        "context     {} tokens, {}, {} pooling",
         model.n_ctx,
         attention(model),
         model.pooling
@@ -158,13 +158,13 @@ fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resul
 
 fn write_memory(out: &mut String, model: &ModelReport, place: &str) -> fmt::Result {
     let memory = &model.memory_bytes;
-    let [mapped, short, window, kept] =
+    let [mapped, short, full, kept] =
         [memory.mapped, memory.workspace_short_text, memory.workspace, memory.kept_panels]
             .map(size);
     writeln!(out, "memory      {mapped} mapped from the {place}, shared between processes")?;
     writeln!(
         out,
-        "            {short} private for a text of {SHORT_TEXT} tokens, {window} for one that fills the window"
+        "            {short} private for a text of {SHORT_TEXT} tokens, {full} for one that fills the context"
     )?;
     if memory.kept_panels > 0 {
         writeln!(

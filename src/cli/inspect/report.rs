@@ -79,7 +79,7 @@ pub struct MemoryReport {
     pub mapped: u64,
     /// Private, for a text of [`SHORT_TEXT`] tokens.
     pub workspace_short_text: u64,
-    /// Private, for a text that fills the window.
+    /// Private, for a text that fills the context.
     pub workspace: u64,
     /// Private, where repacked weights are kept.
     pub kept_panels: u64,
