@@ -1,5 +1,5 @@
-//! Compares the tokenizer with its definitions on any text, for the tiny model's vocabulary and for random ones, both
-//! merged and cut into words.
+//! Compares the tokenizer with its definitions on any text, for the tiny model's vocabulary and for random ones of every
+//! algorithm.
 
 #![no_main]
 
@@ -12,10 +12,13 @@ use monomorph_gguf::{Piece, PieceKind};
 use monomorph_spec::{Algorithm, TokenizerSpec, WordNormalizer};
 use monomorph_testing::tiny;
 use naive::Naive;
+use naive_unigram::NaiveUnigram;
 use naive_wordpiece::NaiveWordPiece;
 
 #[path = "../../src/tokenizer/naive.rs"]
 mod naive;
+#[path = "../../src/tokenizer/naive_unigram.rs"]
+mod naive_unigram;
 #[path = "../../src/tokenizer/naive_wordpiece.rs"]
 mod naive_wordpiece;
 
@@ -33,12 +36,17 @@ struct Sample {
 enum Definition {
     Merges(Naive),
     WordPiece(NaiveWordPiece),
+    Unigram(NaiveUnigram),
 }
+
+/// XLM-RoBERTa's own map of characters.
+const CHARSMAP: &[u8] = include_bytes!("../../testdata/golden/families/xlm-roberta.charsmap");
 
 static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let tiny = tiny::vocabulary().into_iter().map(|piece| (piece.text, piece.score, piece.kind));
     let merged = std::iter::once(Sample::new(tiny.collect())).chain((1..48).map(Sample::random));
-    merged.chain((48..64).map(Sample::random_words)).collect()
+    let words = (48..52).map(Sample::random_words);
+    merged.chain(words).chain((52..55).map(Sample::random_scores)).collect()
 });
 
 // The first byte chooses the vocabulary, the second the limit.
@@ -54,6 +62,7 @@ fuzz_target!(|input: (u8, u8, &str)| {
     let want = match &sample.naive {
         Definition::Merges(naive) => naive.encode(text),
         Definition::WordPiece(naive) => naive.encode(text),
+        Definition::Unigram(naive) => naive.encode(text),
     };
     assert_eq!(ids, want, "{text:?}");
 
@@ -95,7 +104,7 @@ impl Sample {
             add_eos: true,
             add_space_prefix: false,
         };
-        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
+        let blob = build_from(&pieces, &[], &special).expect("a valid vocabulary").leak();
         let naive = Definition::Merges(Naive::new(&pieces, special.unknown));
         Sample { tokenizer: Tokenizer::new(blob), naive }
     }
@@ -130,8 +139,43 @@ impl Sample {
             .chain(words)
             .map(|(text, kind)| Piece { bytes: text.leak().as_bytes(), score: 0.0, kind })
             .collect();
-        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
+        let blob = build_from(&pieces, &[], &special).expect("a valid vocabulary").leak();
         let naive = Definition::WordPiece(NaiveWordPiece::new(&pieces, 2, normalizer));
+        Sample { tokenizer: Tokenizer::new(blob), naive }
+    }
+
+    /// A random vocabulary of the unigram model, in which many ways to cut a word have the same score.
+    fn random_scores(seed: u64) -> Sample {
+        let mut random = Random(seed);
+        let special = TokenizerSpec {
+            algorithm: Algorithm::Unigram,
+            bos: 0,
+            eos: 1,
+            unknown: Some(2),
+            add_bos: true,
+            add_eos: true,
+            add_space_prefix: true,
+        };
+        let marks = ["<s>", "</s>", "<unk>"].map(|text| (text.to_owned(), 0.0));
+        let mut entries: Vec<(String, f32)> = marks.into();
+        for _ in 0..80 {
+            let letters: Vec<char> = "aabbcde.1é日か▁\u{301}\u{1161}".chars().collect();
+            let n_chars = 1 + random.below(4);
+            let text = (0..n_chars).map(|_| letters[random.below(letters.len())]).collect();
+            if entries.iter().all(|(other, _)| *other != text) {
+                entries.push((text, [-1.0, -2.0, -3.5, -1.1][random.below(4)]));
+            }
+        }
+        let pieces: Vec<Piece<'static>> = (0..)
+            .zip(entries)
+            .map(|(id, (text, score))| {
+                let kind = if id < 3 { PieceKind::Control } else { PieceKind::Normal };
+                Piece { bytes: text.leak().as_bytes(), score, kind }
+            })
+            .collect();
+        let map = if seed & 3 == 0 { &[] } else { CHARSMAP };
+        let blob = build_from(&pieces, map, &special).expect("a valid vocabulary").leak();
+        let naive = Definition::Unigram(NaiveUnigram::new(&pieces, 2, map));
         Sample { tokenizer: Tokenizer::new(blob), naive }
     }
 

@@ -1,5 +1,5 @@
 //! Token ids back to text, as the decoder of the model's original tokenizer does it (Hugging Face `tokenizers`:
-//! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts; `WordPiece` with its clean-up for
+//! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts, or `Metaspace`; `WordPiece` with its clean-up for
 //! a vocabulary of that kind).
 
 use monomorph_spec::vocab_layout::{Field, SPACE};
@@ -18,7 +18,7 @@ impl Tokenizer {
     /// Case, accents and white space that the tokenizer removed do not come back.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
         match self.table.algorithm() {
-            Algorithm::Merges => self.decode_merged(ids, skip_special),
+            Algorithm::Merges | Algorithm::Unigram => self.decode_merged(ids, skip_special),
             Algorithm::WordPiece => self.decode_words(ids, skip_special),
         }
     }

@@ -7,6 +7,7 @@
 //!   no pair forms a piece. The text is read once from its beginning and split wherever no merge can cross (`split`).
 //!   What is merged at a time (`bpe`) is therefore usually a word, and reading can stop early.
 //! - *WordPiece* (`wordpiece`): the text is normalised, and each word is cut into the longest pieces.
+//! - *Unigram* (`unigram`): the text is normalised, and each word is cut into the pieces with the highest sum of scores.
 //!
 //! What this module must never do: parse the vocabulary or allocate for it at start, panic on a text, take more than
 //! `O(n log n)` time for one.
@@ -18,6 +19,7 @@ mod bpe;
 mod decode;
 mod split;
 mod table;
+mod unigram;
 mod wordpiece;
 
 use monomorph_spec::vocab_layout::{Field, NONE};
@@ -38,6 +40,16 @@ pub struct Encoding {
     pub dropped: usize,
     /// False if the text was so long that counting stopped. In that case at least `dropped` tokens were dropped.
     pub dropped_is_exact: bool,
+}
+
+/// How reading a text goes on. An algorithm asks after each character, telling how many characters are still open: those
+/// whose pieces depend on what follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Read,
+    /// All but so many of the open characters are dropped.
+    KeepLast(usize),
+    Stop,
 }
 
 /// Tokens are counted up to this many times the limit.
@@ -62,25 +74,20 @@ impl Tokenizer {
     /// The ids of the text, at most `limit` of them. A longer text keeps its first ids; if the model wants an end
     /// token, that takes the last place.
     ///
-    /// Memory is bounded by the limit, and so is the time for text that makes tokens; WordPiece reads white space and a
-    /// word of any length to their end. Where pieces are merged, the limit bounds all time: reading stops once `4 * limit` tokens are counted, or
-    /// when a stretch without any place to split is `2 * limit` times as long as the longest piece. Such a stretch
-    /// alone makes at least `2 * limit` tokens. It is merged without the text that follows it. That text could change
-    /// ids before the limit only through a chain of merges, each dependent on the next, that reaches back over half the
-    /// stretch.
+    /// Memory is bounded by the limit, and so is the time for text that makes tokens; where the tokenizer drops white
+    /// space, it reads that to its end, and WordPiece a word of any length. Reading stops once `4 * limit` tokens are
+    /// counted, or when a stretch without any place to split is `2 * limit` times as long as the longest piece. Such a
+    /// stretch alone makes at least `2 * limit` tokens. It is cut without the text that follows it. That text could
+    /// change ids before the limit only through a chain of merges, each dependent on the next, that reaches back over
+    /// half the stretch.
     pub fn encode(&self, text: &str, limit: usize) -> Encoding {
         let [begin, end] = self.marks();
         let mut ids = Vec::from_iter(begin);
         let tokens = limit.saturating_mul(COUNT_TO);
         let chars = self.chars_of(limit).min(MAX_SEGMENT_CHARS);
-        let complete = match self.table.algorithm() {
-            Algorithm::WordPiece => {
-                wordpiece::tokenize(&self.table, text, &mut ids, |ids| ids.len() > tokens)
-            }
-            Algorithm::Merges => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
-                ids.len() > tokens || segment.n_chars() >= chars
-            }),
-        };
+        let complete = self.tokenize(text, &mut ids, |open, ids| {
+            if ids.len() > tokens || open >= chars { Next::Stop } else { Next::Read }
+        });
         ids.extend(end);
         let dropped = ids.len().saturating_sub(limit);
         ids.truncate(limit);
@@ -110,30 +117,37 @@ impl Tokenizer {
             ids.drain(..over);
         };
         let enough = 2 * n_kept.max(1024);
-        match self.table.algorithm() {
-            Algorithm::WordPiece => wordpiece::tokenize(&self.table, text, &mut ids, |ids| {
-                if ids.len() > enough {
-                    keep_last(ids, n_kept);
-                }
-                false
-            }),
-            Algorithm::Merges => split::tokenize(&self.table, text, &mut ids, |segment, ids| {
-                if ids.len() > enough {
-                    keep_last(ids, n_kept);
-                }
-                if segment.n_chars() >= 2 * chars {
-                    segment.keep_last(chars);
-                    exact = false;
-                }
-                false
-            }),
-        };
+        self.tokenize(text, &mut ids, |open, ids| {
+            if ids.len() > enough {
+                keep_last(ids, n_kept);
+            }
+            if open < 2 * chars {
+                return Next::Read;
+            }
+            exact = false;
+            Next::KeepLast(chars)
+        });
         keep_last(&mut ids, n_kept);
         let mut kept = Vec::from_iter(begin);
         kept.append(&mut ids);
         kept.extend(end.filter(|_| limit > 0));
         dropped += n_marks.saturating_sub(limit);
         Encoding { ids: kept, dropped, dropped_is_exact: exact }
+    }
+
+    /// Appends the text's ids, without the marks. False when the text was not read to its end.
+    fn tokenize(
+        &self,
+        text: &str,
+        ids: &mut Vec<u32>,
+        mut next: impl FnMut(usize, &mut Vec<u32>) -> Next,
+    ) -> bool {
+        let tokenize = match self.table.algorithm() {
+            Algorithm::Merges => split::tokenize,
+            Algorithm::WordPiece => wordpiece::tokenize,
+            Algorithm::Unigram => unigram::tokenize,
+        };
+        tokenize(&self.table, text, ids, &mut next)
     }
 
     /// The marks that the model wants around a text.
@@ -165,6 +179,8 @@ impl Tokenizer {
 
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod naive_unigram;
 #[cfg(test)]
 mod naive_wordpiece;
 #[cfg(test)]

@@ -18,16 +18,17 @@
 
 use monomorph_spec::vocab_layout::{Field, SPACE};
 
+use super::Next;
 use super::bpe::Segment;
 use super::table::Table;
 
-/// Appends the text's ids. After each character or piece, `stop` is given the open segment and the ids so far: it may
-/// shorten both, and ends the reading where it says so. False when the text was not read to its end.
+/// Appends the text's ids, asking `next` after each character or piece how to go on. False when the text was not read to
+/// its end.
 pub fn tokenize(
     table: &Table,
     text: &str,
     ids: &mut Vec<u32>,
-    mut stop: impl FnMut(&mut Segment, &mut Vec<u32>) -> bool,
+    next: &mut impl FnMut(usize, &mut Vec<u32>) -> Next,
 ) -> bool {
     let mut segment = Segment::default();
     let mut last = None;
@@ -52,8 +53,10 @@ pub fn tokenize(
             segment.push(c);
             last = Some(c);
         }
-        if stop(&mut segment, ids) {
-            break;
+        match next(segment.n_chars(), ids) {
+            Next::Read => {}
+            Next::KeepLast(n_chars) => segment.keep_last(n_chars),
+            Next::Stop => break,
         }
     }
     segment.merge_into(table, ids);

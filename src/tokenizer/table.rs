@@ -3,10 +3,10 @@
 //! The blob is part of the binary and was written by the build, so its content is trusted. The only check is that it is
 //! a blob of this layout.
 
-use monomorph_spec::characters::{Entry, PAGE};
+use monomorph_spec::characters::{Cluster, Entry, PAGE};
 use monomorph_spec::vocab_layout::{
     BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES, NONE,
-    RANK_MASK, SPECIAL, Sections, VERSION, WORD_PIECE, extend, pair_bit,
+    RANK_MASK, SPECIAL, Sections, UNIGRAM, VERSION, WORD_PIECE, extend, pair_bit,
 };
 
 type Words = &'static [[u8; 4]];
@@ -16,6 +16,7 @@ type Words = &'static [[u8; 4]];
 pub enum Algorithm {
     Merges,
     WordPiece,
+    Unigram,
 }
 
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Table {
     page_numbers: Words,
     pages: Words,
     mapped: Words,
+    clusters: &'static [[u8; 8]],
+    scores: Words,
     pairs: Words,
     bytes: &'static [u8],
 }
@@ -54,6 +57,7 @@ impl Table {
         let algorithm = match header[Field::Algorithm as usize] {
             MERGES => Algorithm::Merges,
             WORD_PIECE => Algorithm::WordPiece,
+            UNIGRAM => Algorithm::Unigram,
             _ => panic!("the vocabulary blob has an unknown algorithm"),
         };
         let sections = Sections::of(&header);
@@ -66,6 +70,8 @@ impl Table {
         let (page_numbers, rest) = words(rest, sections.page_numbers);
         let (pages, rest) = words(rest, sections.pages);
         let (mapped, rest) = words(rest, sections.mapped);
+        let (clusters, rest) = rest.split_at(sections.clusters);
+        let (scores, rest) = words(rest, sections.scores);
         let (pairs, bytes) = words(rest, sections.pairs);
         assert!(bytes.len() == sections.bytes, "the vocabulary blob has the wrong length");
         Table {
@@ -80,6 +86,8 @@ impl Table {
             page_numbers,
             pages,
             mapped,
+            clusters: clusters.as_chunks().0,
+            scores,
             pairs,
             bytes,
         }
@@ -131,10 +139,28 @@ impl Table {
         Entry(word(self.pages, page * PAGE + c as usize % PAGE))
     }
 
-    /// The `len` characters from `start` on that a character is replaced by.
-    pub fn mapped(&self, start: usize, len: usize) -> impl Iterator<Item = char> + use<> {
-        let mapped = &self.mapped[start..start + len];
-        mapped.iter().filter_map(|c| char::from_u32(u32::from_le_bytes(*c)))
+    /// The characters from `start` on that others are replaced by.
+    pub fn mapped(&self, start: usize) -> impl Iterator<Item = char> + use<> {
+        let mapped = self.mapped[start..].iter().map(|c| u32::from_le_bytes(*c));
+        mapped.take_while(|&c| c != 0).filter_map(char::from_u32)
+    }
+
+    /// Where the characters begin that replace this grapheme cluster: those of the shortest sequence of several
+    /// characters that it begins with and that are replaced as one.
+    pub fn cluster(&self, cluster: &str) -> Option<usize> {
+        let ends = cluster.char_indices().skip(1).map(|(at, c)| at + c.len_utf8());
+        ends.take_while(|&end| end <= Cluster::MAX_BYTES).find_map(|end| {
+            let key = Cluster::key(&cluster[..end]);
+            let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+            let at = self.clusters.partition_point(|bytes| number(bytes) < key);
+            Cluster(number(self.clusters.get(at)?)).mapping(key)
+        })
+    }
+
+    /// The score of the piece with this rank. The blob must have scores.
+    #[inline]
+    pub fn score(&self, rank: u32) -> f32 {
+        f32::from_bits(word(self.scores, rank as usize))
     }
 
     /// The id of the piece for one byte.

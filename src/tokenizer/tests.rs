@@ -8,6 +8,7 @@ use super::{Encoding, Tokenizer};
 
 mod decode;
 mod last;
+mod unigram;
 mod wordpiece;
 
 const ALL: usize = usize::MAX;
@@ -25,7 +26,7 @@ impl Sample {
             .into_iter()
             .map(|(text, score, kind)| Piece { bytes: text.leak().as_bytes(), score, kind })
             .collect();
-        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
+        let blob = build_from(&pieces, &[], &special).expect("a valid vocabulary").leak();
         let naive = Naive::new(&pieces, special.unknown);
         Sample { tokenizer: Tokenizer::new(blob), naive, pieces }
     }

@@ -17,18 +17,19 @@
 use monomorph_spec::characters::{Entry, Place, jamo};
 use monomorph_spec::vocab_layout::{BASE, Field, SPACE, extend};
 
+use super::Next;
 use super::table::{POWERS, Table};
 
 /// Longer words, in characters, become the piece for unknown text.
 const MAX_WORD_CHARS: usize = 100;
 
-/// Appends the text's ids. After each character or piece, `stop` is given the ids so far: it may shorten them, and ends
-/// the reading where it says so. False when the text was not read to its end.
+/// Appends the text's ids, asking `next` after each character or piece how to go on. A word counts as no open
+/// characters: it takes little memory, however long it is. False when the text was not read to its end.
 pub fn tokenize(
     table: &Table,
     text: &str,
     ids: &mut Vec<u32>,
-    mut stop: impl FnMut(&mut Vec<u32>) -> bool,
+    next: &mut impl FnMut(usize, &mut Vec<u32>) -> Next,
 ) -> bool {
     let mut word = Word::new(table);
     let mut rest = text.chars();
@@ -42,7 +43,7 @@ pub fn tokenize(
             let Some(c) = rest.next() else { break };
             word.read(c, ids);
         }
-        if stop(ids) {
+        if next(0, ids) == Next::Stop {
             break;
         }
     }
@@ -86,12 +87,13 @@ impl<'t> Word<'t> {
         }
         if entry.is_hangul() {
             jamo(c).into_iter().flatten().for_each(|c| self.append(c));
-        } else if let Some((start, len)) = entry.mapping() {
-            if len == 0 && entry.combining_class() == 0 {
+        } else if let Some(start) = entry.mapping() {
+            let mut mapped = self.table.mapped(start).peekable();
+            if mapped.peek().is_none() && entry.combining_class() == 0 {
                 // It combines with nothing, and keeps what follows from combining with what came before.
                 self.starter = self.chars.len() - 1;
             }
-            for c in self.table.mapped(start, len) {
+            for c in mapped {
                 self.place(c, self.table.entry(c), ids);
             }
         } else {

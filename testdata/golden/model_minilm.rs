@@ -37,7 +37,7 @@ pub const NAME: &str = "minilm";
 pub static SPEC: Spec = Spec {
     name: Cow::Borrowed(NAME),
     architecture: Cow::Borrowed("bert"),
-    variant: Cow::Borrowed("with WordPiece"),
+    variant: Cow::Borrowed("with separate attention weights"),
     license: License {
         id: Some(Cow::Borrowed("apache-2.0")),
         name: None,

@@ -35,6 +35,11 @@ fn damaged_copies_of_berts_header_end_in_one_line() {
     end_in_one_line("minilm-Q8_0");
 }
 
+#[test]
+fn damaged_copies_of_xlm_robertas_header_end_in_one_line() {
+    end_in_one_line("e5-small-Q4_0");
+}
+
 fn end_in_one_line(model: &str) {
     let header =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/headers/{model}.header.gguf"));

@@ -219,7 +219,7 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         dense_keys: &[],
         pooling: Pooling::Mean,
         pooling_reason: None,
-        tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
+        tokenizers: &[TokenizerRule::SentencePiece { space_prefix: false }],
         known: &[],
         terms: None,
         notes: &[],

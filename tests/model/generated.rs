@@ -17,6 +17,10 @@ mod model_minilm {
     include!("../../testdata/golden/model_minilm.rs");
 }
 
+mod model_e5 {
+    include!("../../testdata/golden/model_e5.rs");
+}
+
 mod model_gemma3 {
     include!("../../testdata/golden/model_gemma3.rs");
 }
@@ -27,7 +31,7 @@ use monomorph_encoder::model::Model;
 use monomorph_encoder::select;
 use monomorph_encoder::threads::Team;
 use monomorph_gguf::Header;
-use monomorph_spec::{Fingerprint, Ops, Pooling, Spec, Window};
+use monomorph_spec::{Algorithm, Fingerprint, Ops, Pooling, Spec, Window};
 use monomorph_testing::Random;
 use std::fs;
 use std::path::PathBuf;
@@ -123,6 +127,19 @@ fn minilm_says_what_its_header_says() {
         (SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown),
         (101, 102, Some(100))
     );
+}
+
+#[test]
+fn multilingual_e5_says_what_its_header_says() {
+    use model_e5::{Built, FINGERPRINT, NAME, SPEC};
+    let bytes = testdata("headers/e5-small-Q4_0.header.gguf");
+    assert_says_what_the_header_says(&bytes, 0, &Built, &FINGERPRINT);
+    assert_eq!(NAME, "e5-small");
+    let _: Const<384> = Built.n_embd();
+    assert_eq!((SPEC.layers.len(), SPEC.n_ctx, SPEC.pooling), (12, 512, Pooling::Mean));
+    assert_eq!(SPEC.tokenizer.algorithm, Algorithm::Unigram);
+    assert_eq!((SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown), (0, 2, Some(3)));
+    assert_eq!(SPEC.prompts.len(), 2);
 }
 
 /// A model's dimensions as constants and the same dimensions read at run time give the same bits.

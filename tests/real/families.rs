@@ -10,7 +10,7 @@ use monomorph_spec::{Algorithm, TokenizerSpec, WordNormalizer};
 use crate::tokenizer_golden::Case;
 use std::path::Path;
 
-/// BERT's marks.
+/// BERT's tokenizer.
 const BERT: TokenizerSpec = TokenizerSpec {
     algorithm: Algorithm::WordPiece(WordNormalizer { lowercase: true, strip_accents: true }),
     bos: 101,
@@ -34,11 +34,37 @@ fn cased() {
     check("cased-tiny", "bert-uncased", special);
 }
 
+/// XLM-RoBERTa's tokenizer, with the mask where make.py puts it.
+const XLM_ROBERTA: TokenizerSpec = TokenizerSpec {
+    algorithm: Algorithm::Unigram,
+    bos: 0,
+    eos: 2,
+    unknown: Some(3),
+    add_space_prefix: true,
+    ..BERT
+};
+
+#[test]
+fn multilingual_e5() {
+    check("e5-small", "xlm-roberta", XLM_ROBERTA);
+}
+
+/// The same vocabulary and tokenizer with other texts.
+#[test]
+fn xlm_roberta() {
+    check("xlmr-tiny", "xlm-roberta", XLM_ROBERTA);
+}
+
 fn check(model: &str, vocabulary: &str, special: TokenizerSpec) {
     let lines = testdata(&format!("golden/families/{vocabulary}.vocabulary.tsv")).leak();
     let lines = lines.strip_suffix(b"\n").expect("whole lines").split(|&byte| byte == b'\n');
     let pieces: Vec<Piece<'static>> = lines.map(piece).collect();
-    let tokenizer = Tokenizer::new(build_from(&pieces, &special).expect("a vocabulary").leak());
+    let charsmap = match special.algorithm {
+        Algorithm::Unigram => testdata(&format!("golden/families/{vocabulary}.charsmap")),
+        _ => Vec::new(),
+    };
+    let blob = build_from(&pieces, &charsmap, &special).expect("a vocabulary");
+    let tokenizer = Tokenizer::new(blob.leak());
     let cases = testdata(&format!("golden/families/{model}.tokens.jsonl"));
     let cases = std::str::from_utf8(&cases).expect("UTF-8").lines();
     let cases: Vec<Case> =
@@ -56,15 +82,18 @@ fn testdata(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("a file of testdata")
 }
 
-/// A piece, followed by a tab and its kind where it is not a normal one.
+/// A piece, its kind where it is not a normal one, and its score where the file has scores.
 fn piece(line: &'static [u8]) -> Piece<'static> {
-    let (bytes, kind) = match line.iter().position(|&byte| byte == b'\t') {
-        None => (line, PieceKind::Normal),
-        Some(tab) => match line[tab + 1] {
-            b'3' => (&line[..tab], PieceKind::Control),
-            b'5' => (&line[..tab], PieceKind::Unused),
-            other => panic!("a piece of kind {}", other as char),
-        },
+    let mut columns = line.split(|&byte| byte == b'\t');
+    let bytes = columns.next().expect("a piece");
+    let mut number = || columns.next().map(|text| std::str::from_utf8(text).expect("a number"));
+    let kind = match number() {
+        None | Some("1") => PieceKind::Normal,
+        Some("2") => PieceKind::Unknown,
+        Some("3") => PieceKind::Control,
+        Some("5") => PieceKind::Unused,
+        Some(other) => panic!("a piece of kind {other}"),
     };
-    Piece { bytes, score: 0.0, kind }
+    let score = number().map_or(0.0, |text| text.parse().expect("a score"));
+    Piece { bytes, score, kind }
 }

@@ -22,7 +22,7 @@ struct Line {
 
 impl Golden {
     /// The vectors that a model of this spec must have, if they are known: those of the original EmbeddingGemma, after
-    /// the dense heads or before them, of Gemma 3 270M, or of all-MiniLM-L6-v2, all in float32.
+    /// the dense heads or before them, of Gemma 3 270M, of all-MiniLM-L6-v2, or of multilingual-e5-small, all in float32.
     pub fn of(spec: &Spec) -> Option<Golden> {
         let has_heads = !spec.dense.is_empty();
         match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.causal, has_heads) {
@@ -33,6 +33,7 @@ impl Golden {
                 Some(Golden::load("embeddings.jsonl", "embeddings.npy", 768))
             }
             (30_522, 384, 6, false, false) => Some(Golden::family("minilm", 384)),
+            (250_037, 384, 12, false, false) => Some(Golden::family("e5-small", 384)),
             (262_144, 640, 18, true, false) => Some(Golden::gemma3("gemma3.npy", spec.pooling)),
             _ => None,
         }
@@ -50,7 +51,7 @@ impl Golden {
         golden
     }
 
-    /// Forty texts, cut to the window that the file states. MiniLM has another, cut where its library cuts.
+    /// Forty texts, cut to the context that the file states. MiniLM has another, cut where its library cuts.
     fn family(name: &str, width: usize) -> Golden {
         let [texts, vectors] =
             ["jsonl", "npy"].map(|form| format!("families/{name}.embeddings.{form}"));

@@ -1,7 +1,7 @@
 //! The real model against its vectors in float32, and against itself on other paths.
 //!
-//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M, Gemma 3 270M or all-MiniLM-L6-v2; prints a
-//! message if it was built without one.
+//! Needs a build with MODEL_GGUF naming a file of EmbeddingGemma-300M, Gemma 3 270M, all-MiniLM-L6-v2 or
+//! multilingual-e5-small; prints a message if it was built without one.
 
 use crate::golden::{Cosines, Golden, cosine, families, llama_cpp, no_lower};
 use crate::support::forward;

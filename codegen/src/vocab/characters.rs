@@ -3,13 +3,17 @@
 //! The categories are those of the crates that the original tokenizers use: Unicode 8.0 for categories, and 9.0 for
 //! decompositions. Marks and punctuation that Unicode has assigned since are letters to them, and so they are here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
+use super::charsmap::Replacements;
+use monomorph_gguf::Error;
 use monomorph_spec::WordNormalizer;
-use monomorph_spec::characters::{Entry, N_PAGES, PAGE, Place};
+use monomorph_spec::characters::{Cluster, Entry, N_PAGES, PAGE, Place};
 use unicode_categories::UnicodeCategories;
 use unicode_normalization_alignments::UnicodeNormalization;
 use unicode_normalization_alignments::char::canonical_combining_class;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// The sections of the table.
 #[derive(Default)]
@@ -18,71 +22,143 @@ pub(super) struct Characters {
     pub page_numbers: Vec<u32>,
     /// Entries, a page after the other.
     pub pages: Vec<u32>,
-    /// The characters that others are replaced by.
+    /// The characters that others are replaced by; a zero ends each sequence.
     pub mapped: Vec<u32>,
+    /// The grapheme clusters that are replaced as one, in ascending order.
+    pub clusters: Vec<Cluster>,
+    /// Where each sequence of mapped characters begins.
+    starts: HashMap<String, u16>,
 }
 
 impl Characters {
-    pub fn of(normalizer: WordNormalizer) -> Characters {
+    /// The characters as this normaliser sees them.
+    pub fn of_words(normalizer: WordNormalizer) -> Result<Characters, Error> {
+        Characters::default().filled(|characters, c| characters.entry(c, normalizer))
+    }
+
+    /// The characters as a map of SentencePiece's sees them. (Hugging Face's `Precompiled` looks up grapheme clusters of
+    /// fewer than six bytes: of the keys that they begin with, the shortest replaces the whole cluster. Where there is
+    /// none, and in longer clusters, each character is looked up alone.)
+    pub fn of_map(map: &Replacements) -> Result<Characters, Error> {
         let mut characters = Characters::default();
+        let mut single: HashMap<char, &str> = HashMap::new();
+        // A key comes before all that begin with it, and hides them.
+        let mut last = None;
+        for (key, value) in map {
+            let mut chars = key.chars();
+            let Some(first) = chars.next() else { continue };
+            if chars.next().is_none() {
+                single.insert(first, value);
+            } else if !single.contains_key(&first)
+                && !last.is_some_and(|last: &str| key.starts_with(last))
+            {
+                last = Some(key);
+                let start = characters.map(value)?;
+                characters.clusters.push(Cluster::new(key, start));
+            }
+        }
+        characters.filled(|characters, c| {
+            let mut entry =
+                Entry::new(if c.is_whitespace() { Place::Space } else { Place::Inside }, 0);
+            if may_cluster(c) {
+                entry = entry.clustering();
+            }
+            Ok(match single.get(&c) {
+                Some(value) => entry.mapped(characters.map(value)?),
+                None => entry,
+            })
+        })
+    }
+
+    /// Fills the pages.
+    fn filled(
+        mut self,
+        mut entry: impl FnMut(&mut Characters, char) -> Result<Entry, Error>,
+    ) -> Result<Characters, Error> {
         let mut known: HashMap<Vec<u32>, u32> = HashMap::new();
         for page in 0..N_PAGES {
             let codes = (page * PAGE) as u32..((page + 1) * PAGE) as u32;
             // Surrogates are no characters; their entries are never read.
             let entries = codes.map(|code| match char::from_u32(code) {
-                Some(c) => characters.entry(c, normalizer).0,
-                None => 0,
+                Some(c) => Ok(entry(&mut self, c)?.0),
+                None => Ok(0),
             });
-            let entries: Vec<u32> = entries.collect();
+            let entries: Vec<u32> = entries.collect::<Result<_, Error>>()?;
             let next = known.len() as u32;
             let number = *known.entry(entries).or_insert_with_key(|entries| {
-                characters.pages.extend(entries);
+                self.pages.extend(entries);
                 next
             });
-            characters.page_numbers.push(number);
+            self.page_numbers.push(number);
         }
-        characters
+        Ok(self)
     }
 
-    fn entry(&mut self, c: char, normalizer: WordNormalizer) -> Entry {
+    fn entry(&mut self, c: char, normalizer: WordNormalizer) -> Result<Entry, Error> {
         // The order of the steps is that of `BertNormalizer`.
         if is_dropped(c) {
             // Dropped before anything is decomposed, so that it does not keep what follows from combining: any
             // combining class but 0 says so.
-            return Entry::new(Place::Inside, u8::MAX).mapped(0, 0);
+            return Ok(Entry::new(Place::Inside, u8::MAX).mapped(self.map("")?));
         }
         let strip = normalizer.strip_accents;
         let class = if strip { canonical_combining_class(c) } else { 0 };
         let entry = Entry::new(place(c), class);
         let entry = if is_ideograph(c) { entry.isolated() } else { entry };
         if strip && matches!(c, '\u{ac00}'..='\u{d7a3}') {
-            return entry.hangul();
+            return Ok(entry.hangul());
         }
         let to = normalized(c, normalizer);
-        if to == [c] { entry } else { entry.mapped(self.map(&to), to.len()) }
+        let is_kept = to.chars().eq([c]);
+        Ok(if is_kept { entry } else { entry.mapped(self.map(&to)?) })
     }
 
     /// Where a sequence of mapped characters begins.
-    fn map(&mut self, to: &[char]) -> u16 {
-        let start = self.mapped.len();
-        self.mapped.extend(to.iter().map(|&c| u32::from(c)));
-        u16::try_from(start).expect("a few thousand characters are mapped")
+    fn map(&mut self, to: &str) -> Result<u16, Error> {
+        if let Some(&start) = self.starts.get(to) {
+            return Ok(start);
+        }
+        let start = u16::try_from(self.mapped.len()).map_err(|_| Error::Unsupported {
+            reason: "the tokenizer replaces characters by more than 65,536 others".to_owned(),
+        })?;
+        self.mapped.extend(to.chars().map(u32::from).chain([0]));
+        self.starts.insert(to.to_owned(), start);
+        Ok(start)
     }
 }
 
 /// The character decomposed, without its non-spacing marks, in lower case: as far as the normaliser asks for it.
-fn normalized(c: char, normalizer: WordNormalizer) -> Vec<char> {
-    let decomposed: Vec<char> = match normalizer.strip_accents {
+fn normalized(c: char, normalizer: WordNormalizer) -> String {
+    let decomposed: String = match normalizer.strip_accents {
         true => {
             let all = std::iter::once(c).nfd().map(|(c, _)| c);
             all.filter(|c| !c.is_mark_nonspacing()).collect()
         }
-        false => vec![c],
+        false => c.to_string(),
     };
     match normalizer.lowercase {
-        true => decomposed.into_iter().flat_map(char::to_lowercase).collect(),
+        true => decomposed.chars().flat_map(char::to_lowercase).collect(),
         false => decomposed,
     }
+}
+
+/// Whether a grapheme cluster may hold this character and another. Two characters of which this says no are never in one:
+/// besides those that a letter or a copy of itself joins, clusters need marks or joiners, which join letters.
+fn may_cluster(c: char) -> bool {
+    // Trying all of Unicode takes a tenth of a second.
+    static CLUSTERING: LazyLock<HashSet<char>> = LazyLock::new(|| {
+        let mut text = String::new();
+        let mut joins = |pair: [char; 2]| {
+            text.clear();
+            text.extend(pair);
+            text.graphemes(true).nth(1).is_none()
+        };
+        // U+000D joins U+000A alone.
+        let mut clusters =
+            |c: char| c == '\r' || joins(['a', c]) || joins([c, 'a']) || joins([c, c]);
+        ('\0'..=char::MAX).filter(|&c| clusters(c)).collect()
+    });
+    CLUSTERING.contains(&c)
 }
 
 /// What a character of the normalised text is to the words around it.

@@ -2,39 +2,60 @@
 //! layout.
 
 mod characters;
+mod charsmap;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use monomorph_gguf::{Error, Header, Piece, PieceKind, Vocabulary};
-use monomorph_spec::characters::PAGE;
+use monomorph_gguf::{Error, Header, Metadata, Piece, PieceKind, Vocabulary};
+use monomorph_spec::characters::{Cluster, PAGE};
 use monomorph_spec::vocab_layout::{
     CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES, NONE, RANK_MASK,
-    SPACE, SPECIAL, VERSION, WORD_PIECE, hash, pair_bit,
+    SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash, pair_bit,
 };
 use monomorph_spec::{Algorithm, TokenizerSpec};
 
 use characters::Characters;
 
+/// Longer keys of a map of characters never match: see [`Characters::of_map`].
+const LONGEST_KEY: usize = Cluster::MAX_BYTES;
+
 /// The blob for the vocabulary and the tokenizer of a file. The same header gives the same bytes.
 pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
-    let pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
-    build_from(&pieces, special)
+    let mut pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
+    if special.algorithm != Algorithm::Unigram {
+        return build_from(&pieces, &[], special);
+    }
+    restore_mask(&header.metadata, &mut pieces)?;
+    build_from(&pieces, charsmap::bytes(&header.metadata)?, special)
 }
 
-/// The blob for these pieces; a piece's position is its id.
-pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
+/// The blob for these pieces; a piece's position is its id. `charsmap` is the unigram model's map of characters in
+/// SentencePiece's format, empty where there is none.
+pub fn build_from(
+    pieces: &[Piece<'_>],
+    charsmap: &[u8],
+    special: &TokenizerSpec,
+) -> Result<Vec<u8>, Error> {
     let texts: Vec<String> = pieces.iter().map(text_of).collect();
     let ranked = rank(pieces, &texts, special.algorithm)?;
     let (algorithm, characters) = match special.algorithm {
         Algorithm::Merges => (MERGES, Characters::default()),
-        Algorithm::WordPiece(normalizer) => (WORD_PIECE, Characters::of(normalizer)),
+        Algorithm::WordPiece(normalizer) => (WORD_PIECE, Characters::of_words(normalizer)?),
+        Algorithm::Unigram => {
+            (UNIGRAM, Characters::of_map(&charsmap::read(charsmap, LONGEST_KEY)?)?)
+        }
     };
+    let is_unigram = special.algorithm == Algorithm::Unigram;
+    let scores: Vec<u32> =
+        ranked.iter().filter(|_| is_unigram).map(|piece| piece.score.to_bits()).collect();
+    let lowest = ranked.iter().map(|piece| piece.score).fold(0.0, f32::min);
     let (seed, slots) = hash_table(&ranked)?;
     let byte_ids = byte_ids(pieces);
     let (cut_starts, cut_lengths) = cut_lengths(&ranked);
     let pairs = pair_map(&ranked);
-    let every_byte = !byte_ids.contains(&NONE);
+    // Only where pieces are merged do those of single bytes stand in for what is no piece.
+    let every_byte = special.algorithm == Algorithm::Merges && !byte_ids.contains(&NONE);
     if !every_byte && special.unknown.is_none() {
         return Err(refuse(
             "a byte without a piece and no unknown piece".into(),
@@ -66,10 +87,15 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
     set(Field::Algorithm, algorithm);
     set(Field::NPages, (characters.pages.len() / PAGE) as u32);
     set(Field::NMapped, characters.mapped.len() as u32);
+    set(Field::NClusters, characters.clusters.len() as u32);
+    set(Field::NScores, scores.len() as u32);
+    set(Field::LowestScore, lowest.to_bits());
 
     let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();
-    let Characters { page_numbers, pages, mapped } = &characters;
-    let words: [&[u32]; 11] = [
+    let Characters { page_numbers, pages, mapped, clusters, .. } = &characters;
+    let clusters: Vec<u32> =
+        clusters.iter().flat_map(|cluster| [cluster.0 as u32, (cluster.0 >> 32) as u32]).collect();
+    let words: [&[u32]; 13] = [
         &header,
         &slots,
         &ids,
@@ -80,6 +106,8 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
         page_numbers,
         pages,
         mapped,
+        &clusters,
+        &scores,
         &pairs,
     ];
     let mut blob: Vec<u8> = words.concat().into_iter().flat_map(u32::to_le_bytes).collect();
@@ -87,6 +115,18 @@ pub fn build_from(pieces: &[Piece<'_>], special: &TokenizerSpec) -> Result<Vec<u
         blob.extend_from_slice(stored(piece, text));
     }
     Ok(blob)
+}
+
+/// The original cuts its mask out of texts, but SentencePiece's own file of the vocabulary lacks it: a GGUF file made from
+/// that has a filler in its place, and says that it is the mask.
+fn restore_mask(metadata: &Metadata<'_>, pieces: &mut [Piece<'_>]) -> Result<(), Error> {
+    let mask = metadata.optional::<u32>("tokenizer.ggml.mask_token_id")?;
+    if let Some(piece) = mask.and_then(|id| pieces.get_mut(id as usize))
+        && piece.kind == PieceKind::Unused
+    {
+        *piece = Piece { bytes: b"<mask>", score: 0.0, kind: PieceKind::Control };
+    }
+    Ok(())
 }
 
 /// A piece that tokenizing can produce.
@@ -123,7 +163,11 @@ fn rank<'a>(
 ) -> Result<Vec<Ranked<'a>>, Error> {
     let mut ranked = Vec::with_capacity(pieces.len());
     for (id, (piece, text)) in (0..).zip(pieces.iter().zip(texts)) {
-        let flags = flags(piece, text);
+        let flags = match (algorithm, flags(piece, text)) {
+            // The original's lattice has special tokens too: normalising can make one of other characters.
+            (Algorithm::Unigram, flags) if flags & CUT != 0 => CUT | MERGED,
+            (_, flags) => flags,
+        };
         if flags & MERGED != 0 && text.chars().count() > MAX_MERGED_CHARS {
             let found = format!("piece {id} of {} characters", text.chars().count());
             return Err(refuse(found, &format!("at most {MAX_MERGED_CHARS}")));

@@ -1,3 +1,5 @@
+use monomorph_gguf::writer::Value::{F32s, I32s, Raw, Strings};
+use monomorph_gguf::writer::Writer;
 use monomorph_spec::WordNormalizer;
 use monomorph_spec::vocab_layout::Sections;
 
@@ -38,7 +40,7 @@ fn header_of(blob: &[u8]) -> [u32; HEADER_BYTES / 4] {
 
 #[test]
 fn the_header_describes_the_blob() {
-    let blob = build_from(&small(), &SPECIAL).unwrap();
+    let blob = build_from(&small(), &[], &SPECIAL).unwrap();
     let header = header_of(&blob);
     let field = |field: Field| header[field as usize];
     assert_eq!(blob.len(), HEADER_BYTES + sum(&Sections::of(&header)));
@@ -49,25 +51,66 @@ fn the_header_describes_the_blob() {
     assert!(Sections::of(&header).slots / 8 >= 2 * field(Field::NRanked) as usize);
 }
 
-/// Only WordPiece has a table of characters.
+/// Not where pieces are merged.
 #[test]
 fn a_normaliser_has_a_table_of_characters() {
     let uncased = WordNormalizer { lowercase: true, strip_accents: true };
     let special = TokenizerSpec { algorithm: Algorithm::WordPiece(uncased), ..SPECIAL };
-    let blob = build_from(&small(), &special).unwrap();
+    let blob = build_from(&small(), &[], &special).unwrap();
     let sections = Sections::of(&header_of(&blob));
     assert_eq!(blob.len(), HEADER_BYTES + sum(&sections));
     assert!(sections.pages < 256 << 10, "{} bytes of pages", sections.pages);
     assert!(sections.mapped > 0);
-    let without = Sections::of(&header_of(&build_from(&small(), &SPECIAL).unwrap()));
+    let without = Sections::of(&header_of(&build_from(&small(), &[], &SPECIAL).unwrap()));
     assert_eq!((without.page_numbers, without.pages, without.mapped), (0, 0, 0));
+}
+
+/// The file's bytes of the map are signed in some files; and a mask that the file's vocabulary lacks is put back.
+#[test]
+fn a_unigram_model_comes_with_a_map_of_characters() {
+    let map = include_bytes!("../../../testdata/golden/families/xlm-roberta.charsmap");
+    let special = TokenizerSpec { algorithm: Algorithm::Unigram, ..SPECIAL };
+    let built = |element: u32, mask: u32| {
+        let mut file = Writer::new();
+        let n = map.len() as u64 / if element == 5 { 4 } else { 1 };
+        let map = [&element.to_le_bytes()[..], &n.to_le_bytes(), map].concat();
+        let texts = small().iter().map(|piece| piece.bytes.to_vec()).collect();
+        file.set("tokenizer.ggml.tokens", Strings(texts))
+            .set("tokenizer.ggml.scores", F32s(small().iter().map(|piece| piece.score).collect()))
+            .set(
+                "tokenizer.ggml.token_type",
+                I32s(small().iter().map(|piece| piece.kind as i32).collect()),
+            )
+            .set("tokenizer.ggml.precompiled_charsmap", Raw(9, map))
+            .set("tokenizer.ggml.mask_token_id", mask);
+        let bytes = file.to_bytes();
+        build(&Header::parse(&bytes, bytes.len() as u64).unwrap(), &special)
+    };
+    let (unsigned, signed) = (built(0, 1).unwrap(), built(1, 1).unwrap());
+    assert!(unsigned == signed && unsigned == build_from(&small(), map, &special).unwrap());
+    let header = header_of(&unsigned);
+    let field = |field: Field| header[field as usize];
+    assert_eq!(unsigned.len(), HEADER_BYTES + sum(&Sections::of(&header)));
+    assert_eq!((field(Field::NScores), field(Field::NRanked)), (7, 7));
+    assert_eq!(f32::from_bits(field(Field::LowestScore)), -1000.0);
+    // Of the map's 224,712 keys, so many can match more than one character.
+    assert_eq!(field(Field::NClusters), 675);
+
+    let restored = built(0, 8).unwrap();
+    assert!(restored.windows(6).any(|bytes| bytes == b"<mask>"));
+    assert_eq!(header_of(&restored)[Field::NRanked as usize], 8);
+    assert!(!unsigned.windows(6).any(|bytes| bytes == b"<mask>"));
+    assert_eq!(
+        built(5, 1).unwrap_err().to_string(),
+        "metadata key tokenizer.ggml.precompiled_charsmap: found array of 59386 i32, expected an array of bytes"
+    );
 }
 
 fn sum(sections: &Sections) -> usize {
     let Sections { slots, ids, ends, byte_ids, cut_starts, cut_lengths, .. } = sections;
-    let Sections { page_numbers, pages, mapped, pairs, bytes, .. } = sections;
+    let Sections { page_numbers, pages, mapped, clusters, scores, pairs, bytes, .. } = sections;
     let lists = slots + ids + ends + byte_ids + cut_starts + cut_lengths;
-    lists + page_numbers + pages + mapped + pairs + bytes
+    lists + page_numbers + pages + mapped + clusters + scores + pairs + bytes
 }
 
 #[test]
@@ -81,7 +124,7 @@ fn runs_of_spaces_merge_first_and_cut_pieces_never() {
 
 #[test]
 fn runs_of_spaces_are_stored_as_the_reference_writes_them() {
-    let blob = build_from(&small(), &SPECIAL).unwrap();
+    let blob = build_from(&small(), &[], &SPECIAL).unwrap();
     let bytes = Sections::of(&header_of(&blob)).bytes;
     let want = ["<bos><unk>▁▁▁▁▁aab▁ab<0x41>never".as_bytes(), b"\xff"].concat();
     assert_eq!(&blob[blob.len() - bytes..], want);
@@ -89,14 +132,14 @@ fn runs_of_spaces_are_stored_as_the_reference_writes_them() {
 
 #[test]
 fn the_same_pieces_give_the_same_bytes() {
-    assert_eq!(build_from(&small(), &SPECIAL), build_from(&small(), &SPECIAL));
+    assert_eq!(build_from(&small(), &[], &SPECIAL), build_from(&small(), &[], &SPECIAL));
 }
 
 #[test]
 fn bad_vocabularies_are_refused_in_words() {
     let message = |piece: Piece<'static>, special: &TokenizerSpec| {
         let pieces = [small(), vec![piece]].concat();
-        build_from(&pieces, special).unwrap_err().to_string()
+        build_from(&pieces, &[], special).unwrap_err().to_string()
     };
     let key = "metadata key tokenizer.ggml.tokens: found";
     assert_eq!(
@@ -109,10 +152,10 @@ fn bad_vocabularies_are_refused_in_words() {
     );
     // These two strings were made to have the same hash, whatever the seed.
     let collision = [small(), vec![piece("崀崀崀崀崀崀", 0.0, PieceKind::Normal)]].concat();
-    assert!(build_from(&collision, &SPECIAL).is_ok());
+    assert!(build_from(&collision, &[], &SPECIAL).is_ok());
     let collision = [collision, vec![piece("娎怨媷嵼弆廍", 0.0, PieceKind::Normal)]].concat();
     assert_eq!(
-        build_from(&collision, &SPECIAL).unwrap_err().to_string(),
+        build_from(&collision, &[], &SPECIAL).unwrap_err().to_string(),
         format!(
             "{key} pieces that collide under 64 hash seeds, expected a vocabulary without such collisions"
         ),
@@ -137,7 +180,7 @@ fn nothing_is_needed() {
         vec![piece("a", 0.0, PieceKind::Normal)],
         vec![piece("<b>", 0.0, PieceKind::Control)],
     ] {
-        let header = header_of(&build_from(&pieces, &SPECIAL).unwrap());
+        let header = header_of(&build_from(&pieces, &[], &SPECIAL).unwrap());
         assert_eq!(header[Field::NRanked as usize] as usize, pieces.len());
     }
 }

@@ -40,6 +40,13 @@ fn minilm() {
     assert!(generated.spec.notes.is_empty());
 }
 
+#[test]
+fn multilingual_e5() {
+    let generated = from_header("e5-small-Q4_0.header.gguf");
+    check(&generated, "e5");
+    assert!(generated.spec.notes.is_empty());
+}
+
 /// From a model's own header, with its vocabulary cut short.
 fn from_header(name: &str) -> Generated {
     let bytes = fs::read(testdata("headers").join(name)).unwrap();

@@ -26,6 +26,11 @@ fn minilm_is_cut_from_the_real_file() {
     is_cut_from_the_real_file("minilm-Q8_0");
 }
 
+#[test]
+fn multilingual_e5_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("e5-small-Q4_0");
+}
+
 fn is_cut_from_the_real_file(name: &str) {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../testdata/headers")
@@ -63,7 +68,10 @@ fn find(name: &str) -> Option<PathBuf> {
 fn cut(header: &Header<'_>) -> Vec<u8> {
     let mut file = Writer::new();
     for (key, value) in header.metadata.iter() {
-        file.set(key, shortened(value));
+        // Larger than all else, and part of no spec.
+        if key != "tokenizer.ggml.precompiled_charsmap" {
+            file.set(key, shortened(value));
+        }
     }
     for tensor in &header.tensors {
         let mut dims = tensor.shape().to_vec();

@@ -9,9 +9,6 @@ pub const PAGE: usize = 256;
 /// Number of pages that all of Unicode takes.
 pub const N_PAGES: usize = 0x11_0000 / PAGE;
 
-/// The longest sequence that one character is replaced by.
-pub const MAX_MAPPED: usize = 7;
-
 /// What happens to a character of a text, and what the character is in the normalised text.
 ///
 /// | bits | contents |
@@ -20,9 +17,9 @@ pub const MAX_MAPPED: usize = 7;
 /// | 2 | it is replaced by other characters |
 /// | 3 | it is a Hangul syllable and is replaced by its two or three jamo |
 /// | 4 | it stands alone, whatever it is replaced by |
-/// | 5 to 7 | by how many characters it is replaced |
+/// | 5 | it may form a grapheme cluster with a neighbour, and clusters matter |
 /// | 8 to 15 | its canonical combining class in the normalised text |
-/// | 16 to 31 | where these characters begin in the section of mapped characters |
+/// | 16 to 31 | where these characters begin in the section of mapped characters; they end before a 0 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Entry(pub u32);
 
@@ -41,6 +38,7 @@ pub enum Place {
 const MAPPED: u32 = 1 << 2;
 const HANGUL: u32 = 1 << 3;
 const ISOLATED: u32 = 1 << 4;
+const CLUSTERS: u32 = 1 << 5;
 
 impl Entry {
     /// An entry for a character that stays as it is.
@@ -48,10 +46,9 @@ impl Entry {
         Entry(place as u32 | (combining_class as u32) << 8)
     }
 
-    /// The entry, replaced by the `len` (at most [`MAX_MAPPED`]) mapped characters from `start` on.
-    pub const fn mapped(self, start: u16, len: usize) -> Entry {
-        assert!(len <= MAX_MAPPED);
-        Entry(self.0 | MAPPED | (len as u32) << 5 | (start as u32) << 16)
+    /// The entry, replaced by the mapped characters from `start` on.
+    pub const fn mapped(self, start: u16) -> Entry {
+        Entry(self.0 | MAPPED | (start as u32) << 16)
     }
 
     /// The entry of a Hangul syllable that is decomposed.
@@ -64,6 +61,11 @@ impl Entry {
         Entry(self.0 | ISOLATED)
     }
 
+    /// The entry, part of clusters.
+    pub const fn clustering(self) -> Entry {
+        Entry(self.0 | CLUSTERS)
+    }
+
     /// Where the character stands in the normalised text.
     #[inline]
     pub const fn place(self) -> Place {
@@ -74,19 +76,22 @@ impl Entry {
         }
     }
 
-    /// Whether it is an ordinary character of a word: kept, and neither alone nor combining.
+    /// Whether it is an ordinary character of a word: kept, and neither alone nor combining nor part of clusters.
     #[inline]
     pub const fn is_plain(self) -> bool {
         self.0 == 0
     }
 
-    /// Where the characters that replace it begin, and how many they are; `None` if it is kept.
+    /// Where the characters that replace it begin; `None` if it is kept.
     #[inline]
-    pub const fn mapping(self) -> Option<(usize, usize)> {
-        if self.0 & MAPPED == 0 {
-            return None;
-        }
-        Some(((self.0 >> 16) as usize, (self.0 >> 5 & 7) as usize))
+    pub const fn mapping(self) -> Option<usize> {
+        if self.0 & MAPPED == 0 { None } else { Some((self.0 >> 16) as usize) }
+    }
+
+    /// Whether it may form a grapheme cluster with a character before or after it.
+    #[inline]
+    pub const fn may_cluster(self) -> bool {
+        self.0 & CLUSTERS != 0
     }
 
     /// Whether it is a Hangul syllable that is decomposed.
@@ -105,6 +110,38 @@ impl Entry {
     #[inline]
     pub const fn combining_class(self) -> u8 {
         (self.0 >> 8) as u8
+    }
+}
+
+/// A grapheme cluster of several characters that a normaliser replaces as one, as a number: its first five bytes in
+/// UTF-8, then where the characters that replace it begin in the section of mapped characters.
+///
+/// The table holds them in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cluster(pub u64);
+
+impl Cluster {
+    /// The longest cluster that a normaliser can replace, in bytes.
+    pub const MAX_BYTES: usize = 5;
+
+    /// The cluster of these characters.
+    pub fn new(text: &str, start: u16) -> Cluster {
+        Cluster(Cluster::key(text) | u64::from(start))
+    }
+
+    /// The cluster as a number, without what replaces it. `text` is at most [`Cluster::MAX_BYTES`] long.
+    #[inline]
+    pub fn key(text: &str) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        u64::from_be_bytes(bytes)
+    }
+
+    /// Where the characters that replace it begin, if it is the cluster with this key.
+    #[inline]
+    pub fn mapping(self, key: u64) -> Option<usize> {
+        let start = self.0 ^ key;
+        (start <= u64::from(u16::MAX)).then_some(start as usize)
     }
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn spec(
         output_norm: placed.output_norm,
         pooling,
         dense: placed.dense.into(),
-        tokenizer: tokenizer::judge(metadata, &vocabulary, arch.tokenizer)?,
+        tokenizer: tokenizer::judge(metadata, &vocabulary, arch.tokenizers)?,
         prompts: known.map_or(&[][..], |known| known.prompts).into(),
     };
     refuse_unknown_tensors(header, &spec, tensors.used)?;

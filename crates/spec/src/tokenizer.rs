@@ -33,6 +33,8 @@ described! {
         Merges,
         /// WordPiece: each word is cut from the left, the longest piece first.
         WordPiece(WordNormalizer),
+        /// SentencePiece's unigram language model: of all ways to cut a word, the one with the highest sum of scores.
+        Unigram,
     }
 }
 
@@ -53,27 +55,31 @@ impl TokenizerRule {
         match self {
             TokenizerRule::SentencePiece { .. } => "llama",
             TokenizerRule::WordPiece => "bert",
+            TokenizerRule::Unigram => "t5",
         }
     }
 }
 
-/// What the metadata say about the tokenizer of this vocabulary, which must be of the kind that the rule states.
+/// What the metadata say about the tokenizer of this vocabulary, which must be of one of the kinds that the architecture
+/// has.
 pub(crate) fn judge(
     metadata: &Metadata<'_>,
     vocabulary: &Vocabulary<'_>,
-    rule: TokenizerRule,
+    rules: &[TokenizerRule],
 ) -> Result<TokenizerSpec, Error> {
     let model = metadata.str("tokenizer.ggml.model")?;
-    if model != rule.model() {
+    let Some(&rule) = rules.iter().find(|rule| rule.model() == model) else {
         let found = format!("\"{}\"", printable(model));
-        let expected = format!("\"{}\", the tokenizer of this architecture", rule.model());
+        let names: Vec<String> = rules.iter().map(|rule| format!("\"{}\"", rule.model())).collect();
+        let expected = format!("{}, the tokenizer of this architecture", names.join(" or "));
         return Err(Error::key("tokenizer.ggml.model", found, expected));
-    }
+    };
     let keys = Keys { metadata, vocabulary };
     keys.id("padding")?;
     match rule {
         TokenizerRule::SentencePiece { space_prefix } => sentence_piece(&keys, space_prefix),
         TokenizerRule::WordPiece => word_piece(&keys),
+        TokenizerRule::Unigram => unigram(&keys),
     }
 }
 
@@ -123,6 +129,32 @@ fn word_piece(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
         add_bos: true,
         add_eos: true,
         add_space_prefix: false,
+    })
+}
+
+/// XLM-RoBERTa's tokenizer: every text stands between `<s>` and `</s>`, and every word begins with U+2581.
+fn unigram(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+    if !keys.vocabulary.has_scores() {
+        return Err(Error::MissingKey { key: "tokenizer.ggml.scores".into() });
+    }
+    for name in ["add_space_prefix", "remove_extra_whitespaces", "add_bos_token", "add_eos_token"] {
+        let key = format!("tokenizer.ggml.{name}");
+        if !keys.metadata.optional(&key)?.unwrap_or(true) {
+            return Err(Error::key(&key, false, "true, as for all models with this tokenizer"));
+        }
+    }
+    let id = |name: &str, piece: &[u8]| match (keys.id(name)?, keys.piece(piece)) {
+        (Some(id), _) | (None, Some(id)) => Ok(id),
+        (None, None) => keys.required_id(name),
+    };
+    Ok(TokenizerSpec {
+        algorithm: Algorithm::Unigram,
+        bos: id("bos", b"<s>")?,
+        eos: id("eos", b"</s>")?,
+        unknown: Some(id("unknown", b"<unk>")?),
+        add_bos: true,
+        add_eos: true,
+        add_space_prefix: true,
     })
 }
 

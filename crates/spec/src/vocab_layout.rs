@@ -14,13 +14,15 @@
 //! | cut lengths | `NCutLengths` | lengths in bytes, ascending, of the cut-out pieces with that first byte |
 //! | page numbers | [`N_PAGES`], or 0 without pages | for each 256 characters of Unicode, their page in the next section |
 //! | pages | 256 each, `NPages` | what a normaliser makes of each character: see [`characters`](crate::characters) |
-//! | mapped | `NMapped` | the characters that others are replaced by |
+//! | mapped | `NMapped` | the characters that others are replaced by; a 0 ends each sequence |
+//! | clusters | 2 each, `NClusters` | the grapheme clusters that are replaced as one: see [`Cluster`](crate::characters::Cluster) |
+//! | scores | `NScores` | the score of each rank, as the bits of a float32 |
 //! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece |
 //! | bytes | `NBytes` bytes | the pieces in the order of their ids |
 //!
 //! A *rank* is the place of a piece in the order of merging; 0 comes first. Only pieces that tokenizing can produce are
-//! ranked: those that merging produces and those that are cut out of the text whole. For WordPiece, which merges
-//! nothing, ranks are in the order of ids, and [`MERGED`] marks the pieces that words are cut into.
+//! ranked: those that merging produces and those that are cut out of the text whole. WordPiece and the unigram model merge
+//! nothing: their ranks are in the order of ids, and [`MERGED`] marks the pieces that words are cut into.
 
 use crate::characters::{N_PAGES, PAGE};
 
@@ -28,7 +30,7 @@ use crate::characters::{N_PAGES, PAGE};
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MVOC");
 
 /// Raised whenever the meaning of a blob changes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Stands for no id, no rank or an empty slot.
 pub const NONE: u32 = u32::MAX;
@@ -83,12 +85,18 @@ pub enum Field {
     Unknown,
     /// 1 if a space is put before the text.
     SpacePrefix,
-    /// [`MERGES`] or [`WORD_PIECE`].
+    /// [`MERGES`], [`WORD_PIECE`] or [`UNIGRAM`].
     Algorithm,
     /// Number of pages in the table of characters.
     NPages,
-    /// Number of characters that others are replaced by.
+    /// Length of the section of mapped characters.
     NMapped,
+    /// Number of grapheme clusters that are replaced as one.
+    NClusters,
+    /// Number of scores: that of ranked pieces, or 0 if scores do not matter once pieces are ranked.
+    NScores,
+    /// The lowest score of all pieces, as the bits of a float32.
+    LowestScore,
 }
 
 /// Size of the header in bytes; fields beyond those of [`Field`] are 0.
@@ -99,6 +107,9 @@ pub const MERGES: u32 = 0;
 
 /// Value of [`Field::Algorithm`]: words are cut into the longest pieces.
 pub const WORD_PIECE: u32 = 1;
+
+/// Value of [`Field::Algorithm`]: words are cut so that the sum of their pieces' scores is highest.
+pub const UNIGRAM: u32 = 2;
 
 /// Sizes of the blob's sections in bytes, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +132,10 @@ pub struct Sections {
     pub pages: usize,
     /// Characters that others are replaced by.
     pub mapped: usize,
+    /// Grapheme clusters that are replaced as one.
+    pub clusters: usize,
+    /// Scores by rank.
+    pub scores: usize,
     /// The bitmap of pairs.
     pub pairs: usize,
     /// The pieces themselves.
@@ -141,6 +156,8 @@ impl Sections {
             page_numbers: if n_pages == 0 { 0 } else { 4 * N_PAGES },
             pages: 4 * PAGE * n_pages,
             mapped: 4 * header[Field::NMapped as usize] as usize,
+            clusters: 8 * header[Field::NClusters as usize] as usize,
+            scores: 4 * header[Field::NScores as usize] as usize,
             pairs: 1 << (header[Field::PairBits as usize] - 3),
             bytes: header[Field::NBytes as usize] as usize,
         }

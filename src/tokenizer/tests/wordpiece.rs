@@ -42,7 +42,7 @@ impl Sample {
             add_eos: true,
             add_space_prefix: false,
         };
-        let blob = build_from(&pieces, &special).expect("a valid vocabulary").leak();
+        let blob = build_from(&pieces, &[], &special).expect("a valid vocabulary").leak();
         Sample {
             tokenizer: Tokenizer::new(blob),
             naive: NaiveWordPiece::new(&pieces, 1, normalizer),

@@ -1,4 +1,6 @@
-//! BERT (Devlin et al. 2019): MiniLM, bge, e5, gte, mxbai-embed, snowflake-arctic-embed and many others.
+//! BERT (Devlin et al. 2019): MiniLM, bge, e5, gte, mxbai-embed, snowflake-arctic-embed and many others; and XLM-RoBERTa
+//! (Conneau et al. 2020), the same with another tokenizer: multilingual-e5, bge-m3. Its positions begin at 2, but files
+//! come without the first two.
 
 use super::{Arch, EmbeddingScale, Known, LayerRule, NormRule, TokenizerRule};
 use crate::Pooling;
@@ -8,7 +10,7 @@ use crate::prompts::Prompt;
 /// As nearly all files are written: queries, keys and values have a matrix each.
 pub(super) const SPLIT: Arch = Arch {
     name: "bert",
-    variant: "with WordPiece",
+    variant: "with separate attention weights",
     marks: &[],
     norm: NormRule::Layer,
     causal: false,
@@ -52,7 +54,7 @@ pub(super) const SPLIT: Arch = Arch {
     dense_keys: &[],
     pooling: Pooling::Mean,
     pooling_reason: Some("as sentence-transformers does for a model that does not say"),
-    tokenizer: TokenizerRule::WordPiece,
+    tokenizers: &[TokenizerRule::WordPiece, TokenizerRule::Unigram],
     known: KNOWN,
     terms: None,
     notes: &[],
@@ -60,7 +62,7 @@ pub(super) const SPLIT: Arch = Arch {
 
 /// As newer converters can write them: one matrix for queries, keys and values.
 pub(super) const FUSED: Arch = Arch {
-    variant: "with WordPiece and fused attention weights",
+    variant: "with fused attention weights",
     marks: &["blk.0.attn_qkv.weight"],
     block: Block {
         qkv: Qkv::Fused(Linear::biased("attn_qkv.weight", "attn_qkv.bias")),
@@ -69,17 +71,23 @@ pub(super) const FUSED: Arch = Arch {
     ..SPLIT
 };
 
-/// From the models' cards and, for the contexts, their `sentence_bert_config.json`. All others have no prompts, among
-/// them all-MiniLM and gte.
+/// From the models' cards and, for the contexts, their `sentence_bert_config.json`. Models that are not listed, such as
+/// gte and bge-m3, have no prompts.
 const KNOWN: &[Known] = &[
-    Known { models: &[&["minilm", "l6"]], prompts: &[], library_context: Some(256) },
-    Known { models: &[&["minilm", "l12"]], prompts: &[], library_context: Some(128) },
+    Known { models: &[&["all", "minilm", "l6"]], prompts: &[], library_context: Some(256) },
+    Known {
+        models: &[&["all", "minilm", "l12"], &["paraphrase", "minilm"]],
+        prompts: &[],
+        library_context: Some(128),
+    },
     Known { models: &[&["bge", "zh"]], prompts: QUERY_IN_CHINESE, library_context: None },
+    Known { models: &[&["arctic", "embed", "v2"]], prompts: QUERY_IN_SHORT, library_context: None },
     Known {
         models: &[&["bge", "en"], &["mxbai", "embed"], &["arctic", "embed"]],
         prompts: QUERY,
         library_context: None,
     },
+    Known { models: &[&["e5", "instruct"]], prompts: INSTRUCTION, library_context: None },
     Known { models: &[&["e5"]], prompts: E5, library_context: None },
 ];
 
@@ -94,6 +102,18 @@ const QUERY: &[Prompt] = &[
 
 const QUERY_IN_CHINESE: &[Prompt] = &[
     Prompt::new(&["query", "retrieval-query"], "为这个句子生成表示以用于检索相关文章："),
+    DOCUMENT,
+];
+
+const QUERY_IN_SHORT: &[Prompt] =
+    &[Prompt::new(&["query", "retrieval-query"], "query: "), DOCUMENT];
+
+/// The card's instruction for a search; other tasks have others.
+const INSTRUCTION: &[Prompt] = &[
+    Prompt::new(
+        &["query", "retrieval-query"],
+        "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ",
+    ),
     DOCUMENT,
 ];
 

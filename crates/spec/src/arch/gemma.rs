@@ -53,7 +53,7 @@ pub(super) const WITH_DENSE: Arch = Arch {
     dense_keys: DENSE_KEYS,
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
-    tokenizer: TokenizerRule::SentencePiece { space_prefix: false },
+    tokenizers: &[TokenizerRule::SentencePiece { space_prefix: false }],
     known: &[Known { models: &[&[]], prompts: PROMPTS, library_context: None }],
     terms: Some(&TERMS),
     notes: &[],

@@ -65,8 +65,8 @@ pub struct Arch {
     pub pooling: Pooling,
     /// Why that is the default, for the build's warning; `None` if files are not expected to state the pooling.
     pub pooling_reason: Option<&'static str>,
-    /// The kind of tokenizer.
-    pub tokenizer: TokenizerRule,
+    /// The kinds of tokenizer that files come with.
+    pub tokenizers: &'static [TokenizerRule],
     /// What is known of models of this architecture by their names; the first entry that fits a model applies to it.
     pub known: &'static [Known],
     /// The terms that apply if the file states none.
@@ -117,7 +117,7 @@ pub struct RopeRule {
     pub scaled: bool,
 }
 
-/// The kind of tokenizer, which `tokenizer.ggml.model` states.
+/// A kind of tokenizer, which `tokenizer.ggml.model` states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenizerRule {
     /// `llama`: SentencePiece's byte-pair encoding.
@@ -127,6 +127,8 @@ pub enum TokenizerRule {
     },
     /// `bert`: WordPiece.
     WordPiece,
+    /// `t5`: SentencePiece's unigram language model.
+    Unigram,
 }
 
 /// Windows and RoPE tables of the layers.

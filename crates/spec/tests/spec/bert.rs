@@ -102,6 +102,45 @@ fn case_and_accents_follow_the_file() {
     assert_eq!(normalizer(cased.set(lowercase, true)), (true, true));
 }
 
+/// XLM-RoBERTa's tokenizer, as today's converter writes it.
+fn xlm_roberta() -> Writer {
+    let mut file = split();
+    let n_vocab = monomorph_testing::tiny::vocabulary().len();
+    let marks = ["<s>", "<pad>", "</s>", "<unk>"].map(str::to_owned);
+    let pieces = marks.into_iter().chain((4..n_vocab).map(|id| format!("▁{id}")));
+    file.set("tokenizer.ggml.model", "t5")
+        .set("tokenizer.ggml.tokens", Value::Strings(pieces.map(String::into_bytes).collect()))
+        .set("tokenizer.ggml.scores", Value::F32s(vec![-1.0; n_vocab]))
+        .set("tokenizer.ggml.bos_token_id", 0)
+        .set("tokenizer.ggml.eos_token_id", 2)
+        .set("tokenizer.ggml.unknown_token_id", 3);
+    file
+}
+
+#[test]
+fn xlm_robertas_tokenizer_is_one_of_berts() {
+    let judged = |file: &Writer| judge(&file.to_bytes());
+    let spec = judged(&xlm_roberta()).unwrap();
+    assert_eq!(spec.tokenizer.algorithm, Algorithm::Unigram);
+    assert_eq!(marks(&spec), (0, 2, Some(3)));
+    assert!(spec.tokenizer.add_bos && spec.tokenizer.add_eos && spec.tokenizer.add_space_prefix);
+
+    // What a file does not say is found in its vocabulary.
+    let mut silent = xlm_roberta();
+    for key in ["bos", "eos", "unknown"] {
+        silent.remove(&format!("tokenizer.ggml.{key}_token_id"));
+    }
+    assert_eq!(marks(&judged(&silent).unwrap()), (0, 2, Some(3)));
+
+    let scores = judged(xlm_roberta().remove("tokenizer.ggml.scores"));
+    refused(scores, &["missing", "tokenizer.ggml.scores"]);
+    for key in ["add_space_prefix", "remove_extra_whitespaces", "add_bos_token", "add_eos_token"] {
+        let key = format!("tokenizer.ggml.{key}");
+        assert_eq!(judged(xlm_roberta().set(&key, true)).unwrap().tokenizer, spec.tokenizer);
+        refused(judged(xlm_roberta().set(&key, false)), &[&key, "false", "true"]);
+    }
+}
+
 /// Older files name the marks otherwise or not at all, and state ids of another tokenizer as `bos` and `eos`.
 #[test]
 fn marks_of_older_files_are_found() {
@@ -135,7 +174,7 @@ fn token_types_may_be_absent() {
 #[test]
 fn what_is_no_embedding_model_is_refused() {
     refused(with("bert.pooling_type", 4), &["bert.pooling_type", "4"]);
-    refused(with("tokenizer.ggml.model", "gpt2"), &["tokenizer.ggml.model", "gpt2", "bert"]);
+    refused(with("tokenizer.ggml.model", "gpt2"), &["tokenizer.ggml.model", "gpt2", "bert", "t5"]);
     let mut reranker = split();
     reranker.tensor("cls.weight", TensorType::F32, &[64, 64], vec![0; 4 * 64 * 64]);
     refused(judge(&reranker.to_bytes()), &["cls.weight"]);
@@ -156,6 +195,13 @@ fn prompts_and_the_librarys_context_follow_the_name() {
         ("bge-large-zh-v1.5", Some("为这个句子生成表示以用于检索相关文章：")),
         ("E5 Small v2", Some("query: ")),
         ("intfloat/multilingual-e5-small", Some("query: ")),
+        ("snowflake-arctic-embed-l-v2.0", Some("query: ")),
+        (
+            "multilingual-e5-large-instruct",
+            Some(
+                "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ",
+            ),
+        ),
         ("all-MiniLM-L6-v2", None),
         ("gte-small", None),
         ("bge-m3", None),
