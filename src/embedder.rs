@@ -79,7 +79,7 @@ impl Embedder {
     /// Opens the model file that this binary was built for, with default options.
     ///
     /// The file is mapped, not read, and must not be modified in place while the embedder exists. Each request checks
-    /// the file's length and modification time at its start and end, and fails with [`Error::Changed`]; a file that is
+    /// the file's length and modification time at its start and end, and fails with [`Error::Changed`] if they differ; a file that is
     /// truncated in the middle of a request ends the process with SIGBUS. Replace model files by renaming.
     pub fn open(path: impl AsRef<Path>) -> Result<Embedder, Error> {
         Embedder::options().open(path)
@@ -159,7 +159,8 @@ impl Embedder {
     /// # Errors
     /// [`Error::Ids`] for a text that has no ids, more than [`Info::n_ctx`], or one beyond the vocabulary, and
     /// [`Error::Rows`] where `rows` has another length than that of all rows; nothing has been computed then.
-    /// [`Error::Cancelled`] once `cancel` is set.
+    /// [`Error::Cancelled`] once `cancel` is set; [`Error::Changed`] or [`Error::Open`] if the model file was changed or
+    /// removed; [`Error::Panicked`] if a thread did, which is a bug.
     pub fn embed_ids(
         &self,
         ids: &[&[u32]],

@@ -31,8 +31,13 @@ fn parse(text: &str) -> Result<Vec<Prompt>, String> {
             return Err(format!("the prompt {name:?} is not a string"));
         };
         let plain = Prompt::plain_name(name);
-        if plain.is_empty() || found.iter().any(|prompt| prompt.names.contains(&&*plain)) {
-            return Err(format!("the prompt {name:?} has no name, or the same as another"));
+        if plain.is_empty() {
+            return Err(format!("the name {name:?} of a prompt is blank"));
+        }
+        if found.iter().any(|prompt| prompt.names.contains(&&*plain)) {
+            return Err(format!(
+                "two prompts have the name {plain:?}, but for case, spaces and underscores"
+            ));
         }
         // A build script reads one file and ends.
         found.push(Prompt::new(vec![&*plain.leak()].leak(), prefix.to_owned().leak()));
@@ -64,10 +69,10 @@ mod tests {
             ("{", "EOF while parsing an object at line 1 column 1"),
             ("[]", "it has no object `prompts`, as config_sentence_transformers.json does"),
             (r#"{"prompts": {"query": 1}}"#, "the prompt \"query\" is not a string"),
-            (r#"{"prompts": {" ": ""}}"#, "the prompt \" \" has no name, or the same as another"),
+            (r#"{"prompts": {" ": ""}}"#, "the name \" \" of a prompt is blank"),
             (
                 r#"{"prompts": {"a b": "", "a_b": ""}}"#,
-                "the prompt \"a_b\" has no name, or the same as another",
+                "two prompts have the name \"a-b\", but for case, spaces and underscores",
             ),
         ] {
             assert_eq!(parse(text).unwrap_err(), reason);

@@ -15,7 +15,7 @@ use super::model::ModelArgs;
 use super::output;
 use super::records::Entry;
 
-/// Time passes over a file of texts
+/// Measure the speed on a file of texts
 ///
 /// After a warm-up pass, passes are timed until the time is up, at least one.
 #[derive(Args, Debug)]

@@ -37,6 +37,13 @@ impl Failure {
         Failure::Failed(format!("cannot read {source}: {error}"))
     }
 
+    /// A file that this binary cannot read or write.
+    pub fn without_parquet() -> Failure {
+        let reason =
+            "this binary was built without Parquet and Arrow; build it with --features parquet";
+        Failure::Usage(reason.to_owned())
+    }
+
     /// Prints the message on standard error, and returns the exit code.
     pub fn report(self) -> ExitCode {
         match self {

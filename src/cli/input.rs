@@ -59,7 +59,13 @@ impl Source {
     /// Opens a file, or standard input if the path is `-`.
     pub fn open(path: &Path, format: Option<TableFormat>) -> Result<Source, Failure> {
         let by_name = TableFormat::of(path);
-        let by_name = if by_name.is_of_texts() { by_name } else { TableFormat::Lines };
+        if format.is_none() && !by_name.is_of_texts() {
+            return Err(Failure::Usage(format!(
+                "--input {}: this command reads lines and jsonl, and monomorph batch reads tables; --input-format lines \
+                 takes each line as a text",
+                path.display()
+            )));
+        }
         Records::texts(path, format.unwrap_or(by_name), "text").map(Source::new)
     }
 
@@ -173,8 +179,9 @@ mod tests {
                 b"{\"text\":\"a\",\"id\":1.5}",
                 "`id` is 1.5; it must be a string or a 64-bit integer",
             ),
-            (b"{\"text\":\"\\ud800\"}", "line 1: column"),
-            (b"plain", "line 1: column 1: expected value"),
+            (b"{\"text\":\"\\ud800\"}", "line 1: not valid JSON at column"),
+            (b"plain", "line 1: not valid JSON at column 1: expected value"),
+            (b"[1]", "line 1: an array, not an object"),
         ] {
             let failure = read(bytes, TableFormat::Jsonl).unwrap_err();
             assert!(failure.contains(message) && !failure.contains("at line"), "{failure}");

@@ -18,7 +18,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
-    /// Number of threads [default: all cores]; the vectors do not depend on it
+    /// Number of threads [default: as many as there are physical cores]; the vectors do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }

@@ -174,7 +174,9 @@ impl Cuts {
     /// Reports the number of those that were not named.
     pub fn report_rest(&self) {
         if self.0 > MAX_CUTS {
-            message::warning(format_args!("{} more texts were cut", self.0 - MAX_CUTS));
+            let rest = (self.0 - MAX_CUTS) as u64;
+            let were = if rest == 1 { "was" } else { "were" };
+            message::warning(format_args!("{} {were} cut", message::counted(rest, "more text")));
         }
     }
 }

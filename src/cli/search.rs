@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::message;
 use super::output;
 use super::preparation::{self, prompt_help, role, warn_if_cut};
-use super::records::{Fault, Id, Records, TableFormat};
+use super::records::{Id, Records, TableFormat};
 use super::vectors::{self, Label};
 
 /// Find the texts that answer a query, in float32 or float16 vectors that batch or embed wrote
@@ -24,9 +24,9 @@ use super::vectors::{self, Label};
 #[command(mut_arg("dimensions", |arg| arg.help("Expect vectors of N dimensions [default: the file's]")))]
 #[command(after_help = preparation::help("\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
-contain the texts; for other files, --texts names the table that the vectors were made from. The search is exact: every
-vector is compared. Where the model has prompts, the query gets the one for queries; embed documents with --prompt
-document then.
+contain the texts; for other files, --texts names the table that the vectors were made from, row by row. The search is
+exact: every vector is compared. Where the model has prompts, the query gets the one for queries; embed documents with
+--prompt document then.
 
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet
@@ -90,10 +90,8 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     let mut found = vectors.next(&mut row)?;
     let query = if found { args.embed(row.len())? } else { Vec::new() };
     let mut best = Best::new(args.top as usize);
-    for number in 0.. {
-        if !found {
-            break;
-        }
+    let mut number = 0;
+    while found {
         if row.len() != query.len() {
             return Err(Failure::Failed(format!(
                 "{name}, row {}: {} values, but the first vector has {}",
@@ -108,11 +106,12 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
             best.add(Hit { score, row: number, id, text });
         }
         found = vectors.next(&mut row)?;
+        number += 1;
     }
     let mut hits = best.hits;
     if let Some(path) = &args.texts {
         let table = Records::texts(path, TableFormat::of(path), &args.column)?;
-        look_up(table, path, &mut hits)?;
+        look_up(table, path, args, number, &mut hits)?;
     }
     print(args, &hits)
 }
@@ -139,7 +138,11 @@ impl SearchArgs {
         if options.prefix.is_none() {
             options.prompt = role("query");
         }
-        let embeddings = embedder.run(&[&self.query], &options)?;
+        let embeddings =
+            embedder.run(&[&self.query], &options).map_err(|error| match error.text() {
+                Some(_) => Failure::Failed(format!("the query: {}", error.reason())),
+                None => error.into(),
+            })?;
         let [embedding] = &embeddings[..] else { return Ok(Vec::new()) };
         warn_if_cut("the query", embedding);
         Ok(embedding.vector.clone())
@@ -201,29 +204,34 @@ impl Best {
     }
 }
 
-/// Adds the texts of the table's rows to the hits.
-fn look_up(mut table: Records, path: &Path, hits: &mut [Hit]) -> Result<(), Failure> {
+/// Adds the texts of the table's rows to the hits. The table must have a row for each of the vectors.
+fn look_up(
+    mut table: Records,
+    path: &Path,
+    args: &SearchArgs,
+    vectors: u64,
+    hits: &mut [Hit],
+) -> Result<(), Failure> {
     let mut wanted: BTreeMap<u64, usize> =
         hits.iter().enumerate().map(|(i, hit)| (hit.row, i)).collect();
     while let Some(entry) = wanted.first_entry() {
         table.skip_to(*entry.key())?;
         let hit = &mut hits[entry.remove()];
-        match table.next() {
-            Ok(Some(record)) => {
-                hit.text = Some(record.text);
-                hit.id = hit.id.take().or(record.id);
-            }
-            Ok(None) => {
-                return Err(Failure::Failed(format!(
-                    "{} has no row {}, so the vectors were not made from it; --texts takes the table that they were \
-                     made from",
-                    path.display(),
-                    hit.row + 1
-                )));
-            }
-            Err(fault @ Fault::Input(_)) => return Err(fault.into()),
-            Err(Fault::Record { .. }) => {}
+        if let Some(record) = table.next()? {
+            hit.text = Some(record.text);
+            hit.id = hit.id.take().or(record.id);
         }
+    }
+    table.skip_to(u64::MAX)?;
+    if table.index() != vectors {
+        let [rows, vectors] = [(table.index(), "row"), (vectors, "vector")]
+            .map(|(n, noun)| message::counted(n, noun));
+        return Err(Failure::Failed(format!(
+            "{} has {rows}, but {} has {vectors}; --texts takes a table with one row for each vector, so none of which \
+             batch took a shard or skipped records",
+            path.display(),
+            args.vectors.display()
+        )));
     }
     Ok(())
 }

@@ -132,6 +132,15 @@ fn bad_records_stop_the_run_or_are_left_out() {
     assert!(raw(&output) == expected);
     assert_eq!(folder.names(), ["in.jsonl", "out.npy"]);
 
+    // A run that wrote nothing is not in the way of the next.
+    let other = folder.write("other.jsonl", b"{\"body\":\"one\"}\n");
+    let fixed = ["batch", "--input", &other, "--output", &output, "--restart"];
+    assert!(run(&fixed).failure(1).contains("no key `text`"));
+    run(&[&fixed[..5], &["--column", "body"]].concat()).good();
+    let outcome = run(&["batch", "--input", &other, "--column", "body", "--output", &other]);
+    assert!(outcome.failure(2).contains("other.jsonl is also the input"), "{}", outcome.stderr);
+    assert_eq!(raw(&other), b"{\"body\":\"one\"}\n");
+
     let csv = folder.write("in.csv", b"text,x\na,1\nb\nc,2\n\xFF,3\n");
     let outcome = run(&["batch", "--input", &csv, "--output", &output, "--keep-going"]);
     assert_eq!(outcome.code, Some(3));
@@ -243,8 +252,16 @@ fn a_signal_leaves_a_run_to_go_on_with() {
     let outcome = Outcome::from(child.wait_with_output().expect("the end"));
     assert!(outcome.failure(130).ends_with("; run the same command with --resume to continue"));
 
+    // Another run that is still writing keeps its checkpoint.
+    let held = fs::File::open(&part).expect("the part");
+    held.lock().expect("a lock");
+    let outcome = run(&[&arguments[..], &["--restart"]].concat());
+    assert!(outcome.failure(1).starts_with("another run is writing"), "{}", outcome.stderr);
+    assert!(folder.path("out.raw.checkpoint").exists());
+    drop(held);
+
     let outcome = run(&arguments);
-    assert!(outcome.failure(1).contains("texts of an unfinished run; continue with --resume"));
+    assert!(outcome.failure(1).contains("of an unfinished run; continue with --resume"));
     let other = run(&[&arguments[..], &["--resume", "--dimensions", "2"]].concat());
     let dimensions = dimensions().to_string();
     assert!(

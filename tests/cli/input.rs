@@ -17,6 +17,19 @@ fn standard_input_is_read_without_texts() {
     assert_eq!(run(&["embed", "--input", &folder.write("in.txt", input)]).json_lines(), expected);
 }
 
+/// A table's lines are no texts.
+#[test]
+fn tables_are_left_to_batch() {
+    let folder = Folder::new("tables");
+    let input = folder.write("in.csv", b"text\none\n");
+    for command in ["embed", "tokenize"] {
+        let outcome = run(&[command, "--input", &input]);
+        assert!(outcome.failure(2).contains("in.csv: this command reads lines and jsonl"));
+    }
+    let lines = run(&["embed", "--input", &input, "--input-format", "lines"]).json_lines();
+    assert_eq!(lines.len(), 2);
+}
+
 #[test]
 fn nothing_gives_nothing() {
     assert_eq!(run(&["embed"]).good(), b"");

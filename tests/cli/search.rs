@@ -100,7 +100,13 @@ fn files_that_are_no_vectors_are_refused() {
     fs::write(&good, run(&["embed", "--format", "npy", "one", "two"]).good()).unwrap();
     let one = folder.write("one.txt", b"one\n");
     let outcome = run(&["search", "x", "--in", &good, "--texts", &one]);
-    assert!(outcome.failure(1).contains("one.txt has no row 2"), "{}", outcome.stderr);
+    assert!(outcome.failure(1).contains("one.txt has 1 row, but "), "{}", outcome.stderr);
+    // A part of the table, or a table with more rows than vectors, names wrong texts without an error.
+    let four = folder.write("four.csv", b"text\none\ntwo\nthree\nfour\n");
+    let part = folder.argument("part.npy");
+    run(&["batch", "--input", &four, "--output", &part, "--shard", "1/2"]).good();
+    let outcome = run(&["search", "four", "--in", &part, "--texts", &four]);
+    assert!(outcome.failure(1).contains("four.csv has 4 rows, but "), "{}", outcome.stderr);
 }
 
 /// Bytes and bits compared as if they were floats would give an order that looks right.

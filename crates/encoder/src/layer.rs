@@ -43,7 +43,8 @@ macro_rules! with_activation {
 }
 
 impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
-    /// `q, k, v = norm(x) * [Wq Wk Wv]`, the part of a layer before attention, which needs all rows.
+    /// `q, k, v = norm(x) * [Wq Wk Wv]`, with RoPE: the part of a layer before attention, which needs the keys and values
+    /// of all rows.
     pub(crate) fn project(&mut self, layer: &Layer, block: &Block<Located>) {
         self.take_stream(&block.attn_norm, self.want(block.qkv.linears()));
         self.project_qkv(&block.qkv);

@@ -40,7 +40,7 @@ use crate::tensors::Tensors;
 use crate::threads::{Team, Threads};
 use crate::weights::Weights;
 use monomorph_simd::Isa;
-use monomorph_spec::Embedding;
+use monomorph_spec::{Embedding, Layer, Window};
 use rows::{AllRows, RowsMut};
 use std::any::TypeId;
 use std::io;
@@ -76,7 +76,7 @@ pub trait Forward: Send + Sync {
     fn keep_panels(&mut self, threads: &Threads) -> io::Result<()>;
     /// Private memory of the kept panels, in bytes.
     fn kept_bytes(&self) -> usize;
-    /// The number of multiply-adds for a text of `tokens` tokens, to balance work.
+    /// About how many multiply-adds a text of `tokens` tokens takes, to balance work.
     fn cost(&self, tokens: usize) -> u64;
 }
 
@@ -160,7 +160,13 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
 
     fn cost(&self, tokens: usize) -> u64 {
         let spec = self.model.spec();
-        let attention = 2 * spec.n_attn() * spec.layers.len() * tokens;
+        let seen = |layer: &Layer| match (layer.window, spec.causal) {
+            (Window::Full, false) => tokens,
+            (Window::Full, true) => tokens.div_ceil(2),
+            (Window::Sliding(radius), false) => tokens.min(2 * radius + 1),
+            (Window::Sliding(radius), true) => tokens.min(radius + 1),
+        };
+        let attention = 2 * spec.n_attn() * spec.layers.iter().map(seen).sum::<usize>();
         (tokens * (self.tensors.multiply_adds + attention)) as u64
     }
 }

@@ -33,8 +33,10 @@ impl fmt::Display for Cancelled {
 /// Runs requests; keeps the workspaces between them.
 #[derive(Default)]
 pub struct Scheduler {
-    team: Mutex<Workspace>,
-    bundles: Mutex<Vec<Workspace>>,
+    /// The workspace of the whole team's passes.
+    shared: Mutex<Workspace>,
+    /// Those of single threads' passes that are not in use.
+    idle: Mutex<Vec<Workspace>>,
 }
 
 /// Which texts run together, by their indices.
@@ -60,7 +62,7 @@ impl Scheduler {
             return Ok(());
         }
         let width = out.len() / texts.len();
-        let mut workspace = self.team.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let [text] = texts {
             return threads
                 .enter(|team| encoder.forward(team, &[text], &mut workspace, cancel, out));
@@ -89,11 +91,11 @@ impl Scheduler {
     }
 
     fn take_workspace(&self) -> Workspace {
-        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     fn give_back(&self, workspace: Workspace) {
-        self.bundles.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 }
 

@@ -176,11 +176,11 @@ impl fmt::Display for Error {
             Error::TooLarge { place, found, limit: Limit::File(limit) } => {
                 write!(
                     f,
-                    "{place}: {found} is too many or too long; at most {limit} fit in the rest of the file"
+                    "{place}: the file says {found}, but at most {limit} fit in the rest of it; is the download complete?"
                 )
             }
             Error::TooLarge { place, found, limit: Limit::Fixed(limit) } => {
-                write!(f, "{place}: {found} is too many or too long; at most {limit} are accepted")
+                write!(f, "{place}: the file says {found}, but at most {limit} are accepted")
             }
             Error::MissingKey { key } => write!(f, "metadata key {key} is missing"),
             Error::Key { key, found, expected } => {

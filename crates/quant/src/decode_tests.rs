@@ -21,6 +21,7 @@ fn every_block_format_decodes_as_gguf_py_does() {
     // The float types are plain floats, and tests/model/reference/ has its own decoder for Q8_0.
     assert_eq!(compared, FORMATS[4..], "expected a fixture for each format, in order");
     assert_eq!(monomorph_spec::MATRIX_TYPES, FORMATS);
+    assert_eq!(monomorph_spec::WIDTH_MULTIPLE, BLOCK);
 }
 
 fn compare(fixture: &Fixture) {

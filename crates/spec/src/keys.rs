@@ -6,7 +6,7 @@ use monomorph_gguf::{Error, FromValue, Metadata};
 
 /// Every width is a multiple of the kernels' step along a row (`BLOCK` in `monomorph_quant`), and so of a panel's
 /// columns. That a row also consists of whole blocks of its format, which may be longer, is checked with the header.
-pub(crate) const WIDTH_MULTIPLE: usize = 32;
+pub const WIDTH_MULTIPLE: usize = 32;
 
 /// The largest width that a file may ask for, far above any embedding model's.
 pub(crate) const MAX_WIDTH: usize = 1 << 20;

@@ -32,6 +32,7 @@ pub mod vocab_layout;
 
 pub use block::{Activation, Block, Embedding, Join, Linear, Norm, NormKind, Qkv};
 pub use fingerprint::Fingerprint;
+pub use keys::WIDTH_MULTIPLE;
 pub use license::{License, Terms};
 pub use ops::Ops;
 pub use options::BuildOptions;

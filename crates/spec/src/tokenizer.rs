@@ -69,10 +69,13 @@ pub(crate) fn judge(
 ) -> Result<TokenizerSpec, Error> {
     let model = metadata.str("tokenizer.ggml.model")?;
     let Some(&rule) = rules.iter().find(|rule| rule.model() == model) else {
-        let found = format!("\"{}\"", printable(model));
-        let names: Vec<String> = rules.iter().map(|rule| format!("\"{}\"", rule.model())).collect();
-        let expected = format!("{}, the tokenizer of this architecture", names.join(" or "));
-        return Err(Error::key("tokenizer.ggml.model", found, expected));
+        let names: Vec<&str> = rules.iter().map(|rule| rule.model()).collect();
+        let reason = format!(
+            "tokenizer.ggml.model is {}, which this version does not run with this architecture; supported: {}",
+            printable(model),
+            names.join(", ")
+        );
+        return Err(Error::Unsupported { reason });
     };
     let keys = Keys { metadata, vocabulary };
     keys.id("padding")?;

@@ -102,6 +102,12 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let format = args.format()?;
     args.prompt().prefix()?;
     let mut records = args.table.open(format == VectorFormat::Parquet, args.prompt().prompt())?;
+    if args.table.is_file() && output::resolve(&args.table.input) == output::resolve(&args.output) {
+        return Err(Failure::Usage(format!(
+            "--output {} is also the input; name another file",
+            args.output.display()
+        )));
+    }
     let target = Target::open(&args.output, args.resume, args.restart)?;
     let Some(target) = target else { return Ok(()) };
     if format.is_binary() && target.is_terminal() {

@@ -25,6 +25,8 @@ pub enum Target {
 pub struct Unfinished {
     target: PathBuf,
     part: PathBuf,
+    /// The part, locked for this run; none if there is none yet.
+    file: Option<File>,
     checkpoints: CheckpointFile,
     checkpoint: Option<Checkpoint>,
 }
@@ -41,7 +43,11 @@ impl Target {
             if resume {
                 return Err(Failure::Usage(format!(
                     "--resume: {} is not a regular file",
-                    path.display()
+                    if output::names_stdout(path) {
+                        "standard output".into()
+                    } else {
+                        path.display().to_string()
+                    }
                 )));
             }
             let destination = match output::names_stdout(path) {
@@ -57,7 +63,9 @@ impl Target {
             PathBuf::from(name)
         };
         let (part, checkpoints) = (beside(".part"), CheckpointFile(beside(".checkpoint")));
-        if restart || !part.exists() {
+        // Before anything of another run that may still be going is touched.
+        let file = if part.exists() { Some(lock(&part)?) } else { None };
+        if restart || file.is_none() {
             if resume && target.exists() {
                 message::note(format_args!("{} already exists; nothing to resume", path.display()));
                 return Ok(None);
@@ -65,15 +73,17 @@ impl Target {
             // A run that was killed just after it completed its file may have left a checkpoint.
             checkpoints.remove();
         }
-        let checkpoint = checkpoints.load()?;
+        // Nothing is lost by starting a run over that has written nothing.
+        let checkpoint = checkpoints.load()?.filter(|checkpoint| checkpoint.progressed.texts > 0);
         if let (Some(checkpoint), false) = (&checkpoint, resume) {
             return Err(Failure::Failed(format!(
-                "{} holds {} texts of an unfinished run; continue with --resume, or start over with --restart",
+                "{} holds {} of an unfinished run; continue with --resume, or start over with --restart",
                 part.display(),
-                checkpoint.progressed.texts
+                message::counted(checkpoint.progressed.texts as u64, "vector")
             )));
         }
-        Ok(Some(Target::File(Box::new(Unfinished { target, part, checkpoints, checkpoint }))))
+        let unfinished = Unfinished { target, part, file, checkpoints, checkpoint };
+        Ok(Some(Target::File(Box::new(unfinished))))
     }
 
     /// Whether the bytes would go to a terminal.
@@ -103,11 +113,11 @@ impl Target {
             }
             Target::File(unfinished) => *unfinished,
         };
-        let Unfinished { target, part, checkpoints, checkpoint } = unfinished;
+        let Unfinished { target, part, file, checkpoints, checkpoint } = unfinished;
         if let Some(checkpoint) = &checkpoint {
             checkpoint.must_be_about(&about)?;
         }
-        let file = lock(&part)?;
+        let file = file.map_or_else(|| lock(&part), Ok)?;
         let destination = |length| Destination::part(part.clone(), file, target, length);
         let Some(checkpoint) = checkpoint else {
             let output = Output::begin(new_format, destination(0)?, quantizer, summary)?;
@@ -125,9 +135,8 @@ impl Target {
         let Checkpoint { progressed, state, .. } = checkpoint;
         if records.skip_to(progressed.records)? != Some(progressed.digest) {
             return Err(Failure::Failed(format!(
-                "the input is not the one that the unfinished run read: its first {} records have changed; start over \
-                 with --restart",
-                progressed.records
+                "the input is not the one that the unfinished run read: its first {} changed; start over with --restart",
+                message::counted(progressed.records, "record")
             )));
         }
         let length = fs::metadata(&part).map_or(0, |part| part.len());
@@ -139,8 +148,8 @@ impl Target {
             )));
         }
         (summary.texts, summary.tokens) = (progressed.texts, progressed.tokens);
-        let texts = message::counted(progressed.texts as u64, "text");
-        message::note(format_args!("resuming after {texts}"));
+        let written = message::counted(progressed.texts as u64, "vector");
+        message::note(format_args!("resuming after {written}"));
         let destination = destination(progressed.bytes)?;
         let output = Output::resume(new_format, destination, quantizer, summary, &state)?;
         let (bad, checkpoints) = ([base, records.bad()], Some((checkpoints, about)));
@@ -214,7 +223,5 @@ fn parquet(
     _: &Records,
     _: &Summary,
 ) -> Result<Box<dyn FormatWriter>, Failure> {
-    Err(Failure::Usage(
-        "this binary was built without Parquet; build it with --features parquet".into(),
-    ))
+    Err(Failure::without_parquet())
 }

@@ -14,9 +14,10 @@ use super::raw::Raw;
 /// The formats of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VectorFormat {
-    /// One JSON object: the list that OpenAI's embeddings endpoint answers
+    /// One JSON object: the list that OpenAI's embeddings endpoint returns
     Json,
-    /// One JSON object per line: {"id", "tokens", "dropped", "embedding"}; id and dropped only if present
+    /// One JSON object per line: {"id", "tokens", "dropped", "embedding"}; id and dropped only if present, and
+    /// "dropped_is_exact": false where more may have been dropped
     Jsonl,
     /// A header line, then one line per text: the id (or the position in the input, from 0) and the values
     Csv,

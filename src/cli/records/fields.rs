@@ -104,13 +104,14 @@ impl Columns {
         for (key, value) in row {
             let Some((_, kind)) = columns.iter().find(|(known, _)| known == key) else {
                 return Err(format!(
-                    "unexpected key `{key}`: the first {} records define the columns",
+                    "unexpected key `{key}`: the first {} records define the columns of a Parquet file; put a record with \
+                     this key among them, or write another format",
                     super::SAMPLE
                 ));
             };
             if Kind::join(Some(*kind), Kind::of(value)) != Some(*kind) {
                 return Err(format!(
-                    "`{key}` is not {}, unlike in the first {} records",
+                    "`{key}` is not {}, unlike in the first {} records, which define the columns of a Parquet file",
                     kind.name(),
                     super::SAMPLE
                 ));

@@ -104,6 +104,10 @@ pub fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
         // The line number that serde_json adds is always 1 here.
         let reason =
             message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-        format!("column {}: {reason}", error.column())
+        match serde_json::from_str::<Value>(line) {
+            Ok(Value::Object(_)) => format!("column {}: {reason}", error.column()),
+            Ok(other) => format!("{}, not an object", kind(&other)),
+            Err(_) => format!("not valid JSON at column {}: {reason}", error.column()),
+        }
     })
 }

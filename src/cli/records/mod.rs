@@ -115,7 +115,10 @@ impl Wanted {
                     true => " (--column names the one of the texts)",
                     false => "",
                 };
-                Failure::Failed(format!("{file}: no column {column:?}; it has {names}{hint}"))
+                Failure::Failed(match &names[..] {
+                    "" => format!("{file} is empty; it should begin with a line of column names"),
+                    names => format!("{file}: no column {column:?}; it has {names}{hint}"),
+                })
             })
         };
         let (id, asked) = &self.id;
@@ -191,10 +194,7 @@ impl Records {
                 (Box::new(table), columns)
             }
             TableFormat::Parquet | TableFormat::Arrow => {
-                return Err(Failure::Usage(
-                    "this binary was built without Parquet and Arrow; build it with --features parquet"
-                        .into(),
-                ));
+                return Err(Failure::without_parquet());
             }
         };
         Ok(Records::new(format, if rest { columns } else { Columns::None }, extent))

@@ -58,11 +58,13 @@ pub fn open(path: &Path, column: &str, text_column: &str) -> Result<Box<dyn Vect
         "parquet" | "pq" => {
             Ok(Box::new(parquet::Parquet::open(open()?, name, column, text_column)?))
         }
-        _ => {
+        #[cfg(not(feature = "parquet"))]
+        "parquet" | "pq" => {
             let _ = (column, text_column);
-            Err(Failure::Usage(format!(
-                "--in {name}: vectors are read from npy, parquet and jsonl"
-            )))
+            Err(Failure::without_parquet())
         }
+        _ => Err(Failure::Usage(format!(
+            "--in {name}: vectors are read from npy, parquet and jsonl"
+        ))),
     }
 }

@@ -205,7 +205,7 @@ fn group_of<K: Dim, P: PanelBlock>(
 
 /// All rows over a group of panels: two at a time where registers suffice, however few the rows are. A tile of R rows
 /// and C panels loads R + C vectors for each R x C products, and on AVX-512 it is the loads that it waits for: 12 rows
-/// as two tiles of 6 x 2 take 16 loads for what one tile of 12 x 1 does with 26.
+/// as two tiles of 6 x 2 take 16 loads for what two tiles of 12 x 1 do with 26.
 #[inline(always)]
 fn sweep<I: Isa, P: RowsFor>(
     isa: I,

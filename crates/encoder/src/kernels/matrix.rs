@@ -53,12 +53,12 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Buffers for panels that are repacked on use. They grow to fit the largest group and are then reused.
+/// Buffers of a product. They grow to fit the largest group, and the most rows, and are then reused.
 #[derive(Default)]
 pub struct PanelScratch {
-    /// A group of the matrix.
+    /// A group of the matrix, repacked on use.
     pub(super) group: Vec<Line>,
-    /// A group's up projections, until they are multiplied by their gates.
+    /// The up projections of all rows for a group, until they are multiplied by their gates.
     pub(super) ups: Vec<f32>,
 }
 

@@ -46,13 +46,13 @@ pub struct Arch {
     pub layers: LayerRule,
     /// The names of a layer's tensors, without `blk.N.`.
     pub block: Block<&'static str>,
-    /// A model with exactly this many layers scales its scores by the width `n_embd / n_head` instead of by a head's
+    /// A model with exactly this many layers scales its scores for heads of width `n_embd / n_head`, whatever their
     /// width.
     pub share_scaled_layers: Option<usize>,
     /// Keys about attention heads that files may omit. The default is as many key/value heads as query heads, and heads
     /// of width `n_embd / n_head`.
     pub optional_keys: &'static [&'static str],
-    /// Tensors that files may omit; each must be optional in the description.
+    /// Tensors that files may omit. So far only the table of token types can be.
     pub optional_tensors: &'static [&'static str],
     /// The last norm, before pooling.
     pub output_norm: Option<Norm<&'static str>>,
@@ -159,6 +159,8 @@ mod tests {
             };
             assert_eq!(arch.ropes.len(), tables, "{name}: RoPE tables");
             assert!(arch.dense_keys.len() <= arch.dense.len(), "{name}: keys of dense heads");
+            let can_be_absent = |tensor: &&str| arch.embedding.token_types == Some(*tensor);
+            assert!(arch.optional_tensors.iter().all(can_be_absent), "{name}: optional tensors");
             let block = arch.block;
             let joins = [block.attn_join, block.ffn_join].map(|join| match join {
                 Join::Add => None,

@@ -50,7 +50,7 @@ fn counts(cases: &mut Cases) {
     };
     for absurd in ABSURD {
         let n = absurd.to_le_bytes();
-        let found = format!("{absurd} is too many or too long; at most");
+        let found = format!("the file says {absurd}, but at most");
         let fields = [
             (8, "the number of tensors"),
             (16, "the number of metadata keys"),
@@ -82,7 +82,7 @@ fn counts(cases: &mut Cases) {
         add(
             format!("nothing after byte 24, 1 at {at}"),
             whole(&bytes),
-            ": 1 is too many",
+            "the file says 1,",
             "at most 0",
         );
     }
@@ -91,7 +91,7 @@ fn counts(cases: &mut Cases) {
         let mut bytes = Writer::new().to_bytes()[..24].to_vec();
         bytes[at..at + 8].copy_from_slice(&(1u64 << 30).to_le_bytes());
         let what = format!("nothing after byte 24, 2^30 at {at}");
-        add(what, whole(&bytes), ": 1073741824 is too many", "at most 0");
+        add(what, whole(&bytes), "the file says 1073741824", "at most 0");
     }
 }
 
@@ -205,7 +205,7 @@ fn tensor_names(cases: &mut Cases) {
     add(
         "too long",
         &[b'x'; 65],
-        &["tensor number 1", ": 65 is too many", "at most 64 are accepted"],
+        &["tensor number 1", "the file says 65", "at most 64 are accepted"],
     );
     // The message stays on one line.
     let file = with_tensor(|tensor| {
@@ -227,7 +227,7 @@ fn keys(cases: &mut Cases) {
     add("the alignment twice", file.to_header(), &["key general.alignment", "twice"]);
     add("empty", with("", 1), &["key number 16", "an empty name"]);
     let long = with(&"k".repeat(65_536), 1);
-    add("too long", long, &["key number 16", ": 65536 is too many", "at most 65535 are accepted"]);
+    add("too long", long, &["key number 16", "the file says 65536", "at most 65535 are accepted"]);
     let (mut bytes, file_len) = with("zz", 1);
     let at = find(&bytes, b"zz");
     bytes[at] = 0xff;
