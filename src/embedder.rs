@@ -159,8 +159,9 @@ impl Embedder {
     /// # Errors
     /// [`Error::Ids`] for a text that has no ids, more than [`Info::n_ctx`], or one beyond the vocabulary, and
     /// [`Error::Rows`] where `rows` has another length than that of all rows; nothing has been computed then.
-    /// [`Error::Cancelled`] once `cancel` is set; [`Error::Changed`] or [`Error::Open`] if the model file was changed or
-    /// removed; [`Error::Panicked`] if a thread did, which is a bug.
+    /// [`Error::Cancelled`] once `cancel` is set; [`Error::Changed`] if the model file was written to or cut
+    /// ([`Error::Open`] if its state cannot be read), while one that was removed or renamed over stays readable;
+    /// [`Error::Panicked`] if a thread did, which is a bug.
     pub fn embed_ids(
         &self,
         ids: &[&[u32]],
@@ -189,7 +190,8 @@ impl Embedder {
     /// then scaled to length one unless the options say otherwise.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], as of text 0, for a row that holds NaN or infinity or cannot be scaled; [`Error::Rows`]
+    /// [`Error::NotFinite`], as of text 0, for a row whose values, as far as they are kept, hold NaN or infinity, or
+    /// cannot be scaled; [`Error::Rows`]
     /// for one that has not [`Info::dimensions`] values; [`Error::Dimensions`] and [`Error::NoPrompts`] for options
     /// that do not suit the model.
     pub fn finish(&self, row: &[f32], options: &EmbedOptions) -> Result<Vec<f32>, Error> {

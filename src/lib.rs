@@ -46,8 +46,8 @@ pub mod generated_prelude {
     pub use monomorph_quant::Types;
     pub use monomorph_spec::{
         Activation, Algorithm, Block, BuildOptions, Embedding, Fingerprint, Join, Layer, License,
-        Linear, Norm, NormKind, Ops, Pooling, Prompt, Qkv, Rope, Spec, Tensor, TokenizerSpec,
-        Window, WordNormalizer, layer, lookup, matrix, vector,
+        Linear, Norm, NormKind, Ops, Pooling, Prompt, Qkv, Rope, Shortening, Spec, Tensor,
+        TokenizerSpec, Window, WordNormalizer, layer, lookup, matrix, vector,
     };
     pub use std::borrow::Cow;
 }

@@ -75,7 +75,7 @@ impl Request {
         if row.len() != self.spec.n_embd {
             return Err(Error::Rows { values: row.len(), expected: self.spec.n_embd });
         }
-        vector::finish(row.to_vec(), self.dimensions, self.options.normalize)
+        vector::finish(row.to_vec(), self.dimensions, self.spec.shortening, self.options.normalize)
             .ok_or(Error::NotFinite { text })
     }
 

@@ -8,10 +8,10 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is
 /// The normalisation form that a text is brought to before it is tokenized.
 ///
 /// The same word may be written with composed or with combining characters and then tokenizes
-/// differently. The model's reference tokenizer normalises nothing, so neither does the default.
+/// differently, unless the model's tokenizer normalises by itself. By default nothing is done before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unicode {
-    /// Leave the text as it is, like the model's reference tokenizer.
+    /// Leave the text as it is; the tokenizer does what the model's original does.
     #[default]
     None,
     /// Canonical composition: `e` followed by a combining acute becomes `é`.

@@ -1,9 +1,21 @@
 //! The last steps of a vector, the Matryoshka cut and the L2 norm; and the cosine of two vectors.
 
-/// Cuts the vector to its first `dimensions` values (Kusupati et al. 2022) and, if asked, scales it to length one.
+use monomorph_spec::Shortening;
+
+/// Makes the vector shorter if fewer `dimensions` are asked for than it has and, if asked, scales it to length one.
 /// `None` if the vector is not finite, or if it is zero and has to be scaled.
-pub fn finish(mut vector: Vec<f32>, dimensions: usize, normalize: bool) -> Option<Vec<f32>> {
-    vector.truncate(dimensions);
+pub fn finish(
+    mut vector: Vec<f32>,
+    dimensions: usize,
+    shortening: Shortening,
+    normalize: bool,
+) -> Option<Vec<f32>> {
+    if dimensions < vector.len() {
+        if shortening == Shortening::NormaliseAndCut {
+            normalise(&mut vector);
+        }
+        vector.truncate(dimensions);
+    }
     if vector.iter().any(|x| !x.is_finite()) {
         return None;
     }
@@ -15,6 +27,16 @@ pub fn finish(mut vector: Vec<f32>, dimensions: usize, normalize: bool) -> Optio
         vector.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     }
     Some(vector)
+}
+
+/// LayerNorm without gain and bias.
+fn normalise(vector: &mut [f32]) {
+    const EPSILON: f64 = 1e-5;
+    let n = vector.len() as f64;
+    let mean = vector.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+    let squares = vector.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>();
+    let scale = 1.0 / (squares / n + EPSILON).sqrt();
+    vector.iter_mut().for_each(|x| *x = ((f64::from(*x) - mean) * scale) as f32);
 }
 
 /// The L2 norm. Float64 and one order: the same bits everywhere.
@@ -53,7 +75,12 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{cosine, finish};
+    use super::cosine;
+    use monomorph_spec::Shortening;
+
+    fn finish(vector: Vec<f32>, dimensions: usize, normalize: bool) -> Option<Vec<f32>> {
+        super::finish(vector, dimensions, Shortening::Cut, normalize)
+    }
 
     #[test]
     fn cosines_are_those_of_float64() {
@@ -75,6 +102,19 @@ mod tests {
     fn cuts_then_normalises() {
         assert_eq!(finish(vec![3.0, 4.0, 100.0], 2, true), Some(vec![0.6, 0.8]));
         assert_eq!(finish(vec![3.0, 4.0, 100.0], 3, false), Some(vec![3.0, 4.0, 100.0]));
+    }
+
+    /// Only a vector that is cut is normalised first.
+    #[test]
+    fn normalises_before_cutting_where_the_model_was_trained_so() {
+        let finish = |dimensions| {
+            let vector = vec![1.0, 2.0, 3.0, 6.0];
+            super::finish(vector, dimensions, Shortening::NormaliseAndCut, false)
+        };
+        assert_eq!(finish(4), Some(vec![1.0, 2.0, 3.0, 6.0]));
+        // The mean is 3, the variance 3.5.
+        let scale = 1.0 / (3.5f64 + 1e-5).sqrt();
+        assert_eq!(finish(2), Some(vec![(-2.0 * scale) as f32, (-scale) as f32]));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct InputArgs {
     #[arg(long, short, value_name = "FILE")]
     input: Option<PathBuf>,
 
-    /// Format of --input [default: jsonl for *.jsonl and *.ndjson, else lines]
+    /// Format of --input [default: by its extension, else lines; tables are for batch]
     #[arg(long, value_name = "FORMAT", value_parser = some_of(TableFormat::is_of_texts))]
     input_format: Option<TableFormat>,
 }
@@ -61,8 +61,7 @@ impl Source {
         let by_name = TableFormat::of(path);
         if format.is_none() && !by_name.is_of_texts() {
             return Err(Failure::Usage(format!(
-                "--input {}: this command reads lines and jsonl, and monomorph batch reads tables; --input-format lines \
-                 takes each line as a text",
+                "--input {}: this command reads lines and jsonl; monomorph batch reads tables",
                 path.display()
             )));
         }

@@ -13,7 +13,7 @@ use super::vectors::{Npy, Vectors};
 /// The arguments for the type of the values.
 #[derive(Args, Debug)]
 pub struct PrecisionArgs {
-    /// Type of the values to write, as in sentence-transformers
+    /// Type of the values to write; the integers are those of sentence-transformers
     #[arg(long, value_name = "PRECISION", default_value = "float32", value_parser = choice::<Precision>())]
     precision: Precision,
 

@@ -94,9 +94,8 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     while found {
         if row.len() != query.len() {
             return Err(Failure::Failed(format!(
-                "{name}, row {}: {} values, but the first vector has {}",
-                number + 1,
-                row.len(),
+                "{name}, row {number} (from 0): {}, but the first vector has {}",
+                message::counted(row.len() as u64, "value"),
                 query.len()
             )));
         }
@@ -121,7 +120,13 @@ impl SearchArgs {
     fn embed(&self, dimensions: usize) -> Result<Vec<f32>, Failure> {
         let (embedder, mut options) = self.embedding.open(|options| options)?;
         let available = embedder.info().dimensions;
-        if dimensions == 0 || dimensions > available {
+        if dimensions == 0 {
+            return Err(Failure::Failed(format!(
+                "{}: its first vector is empty",
+                self.vectors.display()
+            )));
+        }
+        if dimensions > available {
             return Err(Failure::Failed(format!(
                 "{}: its vectors have {dimensions} values, this model's {available}: they come from another model",
                 self.vectors.display()
@@ -227,8 +232,8 @@ fn look_up(
         let [rows, vectors] = [(table.index(), "row"), (vectors, "vector")]
             .map(|(n, noun)| message::counted(n, noun));
         return Err(Failure::Failed(format!(
-            "{} has {rows}, but {} has {vectors}; --texts takes a table with one row for each vector, so none of which \
-             batch took a shard or skipped records",
+            "{} has {rows}, but {} has {vectors}; --texts takes a table with exactly one row for each vector, not one \
+             that batch has embedded in shards or with records skipped",
             path.display(),
             args.vectors.display()
         )));

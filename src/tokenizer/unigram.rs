@@ -25,7 +25,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::Next;
 use super::table::{POWERS, Table};
 
-/// How far the score of unknown text lies below the lowest of all pieces.
+/// How far the score of unknown text lies below the lowest of all pieces that can be found.
 const UNKNOWN_PENALTY: f64 = 10.0;
 
 /// Appends the text's ids, asking `next` after each cluster or piece how to go on. False when the text was not read to its

@@ -102,6 +102,7 @@ pub static SPEC: Spec = Spec {
             Prompt::new(&["document", "retrieval-document", "passage"], "passage: "),
         ],
     ),
+    shortening: Shortening::Cut,
 };
 /// Tensors of a layer, their offsets counted from its start.
 static BLOCK_0: Block<Tensor> = Block {

@@ -129,6 +129,7 @@ pub static SPEC: Spec = Spec {
             Prompt::new(&["fact-checking"], "task: fact checking | query: "),
         ],
     ),
+    shortening: Shortening::Cut,
 };
 /// Tensors of a layer, their offsets counted from its start.
 static BLOCK_0: Block<Tensor> = Block {

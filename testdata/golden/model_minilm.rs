@@ -89,6 +89,7 @@ pub static SPEC: Spec = Spec {
         add_space_prefix: false,
     },
     prompts: Cow::Borrowed(&[]),
+    shortening: Shortening::Cut,
 };
 /// Tensors of a layer, their offsets counted from its start.
 static BLOCK_0: Block<Tensor> = Block {

@@ -144,8 +144,15 @@ fn bad_records_stop_the_run_or_are_left_out() {
     let csv = folder.write("in.csv", b"text,x\na,1\nb\nc,2\n\xFF,3\n");
     let outcome = run(&["batch", "--input", &csv, "--output", &output, "--keep-going"]);
     assert_eq!(outcome.code, Some(3));
-    assert!(outcome.stderr.contains("in.csv, line 3: 1 values"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("in.csv, line 3: 1 value, but"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("in.csv, line 5: column \"text\" is not valid UTF-8"));
+    // Lines are those of an editor, whatever ends them, and blank ones count.
+    let csv = folder.write("in.csv", b"text,x\r\n\r\na,\"1\r\n\r\n1\"\r\nb\r\n\n\r\n\xFF,3\r\nc");
+    let arguments = ["batch", "--input", &csv, "--output", &output, "--keep-going", "--restart"];
+    let outcome = run(&arguments);
+    for place in ["line 6: 1 value", "line 9: column", "line 10: 1 value"] {
+        assert!(outcome.stderr.contains(&format!("in.csv, {place}")), "{}", outcome.stderr);
+    }
 }
 
 #[test]

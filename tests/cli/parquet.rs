@@ -90,7 +90,11 @@ fn late_surprises_in_jsonl_are_bad_records() {
     let output = folder.argument("out.parquet");
     let outcome = run(&["batch", "--input", &input, "--output", &output, "--keep-going"]);
     assert_eq!(outcome.code, Some(3));
-    assert!(outcome.stderr.contains("line 1001: `n` is not an integer"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("line 1001: `n` is not a 64-bit integer"),
+        "{}",
+        outcome.stderr
+    );
     assert!(outcome.stderr.contains("line 1002: unexpected key `new`"), "{}", outcome.stderr);
     assert_eq!(read(&output).num_rows(), 1001);
 }

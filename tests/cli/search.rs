@@ -79,8 +79,13 @@ fn files_that_are_no_vectors_are_refused() {
     for (name, bytes, code, message) in [
         ("a.npy", &b"no array"[..], 1, "not a NumPy array"),
         ("cut.npy", &cut, 1, "ends before its last value"),
-        ("a.jsonl", b"{\"embedding\":[1.5,2]}\n{\"embedding\":[1.5]}\n", 1, "row 2: 1 values"),
-        ("b.jsonl", b"{\"vector\":[1]}\n", 1, "line 1: no key `embedding`; --in takes a file"),
+        (
+            "a.jsonl",
+            b"{\"embedding\":[1.5,2]}\n{\"embedding\":[1.5]}\n",
+            1,
+            "row 1 (from 0): 1 value, but",
+        ),
+        ("b.jsonl", b"{\"vector\":[1]}\n", 1, "line 1: no vector `embedding`; --in takes a file"),
         (
             "c.jsonl",
             b"{\"embedding\":[1,-2]}\n",

@@ -41,7 +41,7 @@ fn a_second_pass_allocates_nothing() {
             let mut pass = |texts: &[&[u32]]| {
                 let out = &mut out[..texts.len() * model.spec.n_embd];
                 allocations(|| {
-                    let result = encoder.forward(&team, texts, &mut workspace, &cancel, out);
+                    let result = encoder.forward(&team, None, texts, &mut workspace, &cancel, out);
                     result.expect("not cancelled");
                 })
             };

@@ -29,11 +29,11 @@ const fn sizes(
     Sizes { n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab: 0, n_positions: 48 }
 }
 
-/// The number of layers. Where layers slide, only the sixth sees the whole text.
+/// The number of layers. Where layers slide, the sixth sees the whole text, or the first and the fourth.
 const N_LAYER: usize = 6;
 
 /// The choices that make up a model, each with its number of alternatives.
-const CHOICES: [(&str, usize); 15] = [
+const CHOICES: [(&str, usize); 16] = [
     ("LayerNorm", 2),
     ("a norm of the embeddings", 2),
     ("positions and types", 2),
@@ -43,12 +43,13 @@ const CHOICES: [(&str, usize); 15] = [
     ("fused projections", 2),
     ("biases", 2),
     ("norms of queries and keys", 2),
-    ("RoPE tables", 3),
-    ("a gate", 2),
+    ("RoPE tables and full layers", 4),
+    ("a gate", 3),
     ("the activation", 3),
     ("an output norm", 2),
     ("causality", 2),
     ("dense heads", 2),
+    ("a first layer without a norm", 2),
 ];
 
 /// One model: the number of an alternative for each of [`CHOICES`].
@@ -56,16 +57,17 @@ type Choice = [usize; CHOICES.len()];
 
 /// The choices of existing architectures: BERT's, nomic-bert's, Qwen3's, ModernBERT's.
 const KNOWN: [Choice; 4] = [
-    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0],
-    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 0],
-    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1, 0],
-    [1, 1, 0, 0, 1, 0, 1, 0, 0, 2, 1, 1, 1, 0, 0],
+    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 0, 0],
+    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1, 0, 0],
+    [1, 1, 0, 0, 1, 0, 1, 0, 0, 3, 2, 1, 1, 0, 0, 1],
 ];
 
-/// Whether each layer has a norm that bounds the values. Without one, values and errors grow from layer to layer.
-fn is_bounded(choice: &Choice) -> bool {
-    let (pre_norm, join) = (choice[4], choice[5]);
-    pre_norm == 1 || join > 0
+/// Whether each layer has a norm that bounds the values. Without one, values and errors grow from layer to layer. A first
+/// layer lacks only a norm that the others have.
+fn is_sound(choice: &Choice) -> bool {
+    let (pre_norm, join, bare) = (choice[4], choice[5], choice[15]);
+    pre_norm == 1 || join > 0 && bare == 0
 }
 
 /// The known models, then random ones until every pair of choices has occurred in every combination of alternatives,
@@ -84,15 +86,16 @@ fn models() -> Vec<Choice> {
         let all = (0..choice.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
         all.map(|(a, b)| [a, b, choice[a], choice[b]]).collect()
     };
-    // Models without pre-norm whose branches are added without a norm are left out: see `is_bounded`.
+    // Models without pre-norm whose branches are added without a norm are left out: see `is_sound`.
     missing.remove(&[5, 4, 0, 0]);
+    missing.remove(&[15, 4, 1, 0]);
     let mut models = KNOWN.to_vec();
     for pair in models.iter().flat_map(pairs) {
         missing.remove(&pair);
     }
     while !missing.is_empty() {
         let candidates = (0..200).map(|_| CHOICES.map(|(_, n)| random.below(n)));
-        let candidates = candidates.filter(is_bounded);
+        let candidates = candidates.filter(is_sound);
         let new = |choice: &Choice| pairs(choice).iter().filter(|p| missing.contains(*p)).count();
         let best = candidates.max_by_key(new).expect("candidates");
         for pair in pairs(&best) {
@@ -100,7 +103,7 @@ fn models() -> Vec<Choice> {
         }
         models.push(best);
     }
-    let more = (0..).map(|_| CHOICES.map(|(_, n)| random.below(n))).filter(is_bounded);
+    let more = (0..).map(|_| CHOICES.map(|(_, n)| random.below(n))).filter(is_sound);
     models.extend(more.take(20));
     models
 }
@@ -163,7 +166,11 @@ fn block(choice: &Choice) -> Block<&'static str> {
             named!(norm, "attn_output_norm", normed),
         ),
         ffn_norm: yes(pre_norm).then(|| named!(norm, "ffn_norm", normed)),
-        gate: yes(gate).then(|| named!(linear, "ffn_gate", biased)),
+        gate: match gate {
+            0 => None,
+            1 => Some(named!(linear, "ffn_gate", biased)),
+            _ => Some(named!(linear, "ffn_up", biased)),
+        },
         up: named!(linear, "ffn_up", biased),
         down: named!(linear, "ffn_down", biased),
         activation: activation(choice).0,
@@ -185,7 +192,7 @@ const DENSE: [&[Linear<&str>]; 2] = [
 
 fn arch(choice: &Choice) -> (Arch, Unstated) {
     let [layer_norm, embd_norm, positions, scaled, _, _, _, biases, _, ropes, ..] = *choice;
-    let [.., output_norm, causal, dense] = *choice;
+    let [.., output_norm, causal, dense, bare] = *choice;
     let yes = |number: usize| number == 1;
     let normed = yes(layer_norm) && yes(biases);
     let arch = Arch {
@@ -204,16 +211,20 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
             positions: yes(positions).then_some("position_embd.weight"),
             norm: yes(embd_norm).then(|| named!(norm, "token_embd_norm", normed)),
         },
-        ropes: &ROPES[2 - ropes..],
+        ropes: &ROPES[2 - ropes.min(2)..],
         layers: match ropes {
             0 => LayerRule::Alike(None),
             1 => LayerRule::Alike(Some(0)),
-            _ => LayerRule::FullEvery(6),
+            2 => LayerRule::FullEvery { period: 6, first: 5 },
+            _ => LayerRule::FullEvery { period: 3, first: 0 },
         },
         block: block(choice),
+        bare_first_layer: yes(bare),
         share_scaled_layers: None,
         optional_keys: &[],
         optional_tensors: &[],
+        unused_tensors: &[],
+        agreed: &[],
         output_norm: yes(output_norm).then(|| named!(norm, "output_norm", normed)),
         dense: if yes(dense) { DENSE[biases] } else { &[] },
         dense_keys: &[],
@@ -228,6 +239,7 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         causal: yes(causal),
         activation: activation(choice).1,
         scaled_embeddings: yes(scaled),
+        full_layers: if ropes < 3 { (6, 5) } else { (3, 0) },
     };
     (arch, unstated)
 }

@@ -11,6 +11,7 @@ mod not_finite;
 mod odd_files;
 mod parity;
 mod precision;
+mod prefix;
 mod reference;
 mod same_bits;
 mod stream;

@@ -421,8 +421,9 @@ fn a_used_workspace_is_as_good_as_new(case: &Case) {
             let fresh = bits(&forward(&*encoder, &Team::solo(), n, &[ids]));
             for threads in &teams {
                 let mut out = vec![f32::NAN; n];
-                let pass =
-                    |team: &Team| encoder.forward(team, &[ids], &mut workspace, &cancel, &mut out);
+                let pass = |team: &Team| {
+                    encoder.forward(team, None, &[ids], &mut workspace, &cancel, &mut out)
+                };
                 threads.enter(pass).expect("not cancelled");
                 let how = format!("{} tokens, {} threads", ids.len(), threads.count());
                 assert_eq!(bits(&[out]), fresh, "{isa}, {how}");
@@ -438,6 +439,7 @@ fn a_cancelled_pass_says_so() {
         let mut out = vec![0.0; case.reference.n_embd];
         let result = encoder.forward(
             &Team::solo(),
+            None,
             &[&case.texts[2]],
             &mut Workspace::default(),
             &AtomicBool::new(true),

@@ -96,7 +96,7 @@ pub fn forward(
     let mut out = vec![f32::NAN; texts.len() * n_embd];
     let cancel = AtomicBool::new(false);
     encoder
-        .forward(team, texts, &mut Workspace::default(), &cancel, &mut out)
+        .forward(team, None, texts, &mut Workspace::default(), &cancel, &mut out)
         .expect("not cancelled");
     out.chunks(n_embd).map(<[f32]>::to_vec).collect()
 }

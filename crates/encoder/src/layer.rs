@@ -52,8 +52,13 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// The rest of the layer: attention's branch joins the residual stream, then the feed-forward network's.
-    pub(crate) fn attend_and_feed_forward(&mut self, layer: &Layer, block: &Block<Located>) {
-        self.attend(layer.window, self.want(&[block.attn_output]));
+    pub(crate) fn attend_and_feed_forward(
+        &mut self,
+        number: usize,
+        layer: &Layer,
+        block: &Block<Located>,
+    ) {
+        self.attend(number, layer.window, self.want(&[block.attn_output]));
         self.project_branch(self.model.n_attn(), &block.attn_output);
         self.join(&block.attn_join);
 
@@ -134,6 +139,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let width = n_q + 2 * n_kv;
         let norms = qk_norm.as_ref().map(|norms| norms.each_ref().map(|norm| self.norm(norm)));
         let score_scale = self.model.spec().score_scale;
+        let before = self.before.map_or(0, |before| before.tokens());
         let per_part = self.rows_per_part();
         let rows = &mut self.rows;
         let [mut qkv, mut keys, mut values] = [&mut *rows.qkv, &mut *rows.keys, &mut *rows.values];
@@ -149,7 +155,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
                     let kv = keys.chunks_exact_mut(n_kv).zip(values.chunks_exact_mut(n_kv));
                     let rows = qkv.chunks_exact_mut(width).zip(kv);
                     for (t, (row, (key, value))) in rows.enumerate() {
-                        let angles = rope.map(|rope| tables.at(rope, first + t));
+                        let angles = rope.map(|rope| tables.at(rope, before + first + t));
                         let (q, kv) = row.split_at_mut(n_q);
                         let (k, v) = kv.split_at_mut(n_kv);
                         for (heads, which, factor) in [(q, 0, score_scale), (&mut *k, 1, 1.0)] {
@@ -179,7 +185,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// `inputs = softmax(q K^T) V`, with the heads concatenated.
-    fn attend(&mut self, window: Window, want: Want) {
+    fn attend(&mut self, layer: usize, window: Window, want: Want) {
         let (isa, model) = (self.isa, self.model);
         let heads = Heads {
             n_head: model.n_head(),
@@ -191,19 +197,22 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let visible = visible(window, model.spec().causal);
         let (scratch, AllRows { texts, keys, values }) = (self.scratch, self.all);
         let (range, qkv) = (self.rows.range.clone(), &*self.rows.qkv);
+        let before = self.before.map(|before| before.layer(layer, n_kv)).unwrap_or_default();
         // Sixteen tokens each, or fewer if some threads would otherwise have nothing to do.
         let count = range.len().div_ceil(QUERIES).next_multiple_of(self.team.threads());
         let size = range.len().div_ceil(count);
         let parts = || parts_of_texts(texts, range.clone(), size);
         let inputs = self.rows.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
         self.team.for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
-            let kv = KeysValues {
+            let own = KeysValues {
                 n: part.text.len,
                 keys: &keys[part.text.start * n_kv..],
                 values: &values[part.text.start * n_kv..],
             };
+            let kv = [before, own];
             let queries = &qkv[(part.text.start + part.first - range.start) * width..];
-            let tokens = part.first..part.first + part.len;
+            let first = before.n + part.first;
+            let tokens = first..first + part.len;
             let own = &mut *lock(&scratch[thread]);
             let (scratch, out) = (&mut own.attention, &mut own.heads);
             attention(isa, heads, queries, width, tokens, kv, visible, scratch, out);

@@ -19,6 +19,7 @@ pub mod model;
 mod norm;
 mod parts;
 mod pooling;
+pub mod prefix;
 mod rope;
 mod rows;
 mod schedule;
@@ -36,6 +37,7 @@ pub use workspace::{Workspace, bytes_for as workspace_bytes};
 use crate::dim::Dim;
 use crate::model::{Model, Runtime};
 use crate::norm::NormView;
+use crate::prefix::{Before, Prefix};
 use crate::tensors::Tensors;
 use crate::threads::{Team, Threads};
 use crate::weights::Weights;
@@ -63,11 +65,22 @@ pub trait Forward: Send + Sync {
     fn forward(
         &self,
         team: &Team,
+        before: Option<Before<'_>>,
         texts: &[&[u32]],
         workspace: &mut Workspace,
         cancel: &AtomicBool,
         out: &mut [f32],
     ) -> Result<(), Cancelled>;
+    /// See [`Encoder::prefix`].
+    fn prefix(
+        &self,
+        team: &Team,
+        ids: &[u32],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+    ) -> Result<Prefix, Cancelled>;
+    /// Whether texts can have a prefix: see [`prefix::suits`].
+    fn takes_prefix(&self) -> bool;
     /// The instruction set's name.
     fn isa(&self) -> &'static str;
     /// Whether it was compiled for this model.
@@ -98,6 +111,8 @@ struct Pass<'a, I: Isa, M: Model> {
     team: &'a Team,
     /// One for each thread of the team.
     scratch: &'a [Mutex<ThreadScratch>],
+    /// What all texts begin with, besides these rows.
+    before: Option<Before<'a>>,
     all: AllRows<'a>,
     rows: RowsMut<'a>,
 }
@@ -111,33 +126,59 @@ impl<I: Isa, M: Model> Encoder<I, M> {
 }
 
 impl<I: Isa, M: Model> Forward for Encoder<I, M> {
-    /// Embeds texts, each of which is 1 to n_ctx token ids below n_vocab. `out` gets texts x n_embd floats, not yet
-    /// shortened or normalised. Stops between two layers once `cancel` is set.
+    /// Embeds texts, each of which is 1 to n_ctx token ids below n_vocab, less those of the prefix that stands before
+    /// each of them. `out` gets texts x n_embd floats, not yet shortened or normalised. Stops between two layers once
+    /// `cancel` is set.
     fn forward(
         &self,
         team: &Team,
+        before: Option<Before<'_>>,
         texts: &[&[u32]],
         workspace: &mut Workspace,
         cancel: &AtomicBool,
         out: &mut [f32],
     ) -> Result<(), Cancelled> {
-        let spec = self.model.spec();
-        workspace.lay_out(spec, self.tensors.want, texts, team.threads());
-        let rows = workspace.step(0).rows;
-        let share = self.share(team, rows.len());
-        self.embed_tokens(texts, rows);
+        let n_layer = self.model.spec().layers.len();
+        let share = self.begin(team, before, texts, workspace);
         // Step n ends layer n - 1 and begins layer n, because threads only have to synchronise before attention.
-        for n in 0..=spec.layers.len() {
+        for n in 0..=n_layer {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            self.step(team, share, n, workspace.step(n));
+            self.step(team, before, share, n, workspace.step(n));
         }
         let Step { all, rows, scratch, pooled } = workspace.step(0);
-        let mut pass = self.pass(team, scratch, all, rows);
+        let mut pass = self.pass(team, before, scratch, all, rows);
         pass.pool(&self.tensors.output_norm, &mut pooled[0]);
         pass.dense_heads(&self.tensors.dense, pooled, out);
         Ok(())
+    }
+
+    /// The keys and values of tokens that texts may begin with.
+    fn prefix(
+        &self,
+        team: &Team,
+        ids: &[u32],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+    ) -> Result<Prefix, Cancelled> {
+        let share = self.begin(team, None, &[ids], workspace);
+        let mut prefix = Prefix::new(ids);
+        // Nothing after the last layer's keys and values is needed.
+        for n in 0..self.model.spec().layers.len() {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Cancelled);
+            }
+            self.step(team, None, share, n, workspace.step(n));
+            // The next step reads what this one has written.
+            let all = workspace.step(n + 1).all;
+            prefix.push(all.keys, all.values);
+        }
+        Ok(prefix)
+    }
+
+    fn takes_prefix(&self) -> bool {
+        prefix::suits(self.model.spec())
     }
 
     fn isa(&self) -> &'static str {
@@ -172,8 +213,23 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
 }
 
 impl<I: Isa, M: Model> Encoder<I, M> {
-    /// `x = norm(token_embd[id] * scale + token_types[0] + position_embd[t])`
-    fn embed_tokens(&self, texts: &[&[u32]], rows: RowsMut<'_>) {
+    /// Lays a pass out and embeds its tokens. Returns the rows of a share, see [`Self::share`].
+    fn begin(
+        &self,
+        team: &Team,
+        before: Option<Before<'_>>,
+        texts: &[&[u32]],
+        workspace: &mut Workspace,
+    ) -> Option<usize> {
+        workspace.lay_out(self.model.spec(), self.tensors.want, texts, team.threads());
+        let rows = workspace.step(0).rows;
+        let share = self.share(team, rows.len());
+        self.embed_tokens(before.map_or(0, |before| before.tokens()), texts, rows);
+        share
+    }
+
+    /// `x = norm(token_embd[id] * scale + token_types[0] + position_embd[t])`, with `t` from `first` on
+    fn embed_tokens(&self, first: usize, texts: &[&[u32]], rows: RowsMut<'_>) {
         let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
         let Embedding { tokens, token_types, positions, norm } = self.tensors.embedding;
         let norm = norm.map(|norm| NormView::new(spec.norm, &self.weights, &norm));
@@ -183,7 +239,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         for ((t, id), (x, added)) in places.zip(rows) {
             self.weights.decode_row(tokens, *id as usize, x);
             x.iter_mut().for_each(|x| *x *= spec.embedding_scale);
-            for (table, row) in [(token_types, 0), (positions, t)] {
+            for (table, row) in [(token_types, 0), (positions, first + t)] {
                 if let Some(table) = table {
                     self.weights.decode_row(table, row, added);
                     x.iter_mut().zip(&*added).for_each(|(x, added)| *x += added);
@@ -216,21 +272,28 @@ impl<I: Isa, M: Model> Encoder<I, M> {
 
     /// Does the rest of layer `n - 1`, then the projections of layer `n`. The first step has no layer to finish, and
     /// the last has no projections.
-    fn step(&self, team: &Team, share: Option<usize>, n: usize, step: Step<'_>) {
+    fn step(
+        &self,
+        team: &Team,
+        before: Option<Before<'_>>,
+        share: Option<usize>,
+        n: usize,
+        step: Step<'_>,
+    ) {
         let Step { all, rows, scratch, .. } = step;
         let (layers, blocks) = (&self.model.spec().layers, &self.tensors.blocks);
         let advance = |mut pass: Pass<'_, I, M>| {
             if let Some(done) = n.checked_sub(1) {
-                pass.attend_and_feed_forward(&layers[done], &blocks[done]);
+                pass.attend_and_feed_forward(done, &layers[done], &blocks[done]);
             }
             if let Some(next) = layers.get(n) {
                 pass.project(next, &blocks[n]);
             }
         };
         match share {
-            None => advance(self.pass(team, scratch, all, rows)),
+            None => advance(self.pass(team, before, scratch, all, rows)),
             Some(size) => team.for_each(rows.parts(size), |thread, part| {
-                advance(self.pass(&Team::solo(), &scratch[thread..=thread], all, part));
+                advance(self.pass(&Team::solo(), before, &scratch[thread..=thread], all, part));
             }),
         }
     }
@@ -239,11 +302,12 @@ impl<I: Isa, M: Model> Encoder<I, M> {
     fn pass<'a>(
         &'a self,
         team: &'a Team,
+        before: Option<Before<'a>>,
         scratch: &'a [Mutex<ThreadScratch>],
         all: AllRows<'a>,
         rows: RowsMut<'a>,
     ) -> Pass<'a, I, M> {
         let Encoder { isa, model, weights, rope, .. } = self;
-        Pass { isa: *isa, model, weights, rope, team, scratch, all, rows }
+        Pass { isa: *isa, model, weights, rope, team, scratch, before, all, rows }
     }
 }

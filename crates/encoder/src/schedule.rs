@@ -5,6 +5,7 @@
 //!   Bundles are filled longest text first, each into the lightest bundle.
 //! - A few texts so long that bundles would leave threads idle: the team runs those one by one, then the bundles.
 
+use crate::prefix::{Before, Memory};
 use crate::threads::{Team, Threads};
 use crate::{Forward, Workspace};
 use std::cmp::Reverse;
@@ -37,6 +38,8 @@ pub struct Scheduler {
     shared: Mutex<Workspace>,
     /// Those of single threads' passes that are not in use.
     idle: Mutex<Vec<Workspace>>,
+    /// What texts began with so far.
+    memory: Mutex<Memory>,
 }
 
 /// Which texts run together, by their indices.
@@ -63,9 +66,20 @@ impl Scheduler {
         }
         let width = out.len() / texts.len();
         let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if encoder.takes_prefix()
+            && let Some(ids) = memory.wanted(texts)
+        {
+            let prefix = threads.enter(|team| encoder.prefix(team, &ids, &mut workspace, cancel));
+            memory.keep(prefix?);
+        }
+        let before = memory.known(texts);
+        let known = before.map_or(0, |before| before.tokens());
+        let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[known..]).collect();
+        let texts = &texts[..];
         if let [text] = texts {
             return threads
-                .enter(|team| encoder.forward(team, &[text], &mut workspace, cancel, out));
+                .enter(|team| encoder.forward(team, before, &[text], &mut workspace, cancel, out));
         }
         let tokens: Vec<usize> = texts.iter().map(|ids| ids.len()).collect();
         let schedule = schedule(&tokens, threads.count(), |tokens| encoder.cost(tokens));
@@ -77,12 +91,13 @@ impl Scheduler {
         let bundles: Vec<_> = schedule.bundles.iter().map(|pass| outputs(pass)).collect();
         threads.enter(|team| {
             for pass in shared {
-                run_pass(encoder, team, texts, pass, &mut workspace, cancel)?;
+                run_pass(encoder, team, before, texts, pass, &mut workspace, cancel)?;
             }
             let stopped = AtomicBool::new(false);
             team.for_each(bundles.into_iter(), |_, pass| {
                 let mut workspace = self.take_workspace();
-                let result = run_pass(encoder, &Team::solo(), texts, pass, &mut workspace, cancel);
+                let result =
+                    run_pass(encoder, &Team::solo(), before, texts, pass, &mut workspace, cancel);
                 self.give_back(workspace);
                 stopped.fetch_or(result.is_err(), Ordering::Relaxed);
             });
@@ -103,6 +118,7 @@ impl Scheduler {
 fn run_pass(
     encoder: &dyn Forward,
     team: &Team,
+    before: Option<Before<'_>>,
     texts: &[&[u32]],
     pass: Vec<(usize, &mut [f32])>,
     workspace: &mut Workspace,
@@ -111,7 +127,7 @@ fn run_pass(
     let ids: Vec<&[u32]> = pass.iter().map(|(i, _)| texts[*i]).collect();
     let width = pass.first().map_or(0, |(_, row)| row.len());
     let mut out = vec![0.0; pass.len() * width];
-    encoder.forward(team, &ids, workspace, cancel, &mut out)?;
+    encoder.forward(team, before, &ids, workspace, cancel, &mut out)?;
     for ((_, row), vector) in pass.into_iter().zip(out.chunks(width)) {
         row.copy_from_slice(vector);
     }

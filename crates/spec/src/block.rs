@@ -55,7 +55,8 @@ described! {
         pub attn_join: Join<T>,
         /// Norm of the feed-forward network's input, in pre-norm models.
         pub ffn_norm: Option<Norm<T>>,
-        /// Gate projection, in gated networks: n_ff x n_embd.
+        /// Gate projection, in gated networks: n_ff x n_embd. Files may hold it and the up projection in one tensor;
+        /// then both have its name.
         pub gate: Option<Linear<T>>,
         /// Up projection: n_ff x n_embd.
         pub up: Linear<T>,
@@ -133,6 +134,13 @@ impl<T> Norm<T> {
     /// A norm with a bias.
     pub const fn biased(gain: T, bias: T) -> Self {
         Norm { gain, bias: Some(bias) }
+    }
+}
+
+impl Block<&'static str> {
+    /// Whether one tensor of the files holds the gate's rows, then those of the up projection.
+    pub(crate) fn is_gate_beside_up(&self) -> bool {
+        self.gate.is_some_and(|gate| gate.weight == self.up.weight)
     }
 }
 

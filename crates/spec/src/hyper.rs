@@ -86,7 +86,7 @@ pub(crate) fn pooling(
             return Err(keys.error(
                 "pooling_type",
                 found,
-                "1 (mean), 2 (cls) or 3 (last), or a choice by MONOMORPH_POOLING",
+                "1 (mean), 2 (cls) or 3 (last); build with MONOMORPH_POOLING=mean or last to choose",
             ));
         }
     };
@@ -170,6 +170,14 @@ pub(crate) fn check_agreement(
         let expected = format!("{} for the variant \"{}\"", arch.causal, arch.variant);
         return Err(keys.error(key, found, expected));
     }
+    for (key, expected) in arch.agreed {
+        if let Some(found) = keys.optional::<&str>(key)?
+            && found != *expected
+        {
+            let expected = format!("{expected}: this version does not compute another");
+            return Err(keys.error(key, printable(found), expected));
+        }
+    }
     let key = "rope.dimension_count";
     if !arch.ropes.is_empty()
         && let Some(found) = keys.optional::<usize>(key)?
@@ -228,14 +236,14 @@ fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
 pub(crate) struct Layers {
     /// Layers in general.
     most: (Window, Option<u8>),
-    /// Every so many layers, one sees the whole text and has the second table.
-    full_every: Option<usize>,
+    /// The period and the first of the layers that see the whole text and have the second table.
+    full_every: Option<(usize, usize)>,
 }
 
 impl Layers {
     /// Those of layer `i`.
     pub fn of(&self, i: usize) -> (Window, Option<u8>) {
-        let is_full = |period: usize| i.saturating_add(1).is_multiple_of(period);
+        let is_full = |(period, first): (usize, usize)| i.checked_rem(period) == Some(first);
         if self.full_every.is_some_and(is_full) { (Window::Full, Some(1)) } else { self.most }
     }
 }
@@ -244,9 +252,9 @@ impl Layers {
 pub(crate) fn layers(keys: &Keys<'_, '_>, arch: &Arch, n_layer: usize) -> Result<Layers, Error> {
     match arch.layers {
         LayerRule::Alike(rope) => Ok(Layers { most: (Window::Full, rope), full_every: None }),
-        LayerRule::FullEvery(period) => {
+        LayerRule::FullEvery { period, first } => {
             let most = (sliding_window(keys, arch.causal)?, Some(0));
-            let layers = Layers { most, full_every: Some(period) };
+            let layers = Layers { most, full_every: Some((period, first)) };
             let mut full = (0..n_layer).map(|i| layers.of(i).0 == Window::Full);
             check_pattern(keys, period, &mut full)?;
             Ok(layers)
@@ -306,7 +314,7 @@ pub(crate) fn notes(
     keys: &Keys<'_, '_>,
     options: BuildOptions,
     arch: &Arch,
-    known: Option<&Known>,
+    known: &Known,
     pooling: Pooling,
     context: &ContextLength,
 ) -> Result<Vec<Cow<'static, str>>, Error> {
@@ -342,8 +350,9 @@ pub(crate) fn notes(
             .into(),
         );
     }
-    let library = known.and_then(|known| known.library_context);
-    if let Some(library) = library.filter(|&library| options.n_ctx.is_none() && library < n_ctx) {
+    if let Some(library) =
+        known.library_context.filter(|&library| options.n_ctx.is_none() && library < n_ctx)
+    {
         notes.push(
             format!(
                 "texts are cut to {n_ctx} tokens, as the file says; sentence-transformers cuts this model's to \

@@ -81,9 +81,10 @@ pub(crate) fn spec(
         pooling,
         dense: placed.dense.into(),
         tokenizer: tokenizer::judge(metadata, &vocabulary, arch.tokenizers)?,
-        prompts: known.map_or(&[][..], |known| known.prompts).into(),
+        prompts: known.prompts.into(),
+        shortening: known.shortening,
     };
-    refuse_unknown_tensors(header, &spec, tensors.used)?;
+    refuse_unknown_tensors(header, &spec, arch, tensors.used)?;
     check_data(header)?;
     Ok(spec)
 }
@@ -111,11 +112,18 @@ fn find<'a>(
 }
 
 /// Refuses a file with a tensor that the model does not use: such a file is not what it seems.
-fn refuse_unknown_tensors(header: &Header<'_>, spec: &Spec, used: usize) -> Result<(), Error> {
-    if used == header.tensors.len() {
+fn refuse_unknown_tensors(
+    header: &Header<'_>,
+    spec: &Spec,
+    arch: &Arch,
+    used: usize,
+) -> Result<(), Error> {
+    let unused = arch.unused_tensors.iter().filter(|name| header.tensor(name).is_some());
+    if used.saturating_add(unused.count()) == header.tensors.len() {
         return Ok(());
     }
-    let known: HashSet<Cow<'_, str>> = spec.tensors().map(|(name, _)| name).collect();
+    let unused = arch.unused_tensors.iter().map(|name| Cow::Borrowed(*name));
+    let known: HashSet<Cow<'_, str>> = spec.tensors().map(|(name, _)| name).chain(unused).collect();
     let unknown = header.tensors.iter().find(|tensor| !known.contains(tensor.name));
     let name = unknown.map_or("of the file", |tensor| tensor.name);
     let expected = format!("only the tensors of {} ({})", spec.architecture, spec.variant);

@@ -3,8 +3,8 @@
 use crate::arch::{Arch, Known};
 use monomorph_gguf::{Error, Metadata};
 
-/// The first entry of the architecture that fits one of the names that a file states.
-pub(crate) fn of(metadata: &Metadata<'_>, arch: &Arch) -> Result<Option<&'static Known>, Error> {
+/// The first entry of the architecture that fits one of the names that a file states, or [`Known::NOTHING`].
+pub(crate) fn of(metadata: &Metadata<'_>, arch: &Arch) -> Result<&'static Known, Error> {
     let mut names = Vec::new();
     for key in ["general.name", "general.basename"] {
         names.push(words(metadata.optional::<&str>(key)?.unwrap_or_default()));
@@ -13,7 +13,7 @@ pub(crate) fn of(metadata: &Metadata<'_>, arch: &Arch) -> Result<Option<&'static
         let models = known.models.iter();
         models.clone().any(|model| names.iter().any(|name| has_all(name, model)))
     };
-    Ok(arch.known.iter().find(fits))
+    Ok(arch.known.iter().find(fits).unwrap_or(&Known::NOTHING))
 }
 
 fn words(name: &str) -> Vec<String> {

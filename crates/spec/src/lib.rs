@@ -104,6 +104,8 @@ described! {
         pub tokenizer: TokenizerSpec,
         /// The prompts that the model was trained with.
         pub prompts: Cow<'static, [Prompt]>,
+        /// How its vectors are made shorter.
+        pub shortening: Shortening,
     }
 }
 
@@ -153,6 +155,17 @@ described! {
         Last,
         /// The largest value of all tokens, for each dimension.
         Max,
+    }
+}
+
+described! {
+    /// How a vector is made shorter than the model's (Matryoshka, Kusupati et al. 2022).
+    #[derive(Eq)]
+    pub enum Shortening {
+        /// It is cut.
+        Cut,
+        /// It is normalised as LayerNorm does, without gain and bias and with an epsilon of 1e-5, and then cut.
+        NormaliseAndCut,
     }
 }
 

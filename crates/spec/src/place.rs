@@ -65,7 +65,11 @@ pub fn place(
     let mut blocks = Vec::new();
     for i in 0..n_layer {
         all.prefix = format!("blk.{i}.");
-        blocks.push(block(&mut all, &arch.block, sizes)?);
+        let mut names = arch.block;
+        if i == 0 && arch.bare_first_layer {
+            names.attn_norm = None;
+        }
+        blocks.push(block(&mut all, &names, sizes)?);
     }
     all.prefix.clear();
     let output_norm = all.norm(arch.output_norm, n_embd)?;
@@ -90,6 +94,13 @@ fn block(
     let n_attn = sizes.n_head.saturating_mul(head_dim);
     let n_kv = sizes.n_head_kv.saturating_mul(head_dim);
     let n_qkv = n_attn.saturating_add(n_kv).saturating_add(n_kv);
+    let (gate, up) = if names.is_gate_beside_up() {
+        let [gate, up] = all.linear(names.up, n_ff.saturating_mul(2), n_embd)?.halves();
+        (Some(gate), up)
+    } else {
+        let gate = names.gate.map(|gate| all.linear(gate, n_ff, n_embd)).transpose()?;
+        (gate, all.linear(names.up, n_ff, n_embd)?)
+    };
     Ok(Block {
         attn_norm: all.norm(names.attn_norm, n_embd)?,
         qkv: match names.qkv {
@@ -107,12 +118,25 @@ fn block(
         attn_output: all.linear(names.attn_output, n_embd, n_attn)?,
         attn_join: all.join(names.attn_join, n_embd)?,
         ffn_norm: all.norm(names.ffn_norm, n_embd)?,
-        gate: names.gate.map(|gate| all.linear(gate, n_ff, n_embd)).transpose()?,
-        up: all.linear(names.up, n_ff, n_embd)?,
+        gate,
+        up,
         down: all.linear(names.down, n_embd, n_ff)?,
         activation: names.activation,
         ffn_join: all.join(names.ffn_join, n_embd)?,
     })
+}
+
+impl Linear<Tensor> {
+    /// The maps that the first and the last half of the rows are.
+    fn halves(self) -> [Linear<Tensor>; 2] {
+        let [first, last] = self.weight.halves();
+        let biases = self.bias.map(Tensor::halves);
+        let [first_bias, last_bias] = match biases {
+            Some(halves) => halves.map(Some),
+            None => [None; 2],
+        };
+        [Linear { weight: first, bias: first_bias }, Linear { weight: last, bias: last_bias }]
+    }
 }
 
 /// Finds tensors whose names in the file begin with `prefix`.

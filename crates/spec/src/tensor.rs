@@ -72,6 +72,22 @@ impl Tensor {
         Tensor { name, role, kind, rows, cols, offset, n_bytes: blocks * kind.block_bytes() as u64 }
     }
 
+    /// The first and the last half of its rows, or of a vector's values.
+    pub(crate) fn halves(self) -> [Tensor; 2] {
+        let (rows, cols) = match self.role {
+            Role::Vector => (1, self.cols / 2),
+            Role::Matrix | Role::Lookup => (self.rows / 2, self.cols),
+        };
+        let n_bytes = self.n_bytes / 2;
+        [0, n_bytes].map(|at| Tensor {
+            rows,
+            cols,
+            n_bytes,
+            offset: self.offset.saturating_add(at),
+            ..self
+        })
+    }
+
     /// This tensor with its offset increased by `start`.
     pub const fn at(mut self, start: u64) -> Tensor {
         self.offset += start;

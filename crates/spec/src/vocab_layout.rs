@@ -95,7 +95,7 @@ pub enum Field {
     NClusters,
     /// Number of scores: that of ranked pieces, or 0 if scores do not matter once pieces are ranked.
     NScores,
-    /// The lowest score of all pieces, as the bits of a float32.
+    /// The lowest score of all ranked pieces, or 0 if none is below, as the bits of a float32.
     LowestScore,
 }
 

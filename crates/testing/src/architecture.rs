@@ -63,7 +63,7 @@ fn set_keys(file: &mut Writer, arch: &Arch, sizes: &Sizes, n_layer: usize) {
     set("attention.head_count_kv", sizes.n_head_kv);
     set("attention.key_length", sizes.head_dim);
     set("attention.value_length", sizes.head_dim);
-    if let LayerRule::FullEvery(_) = arch.layers {
+    if let LayerRule::FullEvery { .. } = arch.layers {
         set("attention.sliding_window", SLIDING_WINDOW as usize);
     }
     let eps = match arch.norm {

@@ -73,7 +73,7 @@ pub struct BatchArgs {
     #[arg(long)]
     keep_going: bool,
 
-    /// Save progress every S seconds; a run that was killed repeats no more than that
+    /// Save progress about every S seconds; a run that was killed repeats what came after, and what it was working on
     #[arg(long, value_name = "S", default_value = "30")]
     checkpoint: u64,
 

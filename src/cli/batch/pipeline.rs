@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::vec;
 
 use monomorph::{EmbedOptions, Embedder, Error};
@@ -18,6 +18,8 @@ use crate::cli::records::{Entry, Fault, Records};
 /// Size of what goes through a queue at a time: large enough that the queues cost next to nothing.
 const CHUNK_TEXTS: usize = 256;
 const CHUNK_BYTES: usize = 256 << 10;
+/// Vectors of long texts do not wait for more than this.
+const CHUNK_TIME: Duration = Duration::from_secs(1);
 /// Chunks that may wait between two threads.
 const QUEUE: usize = 4;
 /// How soon a signal is noticed while waiting for input.
@@ -199,7 +201,7 @@ fn embed(
     progress: &Progress,
 ) -> Option<Stop> {
     let mut chunk: Vec<Done> = Vec::new();
-    let mut stop = None;
+    let (mut stop, mut sent) = (None, Instant::now());
     for (entry, embedding) in job.embedder.stream(feed, job.options).with_texts() {
         match embedding {
             Ok(embedding) => chunk.push((entry, Some(embedding))),
@@ -221,8 +223,11 @@ fn embed(
             }
         }
         // A closed channel means that writing has failed; the writer reports why.
-        if chunk.len() >= CHUNK_TEXTS && sender.send(std::mem::take(&mut chunk)).is_err() {
-            return stop;
+        if chunk.len() >= CHUNK_TEXTS || sent.elapsed() >= CHUNK_TIME {
+            sent = Instant::now();
+            if sender.send(std::mem::take(&mut chunk)).is_err() {
+                return stop;
+            }
         }
     }
     let _ = sender.send(chunk);

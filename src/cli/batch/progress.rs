@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub enum ProgressMode {
     /// A bar on a terminal, nothing elsewhere; a summary at the end
     Auto,
-    /// One JSON object per line, about one per second, and a last one
+    /// One JSON object per line, at most one per second, and a last one
     Json,
     /// No progress
     None,

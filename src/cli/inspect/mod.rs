@@ -18,7 +18,7 @@ use report::Report;
 
 /// Describe a GGUF file: metadata, tensors, model variant, memory, and whether this binary fits it
 ///
-/// Only the header is read. Any GGUF file works: one that this program cannot run is described as far as possible. With
+/// Only the header is read. A GGUF file that this program cannot run is described as far as it can be read. With
 /// --self, the binary describes the model it was built for, and says whether it needs a file.
 #[derive(Args, Debug)]
 #[command(after_help = "\

@@ -184,7 +184,12 @@ fn ipc(path: &Path) -> Result<Opened, Ipc> {
                 .into(),
         )));
     }
-    let reader = StreamReader::try_new(BufReader::new(Cursor::new(start).chain(reader)), None)?;
+    let not_arrow = |_| {
+        let reason = "neither an Arrow IPC file nor a stream (Feather 1 is not read)";
+        Ipc::Failure(Failure::Failed(format!("{name}: {reason}")))
+    };
+    let reader = BufReader::new(Cursor::new(start).chain(reader));
+    let reader = StreamReader::try_new(reader, None).map_err(not_arrow)?;
     let schema = reader.schema();
     Ok((Box::new(reader), schema, None))
 }

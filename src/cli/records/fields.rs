@@ -147,7 +147,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Kind::Bool => "a boolean",
-            Kind::Int => "an integer",
+            Kind::Int => "a 64-bit integer",
             Kind::Float => "a number",
             Kind::String => "a string",
         }
@@ -213,7 +213,7 @@ mod tests {
         rows.iter().for_each(|row| columns.check(row).unwrap());
         columns.check(&row(r#"{"any":{"deep":1},"x":7}"#)).unwrap();
         for (line, message) in [
-            (r#"{"n":1.5}"#, "`n` is not an integer"),
+            (r#"{"n":1.5}"#, "`n` is not a 64-bit integer"),
             (r#"{"flag":1}"#, "`flag` is not a boolean"),
             (r#"{"other":1}"#, "unexpected key `other`"),
         ] {

@@ -50,7 +50,11 @@ impl Jsonl {
             }
         };
         if id.is_none() && self.wanted.id.1 {
-            return Err(format!("no key `{}`", self.wanted.id.0));
+            let name = &self.wanted.id.0;
+            return Err(match find(name) {
+                Some(_) => format!("`{name}` is null; it must be a string or a 64-bit integer"),
+                None => format!("no key `{name}`"),
+            });
         }
         let title = self.wanted.title.as_deref();
         let title = match title.and_then(|name| Some((name, find(name)?))) {

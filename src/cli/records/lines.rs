@@ -115,7 +115,7 @@ pub(super) fn utf16_hint(bytes: &[u8]) -> Option<&'static str> {
     marks
         .iter()
         .any(|mark| bytes.starts_with(mark))
-        .then_some("; it looks like UTF-16, which iconv -t UTF-8 converts")
+        .then_some("; it looks like UTF-16, which iconv -f UTF-16 -t UTF-8 converts")
 }
 
 impl From<Fault> for Failure {

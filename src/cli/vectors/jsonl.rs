@@ -42,7 +42,7 @@ impl Vectors for Jsonl {
             let line: Line = parse_json(&line).map_err(|reason| self.lines.fault(reason))?;
             self.label = (line.id, line.text);
             let Some(values) = line.embedding else {
-                let reason = "no key `embedding`; --in takes a file that batch or embed wrote";
+                let reason = "no vector `embedding`; --in takes a file that batch or embed wrote";
                 return Err(self.lines.fault(reason.to_owned()).into());
             };
             if !values.is_empty() && values.iter().all(|value| value.is_integer) {

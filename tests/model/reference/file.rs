@@ -10,7 +10,12 @@ impl Reference {
         let file = File::new(bytes);
         // Gemma 3 is causal; with dense heads the same name stands for EmbeddingGemma.
         let causal = file.architecture() == "gemma3" && file.matrix("dense.0").is_none();
-        let unstated = Unstated { causal, activation: gelu_tanh, scaled_embeddings: true };
+        let unstated = Unstated {
+            causal,
+            activation: gelu_tanh,
+            scaled_embeddings: true,
+            full_layers: (6, 5),
+        };
         Reference::read_as(bytes, unstated)
     }
 
@@ -39,7 +44,9 @@ impl Reference {
             token_types: file.matrix("token_types"),
             position_embd: file.matrix("position_embd"),
             token_embd_norm: file.norm("token_embd_norm"),
-            layers: (0..size("block_count")).map(|i| file.layer(i, window.is_some())).collect(),
+            layers: (0..size("block_count"))
+                .map(|i| file.layer(i, window.map(|_| unstated.full_layers)))
+                .collect(),
             // Ollama's files have their own names for the last three tensors.
             output_norm: file.norm("output_norm").or_else(|| file.norm("norm")),
             dense: ["dense_2", "dense_3", "dense.0", "dense.1"]
@@ -82,11 +89,18 @@ impl<'a> File<'a> {
         File { bytes, header: Header::parse(bytes, bytes.len() as u64).expect("a header") }
     }
 
-    fn layer(&self, i: usize, slides: bool) -> Layer {
+    fn layer(&self, i: usize, full: Option<(usize, usize)>) -> Layer {
         let norm = |name: &str| self.norm(&format!("blk.{i}.{name}"));
         let matrix = |name: &str| self.matrix(&format!("blk.{i}.{name}"));
+        // One matrix may hold the gate's rows, then those of the up projection.
+        let up = matrix("ffn_up").expect("a matrix");
+        let n_ff = self.size("feed_forward_length").expect("a size");
+        let (ffn_gate, ffn_up) = match up.rows == 2 * n_ff {
+            true => (Some(up.part(0..n_ff)), up.part(n_ff..2 * n_ff)),
+            false => (matrix("ffn_gate"), up),
+        };
         Layer {
-            full: !slides || (i + 1).is_multiple_of(6),
+            full: full.is_none_or(|(period, first)| i % period == first),
             attn_norm: norm("attn_norm"),
             attn_qkv: matrix("attn_qkv"),
             attn_q: matrix("attn_q"),
@@ -98,8 +112,8 @@ impl<'a> File<'a> {
             post_attention_norm: norm("post_attention_norm"),
             attn_output_norm: norm("attn_output_norm"),
             ffn_norm: norm("ffn_norm"),
-            ffn_gate: matrix("ffn_gate"),
-            ffn_up: matrix("ffn_up").expect("a matrix"),
+            ffn_gate,
+            ffn_up,
             ffn_down: matrix("ffn_down").expect("a matrix"),
             post_ffw_norm: norm("post_ffw_norm"),
             layer_output_norm: norm("layer_output_norm"),

@@ -24,6 +24,8 @@ pub struct Unstated {
     pub activation: fn(f32) -> f32,
     /// Whether the embeddings of tokens are multiplied by the root of n_embd.
     pub scaled_embeddings: bool,
+    /// Where layers slide, the period of those that see the whole text, and the first of them.
+    pub full_layers: (usize, usize),
 }
 
 /// A model with all weights decoded. Optional parts are present if the file has their tensors.
@@ -323,6 +325,16 @@ fn dot(x: &[f32], y: &[f32]) -> f32 {
 impl Matrix {
     fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.cols..(row + 1) * self.cols]
+    }
+
+    /// Some of its rows.
+    fn part(&self, rows: std::ops::Range<usize>) -> Matrix {
+        Matrix {
+            rows: rows.len(),
+            cols: self.cols,
+            values: self.values[rows.start * self.cols..rows.end * self.cols].to_vec(),
+            bias: self.bias[rows].to_vec(),
+        }
     }
 
     /// From (cols) to (rows).

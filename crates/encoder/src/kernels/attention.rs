@@ -36,8 +36,8 @@ pub struct Heads<H: Dim, G: Dim, D: Dim> {
     pub head_dim: D,
 }
 
-/// One text's keys and values, each n x (n_head_kv * head_dim).
-#[derive(Clone, Copy)]
+/// The keys and values of neighbouring tokens of a text, each n x (n_head_kv * head_dim).
+#[derive(Clone, Copy, Default)]
 pub struct KeysValues<'a> {
     /// The number of keys.
     pub n: usize,
@@ -76,7 +76,8 @@ impl Visible {
     }
 }
 
-/// Computes the attention of the tokens `tokens` of a text, 1 to [`QUERIES`] of them.
+/// Computes the attention of the tokens `tokens` of a text, 1 to [`QUERIES`] of them. `kv` holds the keys and values of
+/// the whole text: those of its prefix, if they lie elsewhere, and the rest.
 ///
 /// `queries` holds their rows, `stride` floats apart. Each begins with n_head * head_dim floats that are normalised,
 /// rotated and scaled. `out` gets `tokens.len()` x (n_head * head_dim).
@@ -87,7 +88,7 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
     queries: &[f32],
     stride: usize,
     tokens: Range<usize>,
-    kv: KeysValues<'_>,
+    kv: [KeysValues<'_>; 2],
     visible: Visible,
     scratch: &mut AttentionScratch,
     out: &mut [f32],
@@ -113,7 +114,7 @@ struct Part<'a, H: Dim, G: Dim, D: Dim> {
     queries: &'a [f32],
     stride: usize,
     tokens: Range<usize>,
-    kv: KeysValues<'a>,
+    kv: [KeysValues<'a>; 2],
     visible: Visible,
 }
 
@@ -141,8 +142,9 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
     ) {
         let (n_head, d) = (self.heads.n_head.size(), self.heads.head_dim.size());
         let kv_stride = self.heads.n_head_kv.size() * d;
-        let mask = Mask { tokens: self.tokens.clone(), visible: self.visible, n: self.kv.n };
-        let (first_key, n_keys) = (mask.keys().start, mask.keys().len());
+        let n = self.kv[0].n + self.kv[1].n;
+        let mask = Mask { tokens: self.tokens.clone(), visible: self.visible, n };
+        let n_keys = mask.keys().len();
         let blocks = d / BLOCK;
         scratch.queries.resize(TOGETHER * blocks, bytemuck::Zeroable::zeroed());
         if scratch.scores.len() < TOGETHER * n_keys {
@@ -155,17 +157,44 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
                 let queries = &self.queries[h * d..];
                 transpose_queries(isa, queries, self.stride, self.tokens.len(), panel);
             }
-            let column = first_key * kv_stride + head / self.shared() * d;
-            let (keys, values) = (&self.kv.keys[column..], &self.kv.values[column..]);
-            score::<I, KEYS, TOGETHER>(isa, d, keys, kv_stride, &scratch.queries, scores);
+            let visible = self.visible_of(mask.keys(), head / self.shared() * d, kv_stride);
+            let mut at = 0;
+            for kv in visible {
+                let keys = Keys { n: kv.n, keys: kv.keys, stride: kv_stride };
+                keys.score::<I, KEYS, TOGETHER>(isa, d, &scratch.queries, scores, at, n_keys);
+                at += kv.n;
+            }
             for (h, scores) in (head..).zip(scores.chunks_exact_mut(n_keys)) {
                 mask.apply(scores);
                 let sums = softmax_columns(isa, scores);
                 let out = &mut out[h * d..];
-                let rows = Weighted { values, stride: kv_stride, weights: scores, sums: &sums };
+                let rows = Weighted { visible, stride: kv_stride, weights: scores, sums: &sums };
                 rows.write::<I, TOKENS, GROUPS>(isa, d, self.tokens.len(), n_head * d, out);
             }
         }
+    }
+}
+
+impl<'a, H: Dim, G: Dim, D: Dim> Part<'a, H, G, D> {
+    /// Of the keys and values from a column on, those of these tokens.
+    #[inline(always)]
+    fn visible_of(
+        &self,
+        tokens: Range<usize>,
+        column: usize,
+        stride: usize,
+    ) -> [KeysValues<'a>; 2] {
+        let mut before = 0;
+        self.kv.map(|kv| {
+            let [start, end] =
+                [tokens.start, tokens.end].map(|at| at.clamp(before, before + kv.n) - before);
+            before += kv.n;
+            if start == end {
+                return KeysValues::default();
+            }
+            let from = start * stride + column;
+            KeysValues { n: end - start, keys: &kv.keys[from..], values: &kv.values[from..] }
+        })
     }
 }
 
@@ -217,31 +246,42 @@ fn transpose_queries<I: Isa>(
     }
 }
 
-/// `scores = K q^T`, R keys at a time for each of C heads.
-#[inline(always)]
-fn score<I: Isa, const R: usize, const C: usize>(
-    isa: I,
-    d: usize,
-    keys: &[f32],
+/// K, with its rows `stride` floats apart.
+struct Keys<'a> {
+    n: usize,
+    keys: &'a [f32],
     stride: usize,
-    queries: &[FloatPanel],
-    scores: &mut [[f32; LANES]],
-) {
-    let (n, blocks) = (scores.len() / C, d / BLOCK);
-    let mut panels = [queries; C];
-    for c in 0..C {
-        panels[c] = &queries[c * blocks..];
-    }
-    for key in (0..n).step_by(R) {
-        let mut rows = [&keys.as_chunks().0[..0]; R];
-        for r in 0..R {
-            // The last tile is filled up with copies of the last key.
-            rows[r] = keys[(key + r).min(n - 1) * stride..][..d].as_chunks().0;
+}
+
+impl Keys<'_> {
+    /// `scores = K q^T`, R keys at a time for each of C heads. A head's scores are `n_scores` rows; those of these keys
+    /// begin at row `at`.
+    #[inline(always)]
+    fn score<I: Isa, const R: usize, const C: usize>(
+        &self,
+        isa: I,
+        d: usize,
+        queries: &[FloatPanel],
+        scores: &mut [[f32; LANES]],
+        at: usize,
+        n_scores: usize,
+    ) {
+        let blocks = d / BLOCK;
+        let mut panels = [queries; C];
+        for c in 0..C {
+            panels[c] = &queries[c * blocks..];
         }
-        let sums = float_tile::<I, R, C>(isa, rows, panels, blocks);
-        for r in 0..R.min(n - key) {
-            for c in 0..C {
-                isa.store(sums[r][c], &mut scores[c * n + key + r]);
+        for key in (0..self.n).step_by(R) {
+            let mut rows = [&self.keys.as_chunks().0[..0]; R];
+            for r in 0..R {
+                // The last tile is filled up with copies of the last key.
+                rows[r] = self.keys[(key + r).min(self.n - 1) * self.stride..][..d].as_chunks().0;
+            }
+            let sums = float_tile::<I, R, C>(isa, rows, panels, blocks);
+            for r in 0..R.min(self.n - key) {
+                for c in 0..C {
+                    isa.store(sums[r][c], &mut scores[c * n_scores + at + key + r]);
+                }
             }
         }
     }
@@ -250,7 +290,7 @@ fn score<I: Isa, const R: usize, const C: usize>(
 /// `weights^T V / sums`
 struct Weighted<'a> {
     /// V, with its rows `stride` floats apart.
-    values: &'a [f32],
+    visible: [KeysValues<'a>; 2],
     stride: usize,
     /// Keys x 16 tokens.
     weights: &'a [[f32; LANES]],
@@ -270,10 +310,16 @@ impl Weighted<'_> {
         out: &mut [f32],
     ) {
         for column in (0..d).step_by(C * LANES) {
-            let values = &self.values[column..];
             for first in (0..tokens).step_by(R) {
-                let tile =
-                    float_tile_transposed::<I, R, C>(isa, self.weights, first, values, self.stride);
+                let (mut tile, mut at) = ([[isa.splat(0.0); C]; R], 0);
+                for kv in self.visible {
+                    if kv.n > 0 {
+                        let weights = &self.weights[at..at + kv.n];
+                        let values = &kv.values[column..];
+                        float_tile_transposed(isa, weights, first, values, self.stride, &mut tile);
+                        at += kv.n;
+                    }
+                }
                 for r in 0..R.min(tokens - first) {
                     let inverse = isa.splat(1.0 / self.sums[first + r]);
                     let to = &mut out[(first + r) * out_stride + column..].as_chunks_mut().0[..C];

@@ -56,8 +56,24 @@ impl Case {
     }
 
     fn run<I: Isa, X: Dim>(&self, isa: I, d: X, visible: Visible, step: usize) -> Vec<f32> {
+        self.run_cut(isa, d, visible, step, 0)
+    }
+
+    /// With the keys and values of the first tokens apart from the others.
+    fn run_cut<I: Isa, X: Dim>(
+        &self,
+        isa: I,
+        d: X,
+        visible: Visible,
+        step: usize,
+        cut: usize,
+    ) -> Vec<f32> {
         let heads = Heads { n_head: Dyn(self.n_head), n_head_kv: Dyn(self.n_head_kv), head_dim: d };
-        let kv = KeysValues { n: self.n, keys: &self.keys, values: &self.values };
+        let (keys, values) = (&self.keys[..], &self.values[..]);
+        let from = cut * self.n_head_kv * D;
+        let before = KeysValues { n: cut, keys: &keys[..from], values: &values[..from] };
+        let own = KeysValues { n: self.n - cut, keys: &keys[from..], values: &values[from..] };
+        let kv = [before, own];
         let stride = self.n_head * D;
         let mut out = vec![f32::NAN; self.n * stride];
         let mut scratch = AttentionScratch::default();
@@ -103,6 +119,10 @@ fn equals_the_definition_in_every_cut() {
         for_each_isa!(|isa| {
             assert!(case.run(isa, Const::<D>, visible, QUERIES) == want, "n {n}");
             assert!(case.run(isa, Dyn(D), visible, 3) == want, "n {n} in threes");
+            for cut in [1, 7, n / 2, n - 1, n] {
+                let got = case.run_cut(isa, Dyn(D), visible, QUERIES, cut.min(n));
+                assert!(got == want, "n {n} cut at {cut}");
+            }
         });
     }
 }

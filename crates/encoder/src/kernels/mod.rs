@@ -1,4 +1,4 @@
-//! The operations of a transformer, each in a file of its own: safe code, generic over [`Isa`](monomorph_simd::Isa) and
+//! The operations of a transformer, each in a file of its own: safe code but for `columns`, generic over [`Isa`](monomorph_simd::Isa) and
 //! [`Dim`](crate::dim::Dim), with a plain reference in its tests.
 //!
 //! Invariant: kernels know slices, dimensions, panels and instruction sets, but nothing of models, files or threads. A

@@ -38,8 +38,9 @@ pub trait Panel: PanelBlock {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
-    /// Multiplies `rows` (R x k) by C panels (k x 16 each) of `blocks` blocks, without the rows' scales. Meanwhile it
-    /// prefetches the blocks `ahead`, at most `blocks` for each panel.
+    /// Multiplies `rows` (R x k) by C panels (k x 16 each) of `blocks` blocks, without the rows' scales. Integer
+    /// panels meanwhile prefetch the blocks `ahead`, at most `blocks` for each panel; float panels, which have just been
+    /// repacked, need not.
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: TileRows<'_, Self::RowBlock, R>,
@@ -167,7 +168,8 @@ fn prefetch_block<I: Isa, P: PanelBlock>(isa: I, block: &P) {
 }
 
 /// Multiplies R rows by C groups of sixteen columns, of two matrices that are stored k-major: the transpose of columns
-/// `first..first + R` of `rows` (k x 16) by the first 16 C columns of `matrix`, whose rows are `stride` floats apart.
+/// `first..first + R` of `rows` (k x 16) by the first 16 C columns of `matrix`, whose rows are `stride` floats apart. The
+/// products are added to `sums`.
 #[inline(always)]
 pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     isa: I,
@@ -175,8 +177,8 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
     first: usize,
     matrix: &[f32],
     stride: usize,
-) -> [[I::F32; C]; R] {
-    let mut sums = [[isa.splat(0.0); C]; R];
+    sums: &mut [[I::F32; C]; R],
+) {
     for (row, columns) in rows.iter().zip(matrix.chunks(stride)) {
         let (Some(row), Some(columns)) =
             (row[first..].first_chunk::<R>(), columns.as_chunks().0.first_chunk::<C>())
@@ -191,7 +193,6 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
             }
         }
     }
-    sums
 }
 
 /// Whether tiles of `rows` rows are compiled, if the tallest have `most`. Integer tiles come in all heights, to make

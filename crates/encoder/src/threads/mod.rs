@@ -77,16 +77,13 @@ impl Threads {
         let Some(helpers) = &self.helpers else {
             return f(&team);
         };
-        let result = helpers.in_place_scope(|scope| {
+        // The scope passes on a helper's panic.
+        helpers.in_place_scope(|scope| {
             let team = &team;
             scope.spawn_broadcast(move |_, context| team.help(context.index() + 1));
             let _finish = Finish(team);
             f(team)
-        });
-        if team.panicked.load(Ordering::Acquire) {
-            panic!("a worker thread panicked");
-        }
-        result
+        })
     }
 }
 

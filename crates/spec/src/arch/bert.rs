@@ -46,9 +46,12 @@ pub(super) const SPLIT: Arch = Arch {
             "layer_output_norm.bias",
         )),
     },
+    bare_first_layer: false,
     share_scaled_layers: None,
     optional_keys: &["attention.head_count_kv", "attention.key_length", "attention.value_length"],
     optional_tensors: &["token_types.weight"],
+    unused_tensors: &[],
+    agreed: &[],
     output_norm: None,
     dense: &[],
     dense_keys: &[],
@@ -74,25 +77,25 @@ pub(super) const FUSED: Arch = Arch {
 /// From the models' cards and, for the contexts, their `sentence_bert_config.json`. Models that are not listed, such as
 /// gte and bge-m3, have no prompts.
 const KNOWN: &[Known] = &[
-    Known { models: &[&["all", "minilm", "l6"]], prompts: &[], library_context: Some(256) },
+    Known { models: &[&["all", "minilm", "l6"]], library_context: Some(256), ..Known::NOTHING },
     Known {
         models: &[&["all", "minilm", "l12"], &["paraphrase", "minilm"]],
-        prompts: &[],
         library_context: Some(128),
+        ..Known::NOTHING
     },
-    Known { models: &[&["bge", "zh"]], prompts: QUERY_IN_CHINESE, library_context: None },
-    Known { models: &[&["arctic", "embed", "v2"]], prompts: QUERY_IN_SHORT, library_context: None },
+    Known { models: &[&["bge", "zh"]], prompts: QUERY_IN_CHINESE, ..Known::NOTHING },
+    Known { models: &[&["arctic", "embed", "v2"]], prompts: QUERY_IN_SHORT, ..Known::NOTHING },
     Known {
         models: &[&["bge", "en"], &["mxbai", "embed"], &["arctic", "embed"]],
         prompts: QUERY,
-        library_context: None,
+        ..Known::NOTHING
     },
-    Known { models: &[&["e5", "instruct"]], prompts: INSTRUCTION, library_context: None },
-    Known { models: &[&["e5"]], prompts: E5, library_context: None },
+    Known { models: &[&["e5", "instruct"]], prompts: INSTRUCTION, ..Known::NOTHING },
+    Known { models: &[&["e5"]], prompts: E5, ..Known::NOTHING },
 ];
 
 /// These models take documents as they are.
-const QUERY: &[Prompt] = &[
+pub(super) const QUERY: &[Prompt] = &[
     Prompt::new(
         &["query", "retrieval-query"],
         "Represent this sentence for searching relevant passages: ",

@@ -27,7 +27,7 @@ pub(super) const WITH_DENSE: Arch = Arch {
         // From 4B on, Gemma 3 was trained with positions divided by eight, but only in full layers.
         RopeRule { base: "rope.freq_base", default: None, scaled: true },
     ],
-    layers: LayerRule::FullEvery(6),
+    layers: LayerRule::FullEvery { period: 6, first: 5 },
     block: Block {
         attn_norm: Some(Norm::plain("attn_norm.weight")),
         qkv: Qkv::Split([
@@ -45,16 +45,19 @@ pub(super) const WITH_DENSE: Arch = Arch {
         activation: Activation::GeluTanh,
         ffn_join: Join::AddNormed(Norm::plain("post_ffw_norm.weight")),
     },
+    bare_first_layer: false,
     share_scaled_layers: None,
     optional_keys: &[],
     optional_tensors: &[],
+    unused_tensors: &[],
+    agreed: &[],
     output_norm: Some(Norm::plain("output_norm.weight")),
     dense: &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
     dense_keys: DENSE_KEYS,
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
     tokenizers: &[TokenizerRule::SentencePiece { space_prefix: false }],
-    known: &[Known { models: &[&[]], prompts: PROMPTS, library_context: None }],
+    known: &[Known { models: &[&[]], prompts: PROMPTS, ..Known::NOTHING }],
     terms: Some(&TERMS),
     notes: &[],
 };

@@ -5,11 +5,12 @@
 
 mod bert;
 mod gemma;
+mod nomic_bert;
 
-use crate::Pooling;
 use crate::block::{Block, Embedding, Linear, Norm};
 use crate::license::Terms;
 use crate::prompts::Prompt;
+use crate::{Pooling, Shortening};
 
 /// All architectures and their variants. Of several with the same name, the first whose [`marks`](Arch::marks) match a
 /// file applies to it.
@@ -20,6 +21,7 @@ pub const ALL: &[Arch] = &[
     gemma::LANGUAGE_MODEL,
     bert::FUSED,
     bert::SPLIT,
+    nomic_bert::NOMIC_BERT,
 ];
 
 /// A variant of an architecture's files.
@@ -46,6 +48,8 @@ pub struct Arch {
     pub layers: LayerRule,
     /// The names of a layer's tensors, without `blk.N.`.
     pub block: Block<&'static str>,
+    /// Whether the first layer has no `attn_norm`, because the embeddings have just been normalised.
+    pub bare_first_layer: bool,
     /// A model with exactly this many layers scales its scores for heads of width `n_embd / n_head`, whatever their
     /// width.
     pub share_scaled_layers: Option<usize>,
@@ -54,6 +58,10 @@ pub struct Arch {
     pub optional_keys: &'static [&'static str],
     /// Tensors that files may omit. So far only the table of token types can be.
     pub optional_tensors: &'static [&'static str],
+    /// Tensors that files may hold although no vector depends on them.
+    pub unused_tensors: &'static [&'static str],
+    /// Keys that files may state, with the one value that means what is computed here.
+    pub agreed: &'static [(&'static str, &'static str)],
     /// The last norm, before pooling.
     pub output_norm: Option<Norm<&'static str>>,
     /// Dense heads after pooling, in the order in which they apply. The last one's outputs are the n_embd values of the
@@ -86,6 +94,14 @@ pub struct Known {
     pub prompts: &'static [Prompt],
     /// Where sentence-transformers cuts their texts, in tokens, if that is before the end of the file's context.
     pub library_context: Option<usize>,
+    /// How their vectors are made shorter.
+    pub shortening: Shortening,
+}
+
+impl Known {
+    /// What is taken for granted of a model.
+    pub const NOTHING: Known =
+        Known { models: &[], prompts: &[], library_context: None, shortening: Shortening::Cut };
 }
 
 /// Which norm, and the key that states its epsilon.
@@ -136,9 +152,14 @@ pub enum TokenizerRule {
 pub enum LayerRule {
     /// Every layer sees the whole text and uses this RoPE table, or none.
     Alike(Option<u8>),
-    /// Every `n`th layer sees the whole text and uses the second RoPE table. The others slide and use the first; the
-    /// width of their window is `attention.sliding_window`.
-    FullEvery(usize),
+    /// Every `period`th layer, beginning with layer `first`, sees the whole text and uses the second RoPE table. The
+    /// others slide and use the first; the width of their window is `attention.sliding_window`.
+    FullEvery {
+        /// From one such layer to the next.
+        period: usize,
+        /// The first of them, below `period`.
+        first: usize,
+    },
 }
 
 #[cfg(test)]
@@ -155,7 +176,10 @@ mod tests {
             let tables = match arch.layers {
                 LayerRule::Alike(None) => 0,
                 LayerRule::Alike(Some(table)) => usize::from(table) + 1,
-                LayerRule::FullEvery(_) => 2,
+                LayerRule::FullEvery { period, first } => {
+                    assert!(first < period, "{name}: the first full layer");
+                    2
+                }
             };
             assert_eq!(arch.ropes.len(), tables, "{name}: RoPE tables");
             assert!(arch.dense_keys.len() <= arch.dense.len(), "{name}: keys of dense heads");
@@ -171,8 +195,12 @@ mod tests {
             let mut norms = norms.into_iter().chain(joins).chain(qk).flatten();
             let biased = norms.any(|norm| norm.bias.is_some());
             assert!(arch.norm == NormRule::Layer || !biased, "{name}: only LayerNorm has biases");
+            assert!(!arch.bare_first_layer || block.attn_norm.is_some(), "{name}: the first layer");
             let mut names = Vec::new();
             block.map_tensors(&mut |name: &&'static str| names.push(*name));
+            if block.is_gate_beside_up() {
+                names.retain(|name| *name != block.up.weight);
+            }
             let unique: std::collections::HashSet<_> = names.iter().collect();
             assert_eq!(unique.len(), names.len(), "{name}: a tensor is named twice");
             for (i, other) in ALL.iter().enumerate() {

@@ -233,4 +233,4 @@ fn prompts_and_the_librarys_context_follow_the_name() {
     assert!(long("a cut model", chosen).is_empty());
 }
 
-const CUT_EARLY: Known = Known { models: &[&["cut"]], prompts: &[], library_context: Some(16) };
+const CUT_EARLY: Known = Known { models: &[&["cut"]], library_context: Some(16), ..Known::NOTHING };
