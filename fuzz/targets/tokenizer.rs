@@ -7,16 +7,20 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use monomorph::tokenizer::Tokenizer;
-use monomorph_codegen::vocab::build_from;
+use monomorph_codegen::vocab::{build_from, build_from_merges};
 use monomorph_gguf::{Piece, PieceKind};
-use monomorph_spec::{Algorithm, TokenizerSpec, WordNormalizer};
+use monomorph_spec::byte_alphabet::ALPHABET;
+use monomorph_spec::{Algorithm, Split, TokenizerSpec, WordNormalizer};
 use monomorph_testing::tiny;
 use naive::Naive;
+use naive_byte_level::NaiveByteLevel;
 use naive_unigram::NaiveUnigram;
 use naive_wordpiece::NaiveWordPiece;
 
 #[path = "../../src/tokenizer/naive.rs"]
 mod naive;
+#[path = "../../src/tokenizer/naive_byte_level.rs"]
+mod naive_byte_level;
 #[path = "../../src/tokenizer/naive_unigram.rs"]
 mod naive_unigram;
 #[path = "../../src/tokenizer/naive_wordpiece.rs"]
@@ -37,6 +41,7 @@ enum Definition {
     Merges(Naive),
     WordPiece(NaiveWordPiece),
     Unigram(NaiveUnigram),
+    ByteLevel(NaiveByteLevel),
 }
 
 /// XLM-RoBERTa's own map of characters.
@@ -46,7 +51,8 @@ static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let tiny = tiny::vocabulary().into_iter().map(|piece| (piece.text, piece.score, piece.kind));
     let merged = std::iter::once(Sample::new(tiny.collect())).chain((1..48).map(Sample::random));
     let words = (48..52).map(Sample::random_words);
-    merged.chain(words).chain((52..55).map(Sample::random_scores)).collect()
+    let scores = (52..55).map(Sample::random_scores);
+    merged.chain(words).chain(scores).chain((55..59).map(Sample::random_merges)).collect()
 });
 
 // The first byte chooses the vocabulary, the second the limit.
@@ -63,6 +69,7 @@ fuzz_target!(|input: (u8, u8, &str)| {
         Definition::Merges(naive) => naive.encode(text),
         Definition::WordPiece(naive) => naive.encode(text),
         Definition::Unigram(naive) => naive.encode(text),
+        Definition::ByteLevel(naive) => naive.encode(text),
     };
     assert_eq!(ids, want, "{text:?}");
 
@@ -176,6 +183,51 @@ impl Sample {
         let map = if seed & 3 == 0 { &[] } else { CHARSMAP };
         let blob = build_from(&pieces, map, &special).expect("a valid vocabulary").leak();
         let naive = Definition::Unigram(NaiveUnigram::new(&pieces, 2, map));
+        Sample { tokenizer: Tokenizer::new(blob), naive }
+    }
+
+    /// A random vocabulary of byte-level BPE with one of the patterns: many pieces are formed of several pairs, of which
+    /// some are listed, in no particular order.
+    fn random_merges(seed: u64) -> Sample {
+        let mut random = Random(seed);
+        let split = if seed & 1 == 0 { Split::Gpt2 } else { Split::Qwen2 };
+        let special = TokenizerSpec {
+            algorithm: Algorithm::ByteLevel(split),
+            bos: 0,
+            eos: 1,
+            unknown: None,
+            add_bos: true,
+            add_eos: true,
+            add_space_prefix: false,
+        };
+        let in_alphabet = |byte: u8| ALPHABET[usize::from(byte)].to_string();
+        let mut parts: Vec<String> = " aab\n1'sé日\u{301}".bytes().map(in_alphabet).collect();
+        let mut merges: Vec<String> = Vec::new();
+        for _ in 0..80 {
+            let [left, right] = [0, 1].map(|_| parts[random.below(parts.len())].clone());
+            if left.chars().count() + right.chars().count() <= 12 {
+                merges.push(format!("{left} {right}"));
+                parts.push(left + &right);
+            }
+        }
+        (1..merges.len()).for_each(|i| merges.swap(i, random.below(i + 1)));
+        let specials = ["[CLS]", "[SEP]", "[MASK]"].map(|text| (text.into(), PieceKind::Control));
+        let bytes = (0..=u8::MAX).map(|byte| (in_alphabet(byte), PieceKind::Normal));
+        let formed = merges.iter().map(|merge| (merge.replace(' ', ""), PieceKind::Normal));
+        let added = ["  ", "a b", "<b>"].map(|text| (text.into(), PieceKind::UserDefined));
+        let mut entries: Vec<(String, PieceKind)> = specials.into();
+        for (text, kind) in bytes.chain(formed).chain(added) {
+            if entries.iter().all(|(other, _)| *other != text) {
+                entries.push((text, kind));
+            }
+        }
+        let pieces: Vec<Piece<'static>> = entries
+            .into_iter()
+            .map(|(text, kind)| Piece { bytes: text.leak().as_bytes(), score: 0.0, kind })
+            .collect();
+        let merges: Vec<&[u8]> = merges.iter().map(String::as_bytes).collect();
+        let blob = build_from_merges(&pieces, &merges, &special).expect("a vocabulary").leak();
+        let naive = Definition::ByteLevel(NaiveByteLevel::new(&pieces, &merges, split));
         Sample { tokenizer: Tokenizer::new(blob), naive }
     }
 

@@ -1,7 +1,8 @@
 //! Token ids back to text, as the decoder of the model's original tokenizer does it (Hugging Face `tokenizers`:
-//! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts, or `Metaspace`; `WordPiece` with its clean-up for
-//! a vocabulary of that kind).
+//! `Replace`, `ByteFallback`, `Fuse`, and `Strip` where a space is put before texts, or `Metaspace`; `WordPiece` with its
+//! clean-up for a vocabulary of that kind; `ByteLevel` for one in the alphabet of bytes).
 
+use monomorph_spec::byte_alphabet;
 use monomorph_spec::vocab_layout::{Field, SPACE};
 
 use super::Tokenizer;
@@ -16,10 +17,13 @@ impl Tokenizer {
     ///
     /// With WordPiece, words are joined by spaces, except where punctuation or an English contraction usually has none.
     /// Case, accents and white space that the tokenizer removed do not come back.
+    ///
+    /// With byte-level BPE, the bytes of all pieces are joined to UTF-8; what is none becomes U+FFFD.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
         match self.table.algorithm() {
             Algorithm::Merges | Algorithm::Unigram => self.decode_merged(ids, skip_special),
             Algorithm::WordPiece => self.decode_words(ids, skip_special),
+            Algorithm::ByteLevel(_) => self.decode_bytes(ids, skip_special),
         }
     }
 
@@ -45,6 +49,27 @@ impl Tokenizer {
             text.remove(0);
         }
         text
+    }
+
+    fn decode_bytes(&self, ids: &[u32], skip_special: bool) -> String {
+        let mut bytes = Vec::new();
+        for &id in ids {
+            let Some(piece) = self.piece(id) else { continue };
+            if skip_special && self.is_special(id) {
+                continue;
+            }
+            let before = bytes.len();
+            for c in String::from_utf8_lossy(piece).chars() {
+                let Some(byte) = byte_alphabet::byte_of(c) else {
+                    // A token that was added to the vocabulary stands for itself.
+                    bytes.truncate(before);
+                    bytes.extend_from_slice(piece);
+                    break;
+                };
+                bytes.push(byte);
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn decode_words(&self, ids: &[u32], skip_special: bool) -> String {

@@ -8,6 +8,8 @@
 //!   What is merged at a time (`bpe`) is therefore usually a word, and reading can stop early.
 //! - *WordPiece* (`wordpiece`): the text is normalised, and each word is cut into the longest pieces.
 //! - *Unigram* (`unigram`): the text is normalised, and each word is cut into the pieces with the highest sum of scores.
+//! - *Byte-level BPE* (`byte_level`): the text is composed and split into words by a pattern (`pattern`), and the bytes of
+//!   each word are merged, the pair that is listed first before all others.
 //!
 //! What this module must never do: parse the vocabulary or allocate for it at start, panic on a text, take more than
 //! `O(n log n)` time for one.
@@ -16,7 +18,9 @@
 //! file does not contain.
 
 mod bpe;
+mod byte_level;
 mod decode;
+mod pattern;
 mod split;
 mod table;
 mod unigram;
@@ -77,9 +81,9 @@ impl Tokenizer {
     /// Memory is bounded by the limit, and so is the time for text that makes tokens; where the tokenizer drops white
     /// space, it reads that to its end, and WordPiece a word of any length. Reading stops once `4 * limit` tokens are
     /// counted, or when a stretch without any place to split is `2 * limit` times as long as the longest piece. Such a
-    /// stretch alone makes at least `2 * limit` tokens. It is cut without the text that follows it. That text could
-    /// change ids before the limit only through a chain of merges, each dependent on the next, that reaches back over
-    /// half the stretch.
+    /// stretch alone makes at least `2 * limit` tokens (more than `limit`, where it is composed to fewer characters). It is
+    /// cut without the text that follows it. That text could change ids before the limit only through a chain of merges,
+    /// each dependent on the next, that reaches back over half the stretch.
     pub fn encode(&self, text: &str, limit: usize) -> Encoding {
         let [begin, end] = self.marks();
         let mut ids = Vec::from_iter(begin);
@@ -142,12 +146,13 @@ impl Tokenizer {
         ids: &mut Vec<u32>,
         mut next: impl FnMut(usize, &mut Vec<u32>) -> Next,
     ) -> bool {
-        let tokenize = match self.table.algorithm() {
-            Algorithm::Merges => split::tokenize,
-            Algorithm::WordPiece => wordpiece::tokenize,
-            Algorithm::Unigram => unigram::tokenize,
-        };
-        tokenize(&self.table, text, ids, &mut next)
+        let (table, next) = (&self.table, &mut next);
+        match table.algorithm() {
+            Algorithm::Merges => split::tokenize(table, text, ids, next),
+            Algorithm::WordPiece => wordpiece::tokenize(table, text, ids, next),
+            Algorithm::Unigram => unigram::tokenize(table, text, ids, next),
+            Algorithm::ByteLevel(split) => byte_level::tokenize(table, split, text, ids, next),
+        }
     }
 
     /// The marks that the model wants around a text.
@@ -179,6 +184,8 @@ impl Tokenizer {
 
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod naive_byte_level;
 #[cfg(test)]
 mod naive_unigram;
 #[cfg(test)]

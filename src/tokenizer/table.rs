@@ -3,10 +3,12 @@
 //! The blob is part of the binary and was written by the build, so its content is trusted. The only check is that it is
 //! a blob of this layout.
 
+use monomorph_spec::Split;
 use monomorph_spec::characters::{Cluster, Entry, PAGE};
 use monomorph_spec::vocab_layout::{
-    BASE, CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES, NONE,
-    RANK_MASK, SPECIAL, Sections, UNIGRAM, VERSION, WORD_PIECE, extend, pair_bit,
+    BASE, CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED,
+    MERGES, Merge, NONE, QWEN2, RANK_MASK, SPECIAL, Sections, UNIGRAM, VERSION, WORD_PIECE, extend,
+    pair_bit,
 };
 
 type Words = &'static [[u8; 4]];
@@ -17,6 +19,7 @@ pub enum Algorithm {
     Merges,
     WordPiece,
     Unigram,
+    ByteLevel(Split),
 }
 
 #[derive(Clone, Copy)]
@@ -34,6 +37,8 @@ pub struct Table {
     mapped: Words,
     clusters: &'static [[u8; 8]],
     scores: Words,
+    merges: &'static [[u8; 8]],
+    merged: Words,
     pairs: Words,
     bytes: &'static [u8],
 }
@@ -58,6 +63,8 @@ impl Table {
             MERGES => Algorithm::Merges,
             WORD_PIECE => Algorithm::WordPiece,
             UNIGRAM => Algorithm::Unigram,
+            GPT2 => Algorithm::ByteLevel(Split::Gpt2),
+            QWEN2 => Algorithm::ByteLevel(Split::Qwen2),
             _ => panic!("the vocabulary blob has an unknown algorithm"),
         };
         let sections = Sections::of(&header);
@@ -72,6 +79,8 @@ impl Table {
         let (mapped, rest) = words(rest, sections.mapped);
         let (clusters, rest) = rest.split_at(sections.clusters);
         let (scores, rest) = words(rest, sections.scores);
+        let (merges, rest) = rest.split_at(sections.merges);
+        let (merged, rest) = words(rest, sections.merged);
         let (pairs, bytes) = words(rest, sections.pairs);
         assert!(bytes.len() == sections.bytes, "the vocabulary blob has the wrong length");
         Table {
@@ -88,6 +97,8 @@ impl Table {
             mapped,
             clusters: clusters.as_chunks().0,
             scores,
+            merges: merges.as_chunks().0,
+            merged,
             pairs,
             bytes,
         }
@@ -163,6 +174,32 @@ impl Table {
         f32::from_bits(word(self.scores, rank as usize))
     }
 
+    /// The place among all merges of the one that joins these pieces; [`NONE`] if there is none. The blob must have
+    /// merges.
+    #[inline]
+    pub fn merge(&self, left: u32, right: u32) -> u32 {
+        if self.merges.is_empty() {
+            return NONE;
+        }
+        let mut slot = Merge::slot(left, right, self.field(Field::MergeBits));
+        loop {
+            let merge = Merge(u64::from_le_bytes(self.merges[slot]));
+            if let Some(order) = merge.order_of(left, right) {
+                return order;
+            }
+            if merge == Merge::EMPTY {
+                return NONE;
+            }
+            slot = (slot + 1) & (self.merges.len() - 1);
+        }
+    }
+
+    /// The id that a merge gives.
+    #[inline]
+    pub fn merged(&self, order: u32) -> u32 {
+        word(self.merged, order as usize)
+    }
+
     /// The id of the piece for one byte.
     pub fn byte_id(&self, byte: u8) -> Option<u32> {
         Some(word(self.byte_ids, byte as usize)).filter(|&id| id != NONE)
@@ -175,19 +212,30 @@ impl Table {
         word(self.pairs, bit / 32) >> (bit % 32) & 1 != 0
     }
 
-    /// The id and length of the longest cut-out piece that `text` begins with.
+    /// The id and length of the longest piece that `text` begins with, of those that are cut out of raw text.
     #[inline]
     pub fn cut_at(&self, text: &str) -> Option<(u32, usize)> {
+        self.flagged_at(text, CUT)
+    }
+
+    /// The same of those that are cut out of composed text.
+    #[inline]
+    pub fn cut_later_at(&self, text: &str) -> Option<(u32, usize)> {
+        self.flagged_at(text, CUT_LATER)
+    }
+
+    #[inline]
+    fn flagged_at(&self, text: &str, flag: u32) -> Option<(u32, usize)> {
         let first = *text.as_bytes().first()? as usize;
         let (start, end) = (word(self.cut_starts, first), word(self.cut_starts, first + 1));
         if start == end {
             None
         } else {
-            self.longest_cut(text, &self.cut_lengths[start as usize..end as usize])
+            self.longest_cut(text, flag, &self.cut_lengths[start as usize..end as usize])
         }
     }
 
-    fn longest_cut(&self, text: &str, lengths: Words) -> Option<(u32, usize)> {
+    fn longest_cut(&self, text: &str, flag: u32, lengths: Words) -> Option<(u32, usize)> {
         let mut lengths =
             lengths.iter().map(|length| u32::from_le_bytes(*length) as usize).peekable();
         let (mut hash, mut last, mut longest) = (0, None, None);
@@ -202,7 +250,7 @@ impl Table {
             match lengths.peek() {
                 Some(&next) if next == length => {
                     let rank =
-                        self.find(hash, CUT).filter(|&rank| self.is_piece(rank, &text[..length]));
+                        self.find(hash, flag).filter(|&rank| self.is_piece(rank, &text[..length]));
                     longest = rank.map(|rank| (self.id(rank), length)).or(longest);
                 }
                 Some(_) => {}

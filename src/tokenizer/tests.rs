@@ -6,6 +6,7 @@ use monomorph_spec::{Algorithm, Spec, TokenizerSpec};
 use super::naive::Naive;
 use super::{Encoding, Tokenizer};
 
+mod byte_level;
 mod decode;
 mod last;
 mod unigram;

@@ -3,9 +3,9 @@
 //! testdata/golden/families/make.py made the data.
 
 use monomorph::tokenizer::Tokenizer;
-use monomorph_codegen::vocab::build_from;
+use monomorph_codegen::vocab::{build_from, build_from_merges};
 use monomorph_gguf::{Piece, PieceKind};
-use monomorph_spec::{Algorithm, TokenizerSpec, WordNormalizer};
+use monomorph_spec::{Algorithm, Split, TokenizerSpec, WordNormalizer};
 
 use crate::tokenizer_golden::Case;
 use std::path::Path;
@@ -55,16 +55,42 @@ fn xlm_roberta() {
     check("xlmr-tiny", "xlm-roberta", XLM_ROBERTA);
 }
 
+/// Qwen3-Embedding's tokenizer, which ends a text with this token and begins it with none.
+#[test]
+fn qwen3() {
+    let pieces = pieces("qwen2");
+    let eos = id(&pieces, "<|endoftext|>");
+    let algorithm = Algorithm::ByteLevel(Split::Qwen2);
+    let special = TokenizerSpec { algorithm, bos: eos, eos, unknown: None, add_bos: false, ..BERT };
+    check("qwen3-tiny", "qwen2", special);
+}
+
+#[test]
+fn modern_bert() {
+    let pieces = pieces("modern-bert");
+    let [bos, eos] = ["[CLS]", "[SEP]"].map(|mark| id(&pieces, mark));
+    let algorithm = Algorithm::ByteLevel(Split::Gpt2);
+    check(
+        "modern-tiny",
+        "modern-bert",
+        TokenizerSpec { algorithm, bos, eos, unknown: None, ..BERT },
+    );
+}
+
 fn check(model: &str, vocabulary: &str, special: TokenizerSpec) {
-    let lines = testdata(&format!("golden/families/{vocabulary}.vocabulary.tsv")).leak();
-    let lines = lines.strip_suffix(b"\n").expect("whole lines").split(|&byte| byte == b'\n');
-    let pieces: Vec<Piece<'static>> = lines.map(piece).collect();
-    let charsmap = match special.algorithm {
-        Algorithm::Unigram => testdata(&format!("golden/families/{vocabulary}.charsmap")),
-        _ => Vec::new(),
+    let pieces = pieces(vocabulary);
+    let blob = match special.algorithm {
+        Algorithm::ByteLevel(_) => {
+            let merges = lines(&format!("{vocabulary}.merges.txt"));
+            build_from_merges(&pieces, &merges, &special)
+        }
+        Algorithm::Unigram => {
+            let charsmap = testdata(&format!("golden/families/{vocabulary}.charsmap"));
+            build_from(&pieces, &charsmap, &special)
+        }
+        _ => build_from(&pieces, &[], &special),
     };
-    let blob = build_from(&pieces, &charsmap, &special).expect("a vocabulary");
-    let tokenizer = Tokenizer::new(blob.leak());
+    let tokenizer = Tokenizer::new(blob.expect("a vocabulary").leak());
     let cases = testdata(&format!("golden/families/{model}.tokens.jsonl"));
     let cases = std::str::from_utf8(&cases).expect("UTF-8").lines();
     let cases: Vec<Case> =
@@ -75,6 +101,20 @@ fn check(model: &str, vocabulary: &str, special: TokenizerSpec) {
         assert_eq!(got.ids, case.digits(), "{:?}", case.text());
         assert_eq!((got.dropped, got.dropped_is_exact), (0, true), "{:?}", case.text());
     }
+}
+
+fn pieces(vocabulary: &str) -> Vec<Piece<'static>> {
+    lines(&format!("{vocabulary}.vocabulary.tsv")).into_iter().map(piece).collect()
+}
+
+fn id(pieces: &[Piece<'_>], text: &str) -> u32 {
+    let id = pieces.iter().position(|piece| piece.bytes == text.as_bytes());
+    id.expect("a piece of the vocabulary") as u32
+}
+
+fn lines(name: &str) -> Vec<&'static [u8]> {
+    let lines = testdata(&format!("golden/families/{name}")).leak();
+    lines.strip_suffix(b"\n").expect("whole lines").split(|&byte| byte == b'\n').collect()
 }
 
 fn testdata(name: &str) -> Vec<u8> {
@@ -91,6 +131,7 @@ fn piece(line: &'static [u8]) -> Piece<'static> {
         None | Some("1") => PieceKind::Normal,
         Some("2") => PieceKind::Unknown,
         Some("3") => PieceKind::Control,
+        Some("4") => PieceKind::UserDefined,
         Some("5") => PieceKind::Unused,
         Some(other) => panic!("a piece of kind {other}"),
     };

@@ -1,7 +1,8 @@
 //! Fills the table of characters for a normaliser; [`monomorph_spec::characters`] describes it.
 //!
 //! The categories are those of the crates that the original tokenizers use: Unicode 8.0 for categories, and 9.0 for
-//! decompositions. Marks and punctuation that Unicode has assigned since are letters to them, and so they are here.
+//! decompositions. Marks and punctuation that Unicode has assigned since are letters to them, and so they are here. Letters
+//! and numbers of byte-level BPE's patterns are those of Unicode 16.0, which the original's Oniguruma has.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -9,10 +10,11 @@ use std::sync::LazyLock;
 use super::charsmap::Replacements;
 use monomorph_gguf::Error;
 use monomorph_spec::WordNormalizer;
-use monomorph_spec::characters::{Cluster, Entry, N_PAGES, PAGE, Place};
+use monomorph_spec::characters::{Class, Cluster, Entry, N_PAGES, PAGE, Place};
 use unicode_categories::UnicodeCategories;
-use unicode_normalization_alignments::UnicodeNormalization;
+use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization_alignments::char::canonical_combining_class;
+use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The sections of the table.
@@ -67,6 +69,15 @@ impl Characters {
                 Some(value) => entry.mapped(characters.map(value)?),
                 None => entry,
             })
+        })
+    }
+
+    /// The characters as byte-level BPE sees them.
+    pub fn of_classes() -> Result<Characters, Error> {
+        Characters::default().filled(|_, c| {
+            let entry = Entry::of_class(class(c), canonical_combining_class(c));
+            let is_kept = is_nfc_quick(std::iter::once(c)) == IsNormalized::Yes;
+            Ok(if is_kept { entry } else { entry.composing() })
         })
     }
 
@@ -169,6 +180,22 @@ fn place(c: char) -> Place {
         Place::Alone
     } else {
         Place::Inside
+    }
+}
+
+/// What a character is to the patterns of byte-level BPE.
+fn class(c: char) -> Class {
+    use GeneralCategory::{
+        DecimalNumber, LetterNumber, LowercaseLetter, ModifierLetter, OtherLetter, OtherNumber,
+        TitlecaseLetter, UppercaseLetter,
+    };
+    match get_general_category(c) {
+        _ if c.is_whitespace() => Class::Space,
+        UppercaseLetter | LowercaseLetter | TitlecaseLetter | ModifierLetter | OtherLetter => {
+            Class::Letter
+        }
+        DecimalNumber | LetterNumber | OtherNumber => Class::Number,
+        _ => Class::Other,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod characters;
 mod charsmap;
+mod merges;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,12 +11,13 @@ use std::collections::BTreeSet;
 use monomorph_gguf::{Error, Header, Metadata, Piece, PieceKind, Vocabulary};
 use monomorph_spec::characters::{Cluster, PAGE};
 use monomorph_spec::vocab_layout::{
-    CUT, Field, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES, NONE, RANK_MASK,
-    SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash, pair_bit,
+    CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES,
+    NONE, QWEN2, RANK_MASK, SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash, pair_bit,
 };
-use monomorph_spec::{Algorithm, TokenizerSpec};
+use monomorph_spec::{Algorithm, Split, TokenizerSpec};
 
 use characters::Characters;
+use merges::Merges;
 
 /// Longer keys of a map of characters never match: see [`Characters::of_map`].
 const LONGEST_KEY: usize = Cluster::MAX_BYTES;
@@ -23,11 +25,26 @@ const LONGEST_KEY: usize = Cluster::MAX_BYTES;
 /// The blob for the vocabulary and the tokenizer of a file. The same header gives the same bytes.
 pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
     let mut pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
-    if special.algorithm != Algorithm::Unigram {
-        return build_from(&pieces, &[], special);
+    match special.algorithm {
+        Algorithm::Merges | Algorithm::WordPiece(_) => build_from(&pieces, &[], special),
+        Algorithm::Unigram => {
+            restore_mask(&header.metadata, &mut pieces)?;
+            build_from(&pieces, charsmap::bytes(&header.metadata)?, special)
+        }
+        Algorithm::ByteLevel(_) => {
+            build_from_merges(&pieces, &merges::listed(&header.metadata)?, special)
+        }
     }
-    restore_mask(&header.metadata, &mut pieces)?;
-    build_from(&pieces, charsmap::bytes(&header.metadata)?, special)
+}
+
+/// The blob for these pieces and the merges of byte-level BPE; a merge is written as its two pieces with a space between
+/// them.
+pub fn build_from_merges(
+    pieces: &[Piece<'_>],
+    merges: &[&[u8]],
+    special: &TokenizerSpec,
+) -> Result<Vec<u8>, Error> {
+    blob(pieces, &[], &Merges::new(pieces, merges)?, special)
 }
 
 /// The blob for these pieces; a piece's position is its id. `charsmap` is the unigram model's map of characters in
@@ -37,25 +54,41 @@ pub fn build_from(
     charsmap: &[u8],
     special: &TokenizerSpec,
 ) -> Result<Vec<u8>, Error> {
-    let texts: Vec<String> = pieces.iter().map(text_of).collect();
-    let ranked = rank(pieces, &texts, special.algorithm)?;
-    let (algorithm, characters) = match special.algorithm {
+    blob(pieces, charsmap, &Merges::default(), special)
+}
+
+fn blob(
+    pieces: &[Piece<'_>],
+    charsmap: &[u8],
+    merges: &Merges,
+    special: &TokenizerSpec,
+) -> Result<Vec<u8>, Error> {
+    let algorithm = special.algorithm;
+    let texts: Vec<String> = pieces.iter().map(|piece| text_of(piece, algorithm)).collect();
+    let ranked = rank(pieces, &texts, merges, algorithm)?;
+    let (number, characters) = match algorithm {
         Algorithm::Merges => (MERGES, Characters::default()),
         Algorithm::WordPiece(normalizer) => (WORD_PIECE, Characters::of_words(normalizer)?),
         Algorithm::Unigram => {
             (UNIGRAM, Characters::of_map(&charsmap::read(charsmap, LONGEST_KEY)?)?)
         }
+        Algorithm::ByteLevel(Split::Gpt2) => (GPT2, Characters::of_classes()?),
+        Algorithm::ByteLevel(Split::Qwen2) => (QWEN2, Characters::of_classes()?),
     };
-    let is_unigram = special.algorithm == Algorithm::Unigram;
+    let is_unigram = algorithm == Algorithm::Unigram;
     let scores: Vec<u32> =
         ranked.iter().filter(|_| is_unigram).map(|piece| piece.score.to_bits()).collect();
     let lowest = ranked.iter().map(|piece| piece.score).fold(0.0, f32::min);
     let (seed, slots) = hash_table(&ranked)?;
-    let byte_ids = byte_ids(pieces);
+    let byte_ids = byte_ids(pieces, merges);
     let (cut_starts, cut_lengths) = cut_lengths(&ranked);
-    let pairs = pair_map(&ranked);
+    let is_byte_level = algorithm.is_byte_level();
+    // Bytes do not stand side by side in a text as they do in a byte-level piece.
+    let joined = |piece: &&Ranked<'_>| !is_byte_level || piece.flags & (CUT | CUT_LATER) != 0;
+    let pairs = pair_map(ranked.iter().filter(joined));
     // Only where pieces are merged do those of single bytes stand in for what is no piece.
-    let every_byte = special.algorithm == Algorithm::Merges && !byte_ids.contains(&NONE);
+    let has_bytes = algorithm == Algorithm::Merges || is_byte_level;
+    let every_byte = has_bytes && !byte_ids.contains(&NONE);
     if !every_byte && special.unknown.is_none() {
         return Err(refuse(
             "a byte without a piece and no unknown piece".into(),
@@ -64,10 +97,10 @@ pub fn build_from(
     }
 
     let ends = ends(pieces, &texts)?;
-    let longest = ranked
-        .iter()
-        .filter(|piece| piece.flags & MERGED != 0)
-        .map(|piece| piece.text.chars().count());
+    let ranked_merged = ranked.iter().filter(|piece| piece.flags & MERGED != 0);
+    let merged = merges.merged.iter().map(|&id| texts[id as usize].as_str());
+    let longest =
+        ranked_merged.map(|piece| piece.text).chain(merged).map(|text| text.chars().count());
     let mut header = [0; HEADER_BYTES / 4];
     let mut set = |field: Field, value: u32| header[field as usize] = value;
     set(Field::Magic, MAGIC);
@@ -84,18 +117,21 @@ pub fn build_from(
     set(Field::Eos, if special.add_eos { special.eos } else { NONE });
     set(Field::Unknown, if every_byte { NONE } else { special.unknown.unwrap_or(NONE) });
     set(Field::SpacePrefix, special.add_space_prefix.into());
-    set(Field::Algorithm, algorithm);
+    set(Field::Algorithm, number);
     set(Field::NPages, (characters.pages.len() / PAGE) as u32);
     set(Field::NMapped, characters.mapped.len() as u32);
     set(Field::NClusters, characters.clusters.len() as u32);
     set(Field::NScores, scores.len() as u32);
     set(Field::LowestScore, lowest.to_bits());
+    set(Field::MergeBits, merges.slots.len().checked_ilog2().unwrap_or(0));
+    set(Field::NMerges, merges.merged.len() as u32);
+    set(Field::Mask, if is_byte_level { mask(pieces) } else { NONE });
 
     let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();
     let Characters { page_numbers, pages, mapped, clusters, .. } = &characters;
-    let clusters: Vec<u32> =
-        clusters.iter().flat_map(|cluster| [cluster.0 as u32, (cluster.0 >> 32) as u32]).collect();
-    let words: [&[u32]; 13] = [
+    let clusters: Vec<u32> = clusters.iter().flat_map(|cluster| halves(cluster.0)).collect();
+    let merge_slots: Vec<u32> = merges.slots.iter().flat_map(|merge| halves(merge.0)).collect();
+    let words: [&[u32]; 15] = [
         &header,
         &slots,
         &ids,
@@ -108,6 +144,8 @@ pub fn build_from(
         mapped,
         &clusters,
         &scores,
+        &merge_slots,
+        &merges.merged,
         &pairs,
     ];
     let mut blob: Vec<u8> = words.concat().into_iter().flat_map(u32::to_le_bytes).collect();
@@ -127,6 +165,20 @@ fn restore_mask(metadata: &Metadata<'_>, pieces: &mut [Piece<'_>]) -> Result<(),
         *piece = Piece { bytes: b"<mask>", score: 0.0, kind: PieceKind::Control };
     }
     Ok(())
+}
+
+/// The mask of a byte-level vocabulary. It takes the white space before it, which only its name tells: a file does not say
+/// what the original's `lstrip` does.
+fn mask(pieces: &[Piece<'_>]) -> u32 {
+    let is_mask = |piece: &Piece<'_>| {
+        piece.kind == PieceKind::Control && matches!(piece.bytes, b"[MASK]" | b"<mask>")
+    };
+    pieces.iter().position(is_mask).map_or(NONE, |id| id as u32)
+}
+
+/// A number of 64 bits in the order of the blob.
+fn halves(number: u64) -> [u32; 2] {
+    [number as u32, (number >> 32) as u32]
 }
 
 /// A piece that tokenizing can produce.
@@ -159,14 +211,19 @@ impl Ranked<'_> {
 fn rank<'a>(
     pieces: &[Piece<'_>],
     texts: &'a [String],
+    merges: &Merges,
     algorithm: Algorithm,
 ) -> Result<Vec<Ranked<'a>>, Error> {
     let mut ranked = Vec::with_capacity(pieces.len());
     for (id, (piece, text)) in (0..).zip(pieces.iter().zip(texts)) {
-        let flags = match (algorithm, flags(piece, text)) {
-            // The original's lattice has special tokens too: normalising can make one of other characters.
-            (Algorithm::Unigram, flags) if flags & CUT != 0 => CUT | MERGED,
-            (_, flags) => flags,
+        let flags = match algorithm {
+            Algorithm::Merges | Algorithm::WordPiece(_) => flags(piece, text),
+            Algorithm::Unigram => match flags(piece, text) {
+                // The original's lattice has special tokens too: normalising can make one of other characters.
+                flags if flags & CUT != 0 => CUT | MERGED,
+                flags => flags,
+            },
+            Algorithm::ByteLevel(split) => byte_level_flags(id, piece, text, merges, split),
         };
         if flags & MERGED != 0 && text.chars().count() > MAX_MERGED_CHARS {
             let found = format!("piece {id} of {} characters", text.chars().count());
@@ -202,13 +259,29 @@ fn flags(piece: &Piece<'_>, text: &str) -> u32 {
     }
 }
 
+/// How byte-level BPE can produce this piece as a whole; 0 if it cannot.
+fn byte_level_flags(id: u32, piece: &Piece<'_>, text: &str, merges: &Merges, split: Split) -> u32 {
+    if text.is_empty() {
+        return 0;
+    }
+    match piece.kind {
+        PieceKind::Normal if merges.form(id, text) => MERGED,
+        PieceKind::Unknown | PieceKind::Control => CUT,
+        // What the originals' `normalized` says of these, and no file does.
+        PieceKind::UserDefined if split == Split::Gpt2 => CUT_LATER,
+        PieceKind::UserDefined => CUT,
+        PieceKind::Normal | PieceKind::Unused | PieceKind::Byte => 0,
+    }
+}
+
 /// The piece in the form that text is compared with; empty if it is not UTF-8. The original vocabulary writes runs of
 /// spaces as runs of U+2581, and only in that form are they cut out of the raw text; GGUF writes them with spaces.
-fn text_of(piece: &Piece<'_>) -> String {
+/// Byte-level BPE has them as they are.
+fn text_of(piece: &Piece<'_>, algorithm: Algorithm) -> String {
     let text = std::str::from_utf8(piece.bytes).unwrap_or_default();
     let cut_out =
         matches!(piece.kind, PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined);
-    if cut_out && is_run(text, ' ') {
+    if cut_out && !algorithm.is_byte_level() && is_run(text, ' ') {
         text.replace(' ', SPACE.encode_utf8(&mut [0; 4]))
     } else {
         text.to_owned()
@@ -281,7 +354,7 @@ fn try_seed(seed: u32, ranked: &[Ranked<'_>], hashes: &[u64]) -> Result<Option<V
     Ok(Some(slots))
 }
 
-fn byte_ids(pieces: &[Piece<'_>]) -> [u32; 256] {
+fn byte_ids(pieces: &[Piece<'_>], merges: &Merges) -> [u32; 256] {
     let mut ids = [NONE; 256];
     // If several pieces stand for a byte, the first one is used.
     for (id, piece) in (0..pieces.len() as u32).zip(pieces).rev() {
@@ -289,11 +362,12 @@ fn byte_ids(pieces: &[Piece<'_>]) -> [u32; 256] {
             ids[byte as usize] = id;
         }
     }
+    ids.iter_mut().zip(&merges.bytes).for_each(|(id, &of_byte)| *id = of_byte);
     ids
 }
 
 fn cut_lengths(ranked: &[Ranked<'_>]) -> ([u32; 257], Vec<u32>) {
-    let cut = ranked.iter().filter(|piece| piece.flags & CUT != 0);
+    let cut = ranked.iter().filter(|piece| piece.flags & (CUT | CUT_LATER) != 0);
     let lengths: BTreeSet<(u8, u32)> =
         cut.map(|piece| (piece.text.as_bytes()[0], piece.text.len() as u32)).collect();
     let before =
@@ -303,11 +377,11 @@ fn cut_lengths(ranked: &[Ranked<'_>]) -> ([u32; 257], Vec<u32>) {
 
 /// The bitmap of pairs, with sixteen bits or more per pair. About one in twenty other pairs also seems to occur, which
 /// costs some speed.
-fn pair_map(ranked: &[Ranked<'_>]) -> Vec<u32> {
+fn pair_map<'a>(ranked: impl Iterator<Item = &'a Ranked<'a>>) -> Vec<u32> {
     let neighbours = |piece: &Ranked<'_>| -> Vec<(char, char)> {
         piece.text.chars().zip(piece.text.chars().skip(1)).collect()
     };
-    let mut pairs: Vec<(char, char)> = ranked.iter().flat_map(neighbours).collect();
+    let mut pairs: Vec<(char, char)> = ranked.flat_map(neighbours).collect();
     pairs.sort_unstable();
     pairs.dedup();
     let n_bits = (16 * pairs.len()).next_power_of_two().max(32);

@@ -1,6 +1,9 @@
+use monomorph_gguf::MERGES as MERGES_KEY;
 use monomorph_gguf::writer::Value::{F32s, I32s, Raw, Strings};
 use monomorph_gguf::writer::Writer;
 use monomorph_spec::WordNormalizer;
+use monomorph_spec::byte_alphabet::ALPHABET;
+use monomorph_spec::characters::{Class, Entry};
 use monomorph_spec::vocab_layout::Sections;
 
 use super::*;
@@ -106,19 +109,95 @@ fn a_unigram_model_comes_with_a_map_of_characters() {
     );
 }
 
+const BYTE_LEVEL: TokenizerSpec =
+    TokenizerSpec { algorithm: Algorithm::ByteLevel(Split::Gpt2), unknown: None, ..SPECIAL };
+
+/// The bytes, three pieces that merging forms, one that it does not, and two tokens that are cut out.
+fn byte_level() -> Vec<Piece<'static>> {
+    let bytes = ALPHABET.iter().map(|c| c.to_string().leak() as &str);
+    let normal = bytes.chain(["ab", "Ġab", "abc", "cab"]);
+    let normal = normal.map(|text| piece(text, 0.0, PieceKind::Normal));
+    let others = [("  ", PieceKind::UserDefined), ("[MASK]", PieceKind::Control)];
+    normal.chain(others.map(|(text, kind)| piece(text, 0.0, kind))).collect()
+}
+
+#[test]
+fn byte_level_bpe_comes_with_merges() {
+    let listed: [&[u8]; 4] = [b"a b", "Ġ ab".as_bytes(), b"ab c", b"c ab"];
+    let blob = build_from_merges(&byte_level(), &listed[..3], &BYTE_LEVEL).unwrap();
+    let header = header_of(&blob);
+    let field = |field: Field| header[field as usize];
+    assert_eq!(blob.len(), HEADER_BYTES + sum(&Sections::of(&header)));
+    assert_eq!((field(Field::NMerges), field(Field::MergeBits)), (3, 3));
+    assert_eq!((field(Field::Unknown), field(Field::Mask)), (NONE, 261));
+    assert_eq!((field(Field::LongestMerged), field(Field::NScores)), (3, 0));
+    // All but the piece that no merge forms.
+    assert_eq!((field(Field::NVocab), field(Field::NRanked)), (262, 261));
+    let all = build_from_merges(&byte_level(), &listed, &BYTE_LEVEL).unwrap();
+    assert_eq!(header_of(&all)[Field::NRanked as usize], 262);
+
+    let mut file = Writer::new();
+    let texts = byte_level().iter().map(|piece| piece.bytes.to_vec()).collect();
+    file.set("tokenizer.ggml.tokens", Strings(texts))
+        .set(
+            "tokenizer.ggml.token_type",
+            I32s(byte_level().iter().map(|piece| piece.kind as i32).collect()),
+        )
+        .set(MERGES_KEY, Strings(listed.iter().map(|merge| merge.to_vec()).collect()));
+    let bytes = file.to_bytes();
+    let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
+    assert!(build(&header, &BYTE_LEVEL).unwrap() == all);
+}
+
+/// The counts are those of the original's Oniguruma, which were found by asking it about every character: a package with
+/// another version of Unicode has others.
+#[test]
+fn letters_and_numbers_are_those_of_unicode_16() {
+    let characters = Characters::of_classes().unwrap();
+    let class = |c: char| {
+        let page = characters.page_numbers[c as usize / PAGE] as usize;
+        Entry(characters.pages[page * PAGE + c as usize % PAGE]).class()
+    };
+    let count = |of: Class| ('\0'..=char::MAX).filter(|&c| class(c) == of).count();
+    assert_eq!([Class::Letter, Class::Number, Class::Space].map(count), [141_028, 1_911, 25]);
+}
+
+#[test]
+fn bad_merges_are_refused_in_words() {
+    let message = |merge: &str| {
+        let merges: [&[u8]; 2] = [b"a b", merge.as_bytes()];
+        build_from_merges(&byte_level(), &merges, &BYTE_LEVEL).unwrap_err().to_string()
+    };
+    let key = "metadata key tokenizer.ggml.merges: found merge 1,";
+    let pieces = "expected two pieces of the vocabulary that form a third";
+    assert_eq!(message("b a"), format!("{key} \"b a\", {pieces}"));
+    assert_eq!(message("a b c"), format!("{key} \"a b c\", {pieces}"));
+    assert_eq!(message(" a"), format!("{key} \" a\", {pieces}"));
+    assert_eq!(
+        message("ab"),
+        format!("{key} \"ab\", expected two pieces with a space between them")
+    );
+    let without = &byte_level()[1..];
+    assert_eq!(
+        build_from_merges(without, &[], &BYTE_LEVEL).unwrap_err().to_string(),
+        "metadata key tokenizer.ggml.tokens: found no piece \"Ā\" for byte 0, expected one for each byte"
+    );
+}
+
 fn sum(sections: &Sections) -> usize {
     let Sections { slots, ids, ends, byte_ids, cut_starts, cut_lengths, .. } = sections;
-    let Sections { page_numbers, pages, mapped, clusters, scores, pairs, bytes, .. } = sections;
-    let lists = slots + ids + ends + byte_ids + cut_starts + cut_lengths;
-    lists + page_numbers + pages + mapped + clusters + scores + pairs + bytes
+    let Sections { page_numbers, pages, mapped, clusters, scores, merges, merged, .. } = sections;
+    let lists = slots + ids + ends + byte_ids + cut_starts + cut_lengths + merges + merged;
+    lists + page_numbers + pages + mapped + clusters + scores + sections.pairs + sections.bytes
 }
 
 #[test]
 fn runs_of_spaces_merge_first_and_cut_pieces_never() {
     let pieces = small();
-    let texts: Vec<String> = pieces.iter().map(text_of).collect();
-    let ids: Vec<u32> =
-        rank(&pieces, &texts, Algorithm::Merges).unwrap().iter().map(|piece| piece.id).collect();
+    let merges = Algorithm::Merges;
+    let texts: Vec<String> = pieces.iter().map(|piece| text_of(piece, merges)).collect();
+    let ranked = rank(&pieces, &texts, &Merges::default(), merges).unwrap();
+    let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();
     assert_eq!(ids, [2, 3, 6, 5, 4, 0, 1]);
 }
 

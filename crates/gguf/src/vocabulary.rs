@@ -10,6 +10,9 @@ pub(crate) const TOKENS: &str = "tokenizer.ggml.tokens";
 const SCORES: &str = "tokenizer.ggml.scores";
 const KINDS: &str = "tokenizer.ggml.token_type";
 
+/// The key of the pairs that byte-level BPE merges: two pieces with a space between them, the first merge first.
+pub const MERGES: &str = "tokenizer.ggml.merges";
+
 /// Longest accepted piece in bytes. llama.cpp's readers once kept the length in 32 bits and were attacked through that.
 const MAX_PIECE_BYTES: usize = 1 << 16;
 

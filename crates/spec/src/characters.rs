@@ -13,11 +13,12 @@ pub const N_PAGES: usize = 0x11_0000 / PAGE;
 ///
 /// | bits | contents |
 /// |---|---|
-/// | 0, 1 | the [`Place`] of the character in the normalised text |
+/// | 0, 1 | the [`Place`] of the character in the normalised text; its [`Class`] for byte-level BPE |
 /// | 2 | it is replaced by other characters |
 /// | 3 | it is a Hangul syllable and is replaced by its two or three jamo |
 /// | 4 | it stands alone, whatever it is replaced by |
 /// | 5 | it may form a grapheme cluster with a neighbour, and clusters matter |
+/// | 6 | composing (NFC) may change it, or it and what is before it |
 /// | 8 to 15 | its canonical combining class in the normalised text |
 /// | 16 to 31 | where these characters begin in the section of mapped characters; they end before a 0 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -35,15 +36,40 @@ pub enum Place {
     Alone = 2,
 }
 
+/// What a character is to the patterns of byte-level BPE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Class {
+    /// None of the others: signs, marks, control characters.
+    Other = 0,
+    /// A letter: Unicode's categories L*.
+    Letter = 1,
+    /// A number: Unicode's categories N*.
+    Number = 2,
+    /// White space.
+    Space = 3,
+}
+
 const MAPPED: u32 = 1 << 2;
 const HANGUL: u32 = 1 << 3;
 const ISOLATED: u32 = 1 << 4;
 const CLUSTERS: u32 = 1 << 5;
+const COMPOSES: u32 = 1 << 6;
 
 impl Entry {
     /// An entry for a character that stays as it is.
     pub const fn new(place: Place, combining_class: u8) -> Entry {
         Entry(place as u32 | (combining_class as u32) << 8)
+    }
+
+    /// An entry for byte-level BPE.
+    pub const fn of_class(class: Class, combining_class: u8) -> Entry {
+        Entry(class as u32 | (combining_class as u32) << 8)
+    }
+
+    /// The entry, changed by composing.
+    pub const fn composing(self) -> Entry {
+        Entry(self.0 | COMPOSES)
     }
 
     /// The entry, replaced by the mapped characters from `start` on.
@@ -74,6 +100,29 @@ impl Entry {
             1 => Place::Space,
             _ => Place::Alone,
         }
+    }
+
+    /// What the character is to byte-level BPE's patterns.
+    #[inline]
+    pub const fn class(self) -> Class {
+        match self.0 & 3 {
+            0 => Class::Other,
+            1 => Class::Letter,
+            2 => Class::Number,
+            _ => Class::Space,
+        }
+    }
+
+    /// Whether composing may change it, or it and what is before it.
+    #[inline]
+    pub const fn may_compose(self) -> bool {
+        self.0 & COMPOSES != 0
+    }
+
+    /// Whether composing leaves it as it is and nothing crosses it.
+    #[inline]
+    pub const fn is_inert(self) -> bool {
+        !self.may_compose() && self.combining_class() == 0
     }
 
     /// Whether it is an ordinary character of a word: kept, and neither alone nor combining nor part of clusters.

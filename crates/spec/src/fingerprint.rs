@@ -1,6 +1,6 @@
 //! The fingerprint that ties a binary to the file it was built for.
 
-use monomorph_gguf::{Error, Header, Vocabulary};
+use monomorph_gguf::{Error, Header, MERGES, Value, Vocabulary};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Lengths and hashes (XXH3) of a model file, from the cheapest to compare to the most expensive.
@@ -12,7 +12,7 @@ pub struct Fingerprint {
     pub header_len: u64,
     /// Hash of the header's bytes: metadata, vocabulary and tensor table.
     pub header: u64,
-    /// Hash of the vocabulary alone: pieces, scores and kinds.
+    /// Hash of the vocabulary alone: pieces, scores and kinds, and merges where it has them.
     pub vocabulary: u64,
     /// Hash of the whole file, 128 bits.
     pub content: u128,
@@ -51,6 +51,12 @@ pub fn vocabulary_hash(header: &Header<'_>) -> Result<u64, Error> {
         hash.update(piece.bytes);
         hash.update(&piece.score.to_le_bytes());
         hash.update(&[piece.kind as u8]);
+    }
+    if let Some(Value::Array(merges)) = header.metadata.get(MERGES) {
+        for merge in merges.strings() {
+            hash.update(&(merge.len() as u64).to_le_bytes());
+            hash.update(merge);
+        }
     }
     Ok(hash.digest())
 }

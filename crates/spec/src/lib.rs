@@ -11,6 +11,7 @@
 
 pub mod arch;
 pub mod block;
+pub mod byte_alphabet;
 pub mod characters;
 mod differences;
 pub mod fields;
@@ -39,7 +40,7 @@ pub use options::BuildOptions;
 pub use prompts::Prompt;
 pub use tensor::{Role, Tensor, lookup, matrix, vector};
 pub use tensors::MATRIX_TYPES;
-pub use tokenizer::{Algorithm, TokenizerSpec, WordNormalizer};
+pub use tokenizer::{Algorithm, Split, TokenizerSpec, WordNormalizer};
 
 use arch::Arch;
 use fields::{Parts, described};

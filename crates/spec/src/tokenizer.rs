@@ -2,7 +2,7 @@
 
 use crate::arch::TokenizerRule;
 use crate::fields::described;
-use monomorph_gguf::{Error, Metadata, PieceKind, Vocabulary, printable};
+use monomorph_gguf::{Error, MERGES, Metadata, PieceKind, ValueType, Vocabulary, printable};
 
 described! {
     /// The tokenizer's algorithm, flags and special pieces.
@@ -35,6 +35,20 @@ described! {
         WordPiece(WordNormalizer),
         /// SentencePiece's unigram language model: of all ways to cut a word, the one with the highest sum of scores.
         Unigram,
+        /// Byte-level BPE: the text is composed (NFC) and split into words, and the bytes of each are merged, the pair
+        /// that is listed first before all others.
+        ByteLevel(Split),
+    }
+}
+
+described! {
+    /// The pattern by which byte-level BPE splits a text into words.
+    #[derive(Eq)]
+    pub enum Split {
+        /// GPT-2's: letters, digits or signs, with the space before them.
+        Gpt2,
+        /// Qwen2's: also letters with any character before them, single digits, and signs with the line ends after them.
+        Qwen2,
     }
 }
 
@@ -49,6 +63,13 @@ described! {
     }
 }
 
+impl Algorithm {
+    /// Whether the vocabulary's pieces are written in the alphabet of bytes.
+    pub fn is_byte_level(self) -> bool {
+        matches!(self, Algorithm::ByteLevel(_))
+    }
+}
+
 impl TokenizerRule {
     /// The value of `tokenizer.ggml.model`.
     pub(crate) fn model(self) -> &'static str {
@@ -56,6 +77,7 @@ impl TokenizerRule {
             TokenizerRule::SentencePiece { .. } => "llama",
             TokenizerRule::WordPiece => "bert",
             TokenizerRule::Unigram => "t5",
+            TokenizerRule::ByteLevel => "gpt2",
         }
     }
 }
@@ -83,6 +105,7 @@ pub(crate) fn judge(
         TokenizerRule::SentencePiece { space_prefix } => sentence_piece(&keys, space_prefix),
         TokenizerRule::WordPiece => word_piece(&keys),
         TokenizerRule::Unigram => unigram(&keys),
+        TokenizerRule::ByteLevel => byte_level(&keys),
     }
 }
 
@@ -114,10 +137,6 @@ fn sentence_piece(keys: &Keys<'_, '_>, space_prefix: bool) -> Result<TokenizerSp
 /// Every text stands between `[CLS]` and `[SEP]`, whatever `add_bos_token` and `add_eos_token` say. Older files state
 /// no ids for the two, or under `bos` and `eos` those of another tokenizer.
 fn word_piece(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
-    let id = |name: &str, piece: &[u8], other: &str| match (keys.id(name)?, keys.piece(piece)) {
-        (Some(id), _) | (None, Some(id)) => Ok(id),
-        (None, None) => keys.required_id(other),
-    };
     let flag =
         |name: &str| keys.metadata.optional::<bool>(&format!("tokenizer.ggml.normalizer.{name}"));
     // A vocabulary with upper-case letters was made for texts that keep theirs.
@@ -125,10 +144,10 @@ fn word_piece(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
     let strip_accents = flag("strip_accents")?.unwrap_or(lowercase);
     Ok(TokenizerSpec {
         algorithm: Algorithm::WordPiece(WordNormalizer { lowercase, strip_accents }),
-        bos: id("cls", b"[CLS]", "bos")?,
+        bos: keys.id_or_piece("cls", b"[CLS]", "bos")?,
         // GGUF's own spelling.
-        eos: id("seperator", b"[SEP]", "eos")?,
-        unknown: Some(id("unknown", b"[UNK]", "unknown")?),
+        eos: keys.id_or_piece("seperator", b"[SEP]", "eos")?,
+        unknown: Some(keys.id_or_piece("unknown", b"[UNK]", "unknown")?),
         add_bos: true,
         add_eos: true,
         add_space_prefix: false,
@@ -146,18 +165,72 @@ fn unigram(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
             return Err(Error::key(&key, false, "true, as for all models with this tokenizer"));
         }
     }
-    let id = |name: &str, piece: &[u8]| match (keys.id(name)?, keys.piece(piece)) {
-        (Some(id), _) | (None, Some(id)) => Ok(id),
-        (None, None) => keys.required_id(name),
-    };
     Ok(TokenizerSpec {
         algorithm: Algorithm::Unigram,
-        bos: id("bos", b"<s>")?,
-        eos: id("eos", b"</s>")?,
-        unknown: Some(id("unknown", b"<unk>")?),
+        bos: keys.id_or_piece("bos", b"<s>", "bos")?,
+        eos: keys.id_or_piece("eos", b"</s>", "eos")?,
+        unknown: Some(keys.id_or_piece("unknown", b"<unk>", "unknown")?),
         add_bos: true,
         add_eos: true,
         add_space_prefix: true,
+    })
+}
+
+/// Which pattern and marks belong to a file, `tokenizer.ggml.pre` says.
+fn byte_level(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+    const PRE: &str = "tokenizer.ggml.pre";
+    const SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+    let metadata = keys.metadata;
+    metadata.array_of(MERGES, ValueType::Str)?;
+    if metadata.optional(SPACE_PREFIX)?.unwrap_or(false) {
+        return Err(Error::key(SPACE_PREFIX, true, "false, as for the models with this tokenizer"));
+    }
+    match metadata.str(PRE)? {
+        "qwen2" => qwen2(keys),
+        "modern-bert" => modern_bert(keys),
+        other => {
+            let expected = "\"qwen2\" or \"modern-bert\", whose patterns this version knows";
+            Err(Error::key(PRE, format!("\"{}\"", printable(other)), expected))
+        }
+    }
+}
+
+/// Qwen3-Embedding's tokenizer: a text ends with `<|endoftext|>`, whose state becomes the vector. Files made before the
+/// tokenizer itself said so lack `add_eos_token` and name as `eos` what ends a chat's turn.
+fn qwen2(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+    const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
+    let add_bos = keys.metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(false);
+    let add_eos = keys.metadata.optional(ADD_EOS)?;
+    let eos = match (add_eos, keys.piece(b"<|endoftext|>")) {
+        (None, Some(id)) => id,
+        _ => keys.required_id("eos")?,
+    };
+    let add_eos = add_eos.unwrap_or(true);
+    if !add_bos && !add_eos {
+        let expected = "true where add_bos_token is false: an empty text needs a token";
+        return Err(Error::key(ADD_EOS, add_eos, expected));
+    }
+    Ok(TokenizerSpec {
+        algorithm: Algorithm::ByteLevel(Split::Qwen2),
+        bos: if add_bos { keys.required_id("bos")? } else { keys.id("bos")?.unwrap_or(eos) },
+        eos,
+        unknown: keys.id("unknown")?,
+        add_bos,
+        add_eos,
+        add_space_prefix: false,
+    })
+}
+
+/// ModernBERT's tokenizer: every text stands between `[CLS]` and `[SEP]`, as with WordPiece.
+fn modern_bert(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+    Ok(TokenizerSpec {
+        algorithm: Algorithm::ByteLevel(Split::Gpt2),
+        bos: keys.id_or_piece("cls", b"[CLS]", "bos")?,
+        eos: keys.id_or_piece("seperator", b"[SEP]", "eos")?,
+        unknown: keys.id("unknown")?,
+        add_bos: true,
+        add_eos: true,
+        add_space_prefix: false,
     })
 }
 
@@ -183,6 +256,15 @@ impl Keys<'_, '_> {
     fn required_id(&self, name: &str) -> Result<u32, Error> {
         let missing = || Error::MissingKey { key: format!("tokenizer.ggml.{name}_token_id") };
         self.id(name)?.ok_or_else(missing)
+    }
+
+    /// The id that the file states under `name`; if it does not, the id of this piece; if there is none, the id under
+    /// `other`.
+    fn id_or_piece(&self, name: &str, piece: &[u8], other: &str) -> Result<u32, Error> {
+        match self.id(name)?.or_else(|| self.piece(piece)) {
+            Some(id) => Ok(id),
+            None => self.required_id(other),
+        }
     }
 
     /// Whether an ordinary piece has an upper-case letter.

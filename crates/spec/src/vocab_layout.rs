@@ -6,7 +6,7 @@
 //! | section | entries | contents |
 //! |---|---|---|
 //! | header | 32 | the fields of [`Field`] |
-//! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, rank with flags [`MERGED`], [`CUT`] |
+//! | slots | 2 each, `2^SlotBits` | open-addressing hash table: fingerprint, rank with flags [`MERGED`], [`CUT`], [`CUT_LATER`] |
 //! | ids | `NRanked` | the id of each rank |
 //! | ends | `NVocab` | where each id's piece ends in the section of bytes (it begins where the previous one ends), and the flag [`SPECIAL`] |
 //! | byte ids | 256 | the id of each byte's piece, or [`NONE`] |
@@ -17,12 +17,15 @@
 //! | mapped | `NMapped` | the characters that others are replaced by; a 0 ends each sequence |
 //! | clusters | 2 each, `NClusters` | the grapheme clusters that are replaced as one: see [`Cluster`](crate::characters::Cluster) |
 //! | scores | `NScores` | the score of each rank, as the bits of a float32 |
-//! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece |
+//! | merges | 2 each, `2^MergeBits`, or 0 without merges | open-addressing hash table of byte-level BPE's pairs: see [`Merge`] |
+//! | merged | `NMerges` | the id that each merge gives, in their order |
+//! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece; for byte-level BPE, in some piece that is cut out |
 //! | bytes | `NBytes` bytes | the pieces in the order of their ids |
 //!
 //! A *rank* is the place of a piece in the order of merging; 0 comes first. Only pieces that tokenizing can produce are
 //! ranked: those that merging produces and those that are cut out of the text whole. WordPiece and the unigram model merge
-//! nothing: their ranks are in the order of ids, and [`MERGED`] marks the pieces that words are cut into.
+//! nothing: their ranks are in the order of ids, and [`MERGED`] marks the pieces that words are cut into. Nor does the rank
+//! matter to byte-level BPE, which lists its merges: [`MERGED`] marks the pieces that a whole word becomes.
 
 use crate::characters::{N_PAGES, PAGE};
 
@@ -30,7 +33,7 @@ use crate::characters::{N_PAGES, PAGE};
 pub const MAGIC: u32 = u32::from_le_bytes(*b"MVOC");
 
 /// Raised whenever the meaning of a blob changes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Stands for no id, no rank or an empty slot.
 pub const NONE: u32 = u32::MAX;
@@ -41,13 +44,16 @@ pub const MERGED: u32 = 1 << 31;
 /// Flag of a slot's value: this piece is cut out of the raw text before anything is merged.
 pub const CUT: u32 = 1 << 30;
 
+/// Flag of a slot's value: this piece is cut out of the composed text, before it is split into words.
+pub const CUT_LATER: u32 = 1 << 29;
+
 /// Flag of a piece's end: it is a control piece or the piece for unknown text, and stands for no text itself.
 pub const SPECIAL: u32 = 1 << 31;
 
 /// The bits of a slot's value that hold the rank.
-pub const RANK_MASK: u32 = CUT - 1;
+pub const RANK_MASK: u32 = CUT_LATER - 1;
 
-/// The longest piece that merging can produce, in characters: the tokenizer has a table of this many powers.
+/// The longest piece with the flag [`MERGED`], in characters: the tokenizer has a table of this many powers.
 pub const MAX_MERGED_CHARS: usize = 255;
 
 /// What SentencePiece writes for a space.
@@ -85,7 +91,7 @@ pub enum Field {
     Unknown,
     /// 1 if a space is put before the text.
     SpacePrefix,
-    /// [`MERGES`], [`WORD_PIECE`] or [`UNIGRAM`].
+    /// [`MERGES`], [`WORD_PIECE`], [`UNIGRAM`], [`GPT2`] or [`QWEN2`].
     Algorithm,
     /// Number of pages in the table of characters.
     NPages,
@@ -97,6 +103,12 @@ pub enum Field {
     NScores,
     /// The lowest score of all ranked pieces, or 0 if none is below, as the bits of a float32.
     LowestScore,
+    /// Base-2 logarithm of the number of slots for merges.
+    MergeBits,
+    /// Number of merges; 0 if the ranks of pieces order them.
+    NMerges,
+    /// Id of the piece that takes the white space before it when it is cut out, or [`NONE`].
+    Mask,
 }
 
 /// Size of the header in bytes; fields beyond those of [`Field`] are 0.
@@ -110,6 +122,12 @@ pub const WORD_PIECE: u32 = 1;
 
 /// Value of [`Field::Algorithm`]: words are cut so that the sum of their pieces' scores is highest.
 pub const UNIGRAM: u32 = 2;
+
+/// Value of [`Field::Algorithm`]: listed pairs of bytes are merged, in words of GPT-2's pattern.
+pub const GPT2: u32 = 3;
+
+/// Value of [`Field::Algorithm`]: listed pairs of bytes are merged, in words of Qwen2's pattern.
+pub const QWEN2: u32 = 4;
 
 /// Sizes of the blob's sections in bytes, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +154,10 @@ pub struct Sections {
     pub clusters: usize,
     /// Scores by rank.
     pub scores: usize,
+    /// The hash table of merges.
+    pub merges: usize,
+    /// What merges give.
+    pub merged: usize,
     /// The bitmap of pairs.
     pub pairs: usize,
     /// The pieces themselves.
@@ -146,6 +168,7 @@ impl Sections {
     /// The sections of the blob with this header.
     pub const fn of(header: &[u32; HEADER_BYTES / 4]) -> Self {
         let n_pages = header[Field::NPages as usize] as usize;
+        let n_merges = header[Field::NMerges as usize] as usize;
         Sections {
             slots: 8 << header[Field::SlotBits as usize],
             ids: 4 * header[Field::NRanked as usize] as usize,
@@ -158,6 +181,8 @@ impl Sections {
             mapped: 4 * header[Field::NMapped as usize] as usize,
             clusters: 8 * header[Field::NClusters as usize] as usize,
             scores: 4 * header[Field::NScores as usize] as usize,
+            merges: if n_merges == 0 { 0 } else { 8 << header[Field::MergeBits as usize] },
+            merged: 4 * n_merges,
             pairs: 1 << (header[Field::PairBits as usize] - 3),
             bytes: header[Field::NBytes as usize] as usize,
         }
@@ -209,4 +234,42 @@ impl HashPlace {
 pub const fn pair_bit(left: char, right: char, pair_bits: u32) -> usize {
     let mixed = (((left as u64) << 21) | right as u64).wrapping_mul(BASE);
     ((mixed ^ (mixed >> 29)).wrapping_mul(BASE) >> (64 - pair_bits)) as usize
+}
+
+/// A merge of byte-level BPE in its slot: from the highest bit on, the ids of the left and right piece in 21 bits each, and
+/// its place among all merges in 22.
+///
+/// The search for a pair begins at [`Merge::slot`] and continues with the next slot, wrapping around, until the pair is
+/// found or a slot is [`Merge::EMPTY`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merge(pub u64);
+
+impl Merge {
+    /// So many pieces can be told apart.
+    pub const MAX_PIECES: usize = 1 << 21;
+
+    /// So many merges can be told apart.
+    pub const MAX_MERGES: usize = (1 << 22) - 1;
+
+    /// No merge.
+    pub const EMPTY: Merge = Merge(u64::MAX);
+
+    /// The merge of two pieces.
+    pub const fn new(left: u32, right: u32, order: u32) -> Merge {
+        Merge((left as u64) << 43 | (right as u64) << 22 | order as u64)
+    }
+
+    /// The merge's place among all merges, if it is the one of these pieces.
+    #[inline]
+    pub const fn order_of(self, left: u32, right: u32) -> Option<u32> {
+        let order = self.0 ^ Merge::new(left, right, 0).0;
+        if order < Merge::MAX_MERGES as u64 { Some(order as u32) } else { None }
+    }
+
+    /// The first slot to look at in a table of `2^bits` slots; `bits` is 1 to 32.
+    #[inline]
+    pub const fn slot(left: u32, right: u32, bits: u32) -> usize {
+        let mixed = ((left as u64) << 32 | right as u64).wrapping_mul(BASE);
+        ((mixed ^ (mixed >> 32)).wrapping_mul(BASE) >> (64 - bits)) as usize
+    }
 }

@@ -9,9 +9,11 @@ Face `tokenizers`), special tokens included. This writes
     CASES.tokens.jsonl     the texts with their ids
     NAME.vocabulary.tsv    a line for each piece: the piece, its kind, and its score where the file has scores
     NAME.charsmap          the map of characters, where the file has one
+    NAME.merges.txt        a line for each merge, where the file has merges
 
 A large vocabulary is cut to the pieces that occur in some text, in whatever form, or among the ids, and those that are
-not normal; ids are then places in what is left. The lowest score stays too: that of unknown text depends on it.
+not normal; ids are then places in what is left. The lowest score stays too: that of unknown text depends on it. Of a
+vocabulary with merges, those stay whose result occurs in some text.
 """
 
 import json
@@ -48,6 +50,29 @@ def metadata(path):
 
 def base64(number):
     return DIGITS[number >> 12] + DIGITS[number >> 6 & 63] + DIGITS[number & 63]
+
+
+# The characters that stand for bytes in a vocabulary with merges (GPT-2's).
+VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+OTHERS = [byte for byte in range(256) if byte not in VISIBLE]
+ALPHABET = {**{byte: chr(byte) for byte in VISIBLE}, **{byte: chr(256 + i) for i, byte in enumerate(OTHERS)}}
+
+
+def in_alphabet(text):
+    return "".join(ALPHABET[byte] for byte in text.encode())
+
+
+def kept_merges(keys, cases):
+    """The merges that can happen in some text, and the ids of the pieces that are kept."""
+    pieces, kinds = [piece.decode() for piece in keys["tokenizer.ggml.tokens"]], keys["tokenizer.ggml.token_type"]
+    longest = max(len(piece) for piece, kind in zip(pieces, kinds) if kind == 1)
+    forms = {in_alphabet(unicodedata.normalize("NFC", case["text"])) for case in cases}
+    parts = {form[i:i + n] for form in forms for i in range(len(form)) for n in range(2, longest + 1)}
+    merges = [merge for merge in map(bytes.decode, keys["tokenizer.ggml.merges"]) if merge.replace(" ", "") in parts]
+    results = {merge.replace(" ", "") for merge in merges} | set(ALPHABET.values())
+    ids = [id for id, (piece, kind) in enumerate(zip(pieces, kinds)) if kind in (2, 3, 4) or piece in results]
+    assert {id for case in cases for id in case["ids"]} <= set(ids)
+    return merges, ids
 
 
 # Vocabularies of up to so many pieces are kept whole.
@@ -113,7 +138,13 @@ cases = {}
 for reference in references:
     of, path = reference.split("=")
     cases[of] = [json.loads(line) for line in open(path)]
-ids = kept(keys, [case for of in cases.values() for case in of])
+every = [case for of in cases.values() for case in of]
+if "tokenizer.ggml.merges" in keys:
+    merges, ids = kept_merges(keys, every)
+    with create(f"{name}.merges.txt") as file:
+        file.writelines(merge.encode() + b"\n" for merge in merges)
+else:
+    ids = kept(keys, every)
 with create(f"{name}.vocabulary.tsv") as file:
     vocabulary(file, keys, ids)
 for of, texts in cases.items():

@@ -145,6 +145,8 @@ pub enum TokenizerRule {
     WordPiece,
     /// `t5`: SentencePiece's unigram language model.
     Unigram,
+    /// `gpt2`: byte-level BPE, with the pattern and the marks of `tokenizer.ggml.pre`.
+    ByteLevel,
 }
 
 /// Windows and RoPE tables of the layers.

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod bert;
+mod byte_level;
 mod cases;
 mod differences;
 mod encoder;
