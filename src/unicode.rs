@@ -3,12 +3,15 @@
 use crate::choice::choice;
 use std::borrow::Cow;
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
+use unicode_normalization_alignments::{
+    IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick,
+};
 
 /// The normalisation form that a text is brought to before it is tokenized.
 ///
 /// The same word may be written with composed or with combining characters and then tokenizes
-/// differently, unless the model's tokenizer normalises by itself. By default nothing is done before it.
+/// differently, unless the model's tokenizer normalises by itself. By default nothing is done before it. The tables are
+/// those of Unicode 9.0, which Hugging Face's tokenizers use: characters that were added since stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unicode {
     /// Leave the text as it is; the tokenizer does what the model's original does.
@@ -41,11 +44,11 @@ impl Unicode {
             Unicode::None => Cow::Borrowed(text),
             Unicode::Nfc => match is_nfc_quick(text.chars()) {
                 IsNormalized::Yes => Cow::Borrowed(text),
-                _ => Cow::Owned(text.nfc().collect()),
+                _ => Cow::Owned(text.nfc().map(|(c, _)| c).collect()),
             },
             Unicode::Nfkc => match is_nfkc_quick(text.chars()) {
                 IsNormalized::Yes => Cow::Borrowed(text),
-                _ => Cow::Owned(text.nfkc().collect()),
+                _ => Cow::Owned(text.nfkc().map(|(c, _)| c).collect()),
             },
         }
     }

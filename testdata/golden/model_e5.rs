@@ -168,8 +168,8 @@ static LAYERS: [Layer; 12] = [
 /// What a file must match to be the one this was built for.
 pub static FINGERPRINT: Fingerprint = Fingerprint {
     file_len: 67006944,
-    header_len: 22794,
-    header: 0x31d92c39e331280e,
-    vocabulary: 0x5153f4048877d99f,
+    header_len: 22796,
+    header: 0x61c9e2a6f34739af,
+    vocabulary: 0x63308d8ca1307a70,
     content: 0x0,
 };

@@ -40,6 +40,21 @@ fn damaged_copies_of_xlm_robertas_header_end_in_one_line() {
     end_in_one_line("e5-small-Q4_0");
 }
 
+#[test]
+fn damaged_copies_of_nomics_header_end_in_one_line() {
+    end_in_one_line("nomic-tiny-F32");
+}
+
+#[test]
+fn damaged_copies_of_qwen3s_header_end_in_one_line() {
+    end_in_one_line("qwen3-tiny-F32");
+}
+
+#[test]
+fn damaged_copies_of_modern_berts_header_end_in_one_line() {
+    end_in_one_line("modern-tiny-F32");
+}
+
 fn end_in_one_line(model: &str) {
     let header =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/headers/{model}.header.gguf"));

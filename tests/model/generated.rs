@@ -21,6 +21,18 @@ mod model_e5 {
     include!("../../testdata/golden/model_e5.rs");
 }
 
+mod model_nomic {
+    include!("../../testdata/golden/model_nomic.rs");
+}
+
+mod model_qwen3 {
+    include!("../../testdata/golden/model_qwen3.rs");
+}
+
+mod model_modern_bert {
+    include!("../../testdata/golden/model_modern_bert.rs");
+}
+
 mod model_gemma3 {
     include!("../../testdata/golden/model_gemma3.rs");
 }
@@ -140,6 +152,36 @@ fn multilingual_e5_says_what_its_header_says() {
     assert_eq!(SPEC.tokenizer.algorithm, Algorithm::Unigram);
     assert_eq!((SPEC.tokenizer.bos, SPEC.tokenizer.eos, SPEC.tokenizer.unknown), (0, 2, Some(3)));
     assert_eq!(SPEC.prompts.len(), 2);
+}
+
+#[test]
+fn other_families_say_what_their_headers_say() {
+    for (file, says) in [("nomic", 0), ("qwen3", 1), ("modern", 2)] {
+        let bytes = testdata(&format!("headers/{file}-tiny-F32.header.gguf"));
+        match says {
+            0 => assert_says_what_the_header_says(
+                &bytes,
+                0,
+                &model_nomic::Built,
+                &model_nomic::FINGERPRINT,
+            ),
+            1 => assert_says_what_the_header_says(
+                &bytes,
+                0,
+                &model_qwen3::Built,
+                &model_qwen3::FINGERPRINT,
+            ),
+            _ => assert_says_what_the_header_says(
+                &bytes,
+                0,
+                &model_modern_bert::Built,
+                &model_modern_bert::FINGERPRINT,
+            ),
+        }
+    }
+    assert_eq!(model_qwen3::SPEC.pooling, Pooling::Last);
+    assert_eq!(model_nomic::SPEC.ropes.len(), 1);
+    assert!(model_modern_bert::SPEC.layers[0].block.attn_norm.is_none());
 }
 
 /// A model's dimensions as constants and the same dimensions read at run time give the same bits.

@@ -22,7 +22,8 @@ struct Line {
 
 impl Golden {
     /// The vectors that a model of this spec must have, if they are known: those of the original EmbeddingGemma, after
-    /// the dense heads or before them, of Gemma 3 270M, of all-MiniLM-L6-v2, or of multilingual-e5-small, all in float32.
+    /// the dense heads or before them, of Gemma 3 270M, of all-MiniLM-L6-v2, of multilingual-e5-small, or of a model of random weights that stands for a
+    /// family, all in float32.
     pub fn of(spec: &Spec) -> Option<Golden> {
         let has_heads = !spec.dense.is_empty();
         match (spec.n_vocab, spec.n_embd, spec.n_layer(), spec.causal, has_heads) {
@@ -34,6 +35,10 @@ impl Golden {
             }
             (30_522, 384, 6, false, false) => Some(Golden::family("minilm", 384)),
             (250_037, 384, 12, false, false) => Some(Golden::family("e5-small", 384)),
+            (250_002, 64, 3, false, false) => Some(Golden::family("xlmr-tiny", 64)),
+            (30_528, 128, 3, false, false) => Some(Golden::family("nomic-tiny", 128)),
+            (50_368, 128, 4, false, false) => Some(Golden::family("modern-tiny", 128)),
+            (151_669, 64, 3, true, false) => Some(Golden::family("qwen3-tiny", 64)),
             (262_144, 640, 18, true, false) => Some(Golden::gemma3("gemma3.npy", spec.pooling)),
             _ => None,
         }
@@ -51,7 +56,7 @@ impl Golden {
         golden
     }
 
-    /// Forty texts, cut to the context that the file states. MiniLM has another, cut where its library cuts.
+    /// At most forty texts, cut to the context that the file states. MiniLM has another, cut where its library cuts.
     fn family(name: &str, width: usize) -> Golden {
         let [texts, vectors] =
             ["jsonl", "npy"].map(|form| format!("families/{name}.embeddings.{form}"));

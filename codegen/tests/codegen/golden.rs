@@ -47,6 +47,21 @@ fn multilingual_e5() {
     assert!(generated.spec.notes.is_empty());
 }
 
+#[test]
+fn nomic() {
+    check(&from_header("nomic-tiny-F32.header.gguf"), "nomic");
+}
+
+#[test]
+fn qwen3() {
+    check(&from_header("qwen3-tiny-F32.header.gguf"), "qwen3");
+}
+
+#[test]
+fn modern_bert() {
+    check(&from_header("modern-tiny-F32.header.gguf"), "modern_bert");
+}
+
 /// From a model's own header, with its vocabulary cut short.
 fn from_header(name: &str) -> Generated {
     let bytes = fs::read(testdata("headers").join(name)).unwrap();

@@ -31,6 +31,21 @@ fn multilingual_e5_is_cut_from_the_real_file() {
     is_cut_from_the_real_file("e5-small-Q4_0");
 }
 
+#[test]
+fn nomic_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("nomic-tiny-F32");
+}
+
+#[test]
+fn qwen3_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("qwen3-tiny-F32");
+}
+
+#[test]
+fn modern_bert_is_cut_from_the_real_file() {
+    is_cut_from_the_real_file("modern-tiny-F32");
+}
+
 fn is_cut_from_the_real_file(name: &str) {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../testdata/headers")
@@ -64,13 +79,34 @@ fn find(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// The header of a file like this one with a shorter vocabulary; tensors keep their offsets.
+/// The header of a file like this one with a shorter vocabulary; tensors keep their offsets. The pieces that keys name
+/// by their ids stay, after the first ones.
 fn cut(header: &Header<'_>) -> Vec<u8> {
+    let is_id = |key: &str| key.starts_with("tokenizer.") && key.ends_with("_token_id");
+    let ids = header.metadata.iter().filter(|(key, _)| is_id(key));
+    let mut named: Vec<usize> =
+        ids.filter_map(|(_, id)| Some(id.integer()? as usize)).filter(|id| *id >= PIECES).collect();
+    named.sort_unstable();
+    named.dedup();
+    let first = PIECES - named.len();
+    let kept: Vec<usize> = (0..first).chain(named).collect();
     let mut file = Writer::new();
     for (key, value) in header.metadata.iter() {
-        // Larger than all else, and part of no spec.
-        if key != "tokenizer.ggml.precompiled_charsmap" {
-            file.set(key, shortened(value));
+        match (key, value) {
+            // Larger than all else, and part of no spec.
+            ("tokenizer.ggml.precompiled_charsmap", _) => {}
+            // Those of the pieces that stay come first.
+            ("tokenizer.ggml.merges", Value::Array(merges)) => {
+                let merges = merges.strings().take(first - 256).map(<[u8]>::to_vec);
+                file.set(key, writer::Value::Strings(merges.collect()));
+            }
+            (_, Value::U32(id)) if is_id(key) => {
+                let place = kept.iter().position(|kept| *kept == *id as usize);
+                file.set(key, place.expect("it stays") as u32);
+            }
+            _ => {
+                file.set(key, shortened(value, &kept));
+            }
         }
     }
     for tensor in &header.tensors {
@@ -86,19 +122,21 @@ fn cut(header: &Header<'_>) -> Vec<u8> {
     file.to_bytes()
 }
 
-/// A value as it is, or the beginning of an array.
-fn shortened(value: &Value<'_>) -> writer::Value {
+/// A value as it is, or of an array the elements that are kept.
+fn shortened(value: &Value<'_>, kept: &[usize]) -> writer::Value {
+    fn of<T: Clone>(all: impl Iterator<Item = T>, kept: &[usize]) -> Vec<T> {
+        let all: Vec<T> = all.collect();
+        kept.iter().filter_map(|i| all.get(*i).cloned()).collect()
+    }
     match value {
         Value::U32(x) => (*x).into(),
         Value::F32(x) => (*x).into(),
         Value::Bool(x) => (*x).into(),
         Value::Str(x) => (*x).into(),
         Value::Array(array) => match array.element_type() {
-            ValueType::Str => {
-                writer::Value::Strings(array.strings().take(PIECES).map(<[u8]>::to_vec).collect())
-            }
-            ValueType::F32 => writer::Value::F32s(array.f32s().take(PIECES).collect()),
-            ValueType::I32 => writer::Value::I32s(array.i32s().take(PIECES).collect()),
+            ValueType::Str => writer::Value::Strings(of(array.strings().map(<[u8]>::to_vec), kept)),
+            ValueType::F32 => writer::Value::F32s(of(array.f32s(), kept)),
+            ValueType::I32 => writer::Value::I32s(of(array.i32s(), kept)),
             other => panic!("an array of {other:?}"),
         },
         other => panic!("a value of type {:?}", other.value_type()),
@@ -123,6 +161,7 @@ fn assert_same_model(real: &Header<'_>, cut: &[u8]) {
     assert!(here == there);
     // What is left is not about tensors, but for the vocabulary's length.
     found.n_vocab = want.n_vocab;
+    found.tokenizer = want.tokenizer;
     found.embedding = want.embedding;
     found.layers = want.layers.clone();
     found.output_norm = want.output_norm;

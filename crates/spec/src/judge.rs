@@ -45,7 +45,7 @@ pub(crate) fn spec(
     let placed = place(arch, &sizes, n_layer, &mut |wanted| tensors.find(&wanted))?;
     hyper::check_dense(&keys, arch, &placed.dense)?;
     let layers = placed.blocks.iter().enumerate();
-    let spec = Spec {
+    let mut spec = Spec {
         name: printable(metadata.optional("general.name")?.unwrap_or("unnamed")).into(),
         architecture: architecture.to_owned().into(),
         variant: arch.variant.into(),
@@ -84,6 +84,7 @@ pub(crate) fn spec(
         prompts: known.prompts.into(),
         shortening: known.shortening,
     };
+    spec.notes.to_mut().extend(tokenizer::note(metadata, &spec.tokenizer)?);
     refuse_unknown_tensors(header, &spec, arch, tensors.used)?;
     check_data(header)?;
     Ok(spec)

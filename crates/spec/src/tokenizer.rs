@@ -3,6 +3,7 @@
 use crate::arch::TokenizerRule;
 use crate::fields::described;
 use monomorph_gguf::{Error, MERGES, Metadata, PieceKind, ValueType, Vocabulary, printable};
+use std::borrow::Cow;
 
 described! {
     /// The tokenizer's algorithm, flags and special pieces.
@@ -195,10 +196,26 @@ fn byte_level(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
     }
 }
 
+/// What a user should know about the tokenizer of this file.
+pub(crate) fn note(
+    metadata: &Metadata<'_>,
+    tokenizer: &TokenizerSpec,
+) -> Result<Option<Cow<'static, str>>, Error> {
+    let is_stated = metadata.optional::<bool>(ADD_EOS)?.is_some();
+    Ok((tokenizer.algorithm == Algorithm::ByteLevel(Split::Qwen2) && !is_stated).then(|| {
+        format!(
+            "the file does not say how texts end ({ADD_EOS}): token {} is appended, as Qwen3-Embedding was trained",
+            tokenizer.eos
+        )
+        .into()
+    }))
+}
+
+const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
+
 /// Qwen3-Embedding's tokenizer: a text ends with `<|endoftext|>`, whose state becomes the vector. Files made before the
 /// tokenizer itself said so lack `add_eos_token` and name as `eos` what ends a chat's turn.
 fn qwen2(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
-    const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
     let add_bos = keys.metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(false);
     let add_eos = keys.metadata.optional(ADD_EOS)?;
     let eos = match (add_eos, keys.piece(b"<|endoftext|>")) {

@@ -5,7 +5,9 @@
 
 mod bert;
 mod gemma;
+mod modern_bert;
 mod nomic_bert;
+mod qwen3;
 
 use crate::block::{Block, Embedding, Linear, Norm};
 use crate::license::Terms;
@@ -22,6 +24,8 @@ pub const ALL: &[Arch] = &[
     bert::FUSED,
     bert::SPLIT,
     nomic_bert::NOMIC_BERT,
+    modern_bert::MODERN_BERT,
+    qwen3::QWEN3,
 ];
 
 /// A variant of an architecture's files.

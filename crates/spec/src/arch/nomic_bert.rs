@@ -37,7 +37,8 @@ pub(super) const NOMIC_BERT: Arch = Arch {
 
 const NOMIC: Known = Known { models: &[&["nomic", "embed"]], prompts: PROMPTS, ..Known::NOTHING };
 
-const PROMPTS: &[Prompt] = &[
+/// Also those of ModernBERT Embed.
+pub(super) const PROMPTS: &[Prompt] = &[
     Prompt::new(&["query", "search-query", "retrieval-query"], "search_query: "),
     Prompt::new(
         &["document", "search-document", "retrieval-document", "passage"],

@@ -45,10 +45,13 @@ fn file(pre: &str, specials: [&str; 3]) -> Writer {
     file
 }
 
-fn judge(file: &Writer) -> Result<TokenizerSpec, Error> {
+fn whole(file: &Writer) -> Result<Spec, Error> {
     let bytes = file.to_bytes();
-    let spec =
-        Spec::from_header_among(&parse(&bytes)?, BuildOptions::default(), &[arch()])?.tokenizer;
+    Spec::from_header_among(&parse(&bytes)?, BuildOptions::default(), &[arch()])
+}
+
+fn judge(file: &Writer) -> Result<TokenizerSpec, Error> {
+    let spec = whole(file)?.tokenizer;
     assert!(spec.algorithm.is_byte_level() && !spec.add_space_prefix);
     Ok(spec)
 }
@@ -96,6 +99,9 @@ fn older_files_of_qwen_end_a_text_too() {
     old.set("tokenizer.ggml.eos_token_id", id(2));
     let spec = judge(&old).unwrap();
     assert_eq!((spec.eos, spec.add_bos, spec.add_eos), (id(0), false, true));
+    let notes = whole(&old).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("does not say how texts end")), "{notes:?}");
+    assert!(whole(&qwen()).unwrap().notes.iter().all(|note| !note.contains("texts end")));
 
     // Without the token that ends a text, it is the one that the file names.
     let mut old = file("qwen2", ["<a>", "<b>", "<c>"]);

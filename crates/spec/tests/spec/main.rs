@@ -6,6 +6,7 @@ mod byte_level;
 mod cases;
 mod differences;
 mod encoder;
+mod families;
 mod language_model;
 mod malformed;
 mod real_files;
