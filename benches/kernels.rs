@@ -299,7 +299,7 @@ fn attend<I: Isa, H: Dim, G: Dim, D: Dim>(
     for n in [56, 222, 443, 1664] {
         let (queries, keys, values) =
             (noise(LANES * width), noise(n * HEAD_DIM), noise(n * HEAD_DIM));
-        let kv = [KeysValues::default(), KeysValues { n, keys: &keys, values: &values }];
+        let kv = [KeysValues { n, keys: &keys, values: &values }];
         let mut scratch = AttentionScratch::default();
         let mut out = vec![0.0; LANES * N_HEAD * HEAD_DIM];
         group.throughput(Throughput::Elements((2 * LANES * n * N_HEAD * HEAD_DIM) as u64));

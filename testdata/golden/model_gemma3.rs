@@ -23,6 +23,7 @@ impl Model for Built {
         add: false,
         add_normed: true,
         norm_of_sum: false,
+        prefix: false,
     };
     fn spec(&self) -> &Spec {
         &SPEC

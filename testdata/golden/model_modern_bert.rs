@@ -23,6 +23,7 @@ impl Model for Built {
         add: true,
         add_normed: false,
         norm_of_sum: false,
+        prefix: false,
     };
     fn spec(&self) -> &Spec {
         &SPEC

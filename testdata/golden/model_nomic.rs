@@ -23,6 +23,7 @@ impl Model for Built {
         add: false,
         add_normed: false,
         norm_of_sum: true,
+        prefix: false,
     };
     fn spec(&self) -> &Spec {
         &SPEC

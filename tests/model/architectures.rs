@@ -344,6 +344,7 @@ impl Model for Bert {
         add: false,
         add_normed: false,
         norm_of_sum: true,
+        prefix: false,
     };
 
     fn spec(&self) -> &Spec {

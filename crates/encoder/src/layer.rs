@@ -204,18 +204,22 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let parts = || parts_of_texts(texts, range.clone(), size);
         let inputs = self.rows.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
         self.team.for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
-            let own = KeysValues {
+            let rest = KeysValues {
                 n: part.text.len,
                 keys: &keys[part.text.start * n_kv..],
                 values: &values[part.text.start * n_kv..],
             };
-            let kv = [before, own];
             let queries = &qkv[(part.text.start + part.first - range.start) * width..];
             let first = before.n + part.first;
             let tokens = first..first + part.len;
             let own = &mut *lock(&scratch[thread]);
             let (scratch, out) = (&mut own.attention, &mut own.heads);
-            attention(isa, heads, queries, width, tokens, kv, visible, scratch, out);
+            if const { M::OPS.prefix } {
+                let kv = [before, rest];
+                attention(isa, heads, queries, width, tokens, kv, visible, scratch, out);
+            } else {
+                attention(isa, heads, queries, width, tokens, [rest], visible, scratch, out);
+            }
             isa.vectorize(
                 #[inline(always)]
                 || {

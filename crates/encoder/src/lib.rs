@@ -42,7 +42,7 @@ use crate::tensors::Tensors;
 use crate::threads::{Team, Threads};
 use crate::weights::Weights;
 use monomorph_simd::Isa;
-use monomorph_spec::{Embedding, Layer, Window};
+use monomorph_spec::{Embedding, Layer, Ops, Window};
 use rows::{AllRows, RowsMut};
 use std::any::TypeId;
 use std::io;
@@ -79,7 +79,7 @@ pub trait Forward: Send + Sync {
         workspace: &mut Workspace,
         cancel: &AtomicBool,
     ) -> Result<Prefix, Cancelled>;
-    /// Whether texts can have a prefix: see [`prefix::suits`].
+    /// Whether texts can have a prefix: see [`Ops::prefix`].
     fn takes_prefix(&self) -> bool;
     /// The instruction set's name.
     fn isa(&self) -> &'static str;
@@ -178,7 +178,7 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     }
 
     fn takes_prefix(&self) -> bool {
-        prefix::suits(self.model.spec())
+        M::OPS.prefix && Ops::of(self.model.spec()).prefix
     }
 
     fn isa(&self) -> &'static str {

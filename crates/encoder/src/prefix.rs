@@ -5,7 +5,6 @@
 //! is needed. A token's bits do not depend on which pass computed the keys that it sees.
 
 use crate::kernels::attention::KeysValues;
-use monomorph_spec::{Pooling, Spec};
 
 /// The fewest tokens that are worth a pass of their own.
 const FEWEST: usize = 8;
@@ -56,11 +55,6 @@ impl<'a> Before<'a> {
         let end = self.tokens * n_kv;
         KeysValues { n: self.tokens, keys: &keys[..end], values: &values[..end] }
     }
-}
-
-/// Whether texts of such a model can have a prefix.
-pub fn suits(spec: &Spec) -> bool {
-    spec.causal && spec.pooling == Pooling::Last
 }
 
 /// What is remembered between requests.

@@ -1,8 +1,8 @@
 //! Which operations a model's forward pass consists of, so that all others can be left out.
 
-use crate::Spec;
 use crate::block::{Activation, Join, NormKind};
 use crate::fields::described;
+use crate::{Pooling, Spec};
 
 described! {
     /// The operations that at least one layer of a model uses. The others are left out of its forward pass at compile
@@ -33,6 +33,8 @@ described! {
         pub add_normed: bool,
         /// [`Join::NormOfSum`].
         pub norm_of_sum: bool,
+        /// Texts that begin alike can share what that beginning gives: a causal model whose last token makes the vector.
+        pub prefix: bool,
     }
 }
 
@@ -51,6 +53,7 @@ impl Ops {
         add: true,
         add_normed: true,
         norm_of_sum: true,
+        prefix: true,
     };
 
     /// The operations of a model.
@@ -71,6 +74,7 @@ impl Ops {
             add: joins().any(|join| matches!(join, Join::Add)),
             add_normed: joins().any(|join| matches!(join, Join::AddNormed(_))),
             norm_of_sum: joins().any(|join| matches!(join, Join::NormOfSum(_))),
+            prefix: spec.causal && spec.pooling == Pooling::Last,
         }
     }
 

@@ -77,18 +77,18 @@ impl Visible {
 }
 
 /// Computes the attention of the tokens `tokens` of a text, 1 to [`QUERIES`] of them. `kv` holds the keys and values of
-/// the whole text: those of its prefix, if they lie elsewhere, and the rest.
+/// the whole text, in as many runs as they lie in.
 ///
 /// `queries` holds their rows, `stride` floats apart. Each begins with n_head * head_dim floats that are normalised,
 /// rotated and scaled. `out` gets `tokens.len()` x (n_head * head_dim).
 #[allow(clippy::too_many_arguments)] // Each is one term of the formulas above.
-pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
+pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim, const RUNS: usize>(
     isa: I,
     heads: Heads<H, G, D>,
     queries: &[f32],
     stride: usize,
     tokens: Range<usize>,
-    kv: [KeysValues<'_>; 2],
+    kv: [KeysValues<'_>; RUNS],
     visible: Visible,
     scratch: &mut AttentionScratch,
     out: &mut [f32],
@@ -109,16 +109,16 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim>(
 }
 
 /// The arguments of [`attention`] that are only read.
-struct Part<'a, H: Dim, G: Dim, D: Dim> {
+struct Part<'a, H: Dim, G: Dim, D: Dim, const RUNS: usize> {
     heads: Heads<H, G, D>,
     queries: &'a [f32],
     stride: usize,
     tokens: Range<usize>,
-    kv: [KeysValues<'a>; 2],
+    kv: [KeysValues<'a>; RUNS],
     visible: Visible,
 }
 
-impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
+impl<H: Dim, G: Dim, D: Dim, const RUNS: usize> Part<'_, H, G, D, RUNS> {
     /// Number of query heads per key/value head.
     #[inline(always)]
     fn shared(&self) -> usize {
@@ -142,7 +142,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
     ) {
         let (n_head, d) = (self.heads.n_head.size(), self.heads.head_dim.size());
         let kv_stride = self.heads.n_head_kv.size() * d;
-        let n = self.kv[0].n + self.kv[1].n;
+        let n = self.kv.iter().map(|kv| kv.n).sum();
         let mask = Mask { tokens: self.tokens.clone(), visible: self.visible, n };
         let n_keys = mask.keys().len();
         let blocks = d / BLOCK;
@@ -175,7 +175,7 @@ impl<H: Dim, G: Dim, D: Dim> Part<'_, H, G, D> {
     }
 }
 
-impl<'a, H: Dim, G: Dim, D: Dim> Part<'a, H, G, D> {
+impl<'a, H: Dim, G: Dim, D: Dim, const RUNS: usize> Part<'a, H, G, D, RUNS> {
     /// Of the keys and values from a column on, those of these tokens.
     #[inline(always)]
     fn visible_of(
@@ -183,7 +183,7 @@ impl<'a, H: Dim, G: Dim, D: Dim> Part<'a, H, G, D> {
         tokens: Range<usize>,
         column: usize,
         stride: usize,
-    ) -> [KeysValues<'a>; 2] {
+    ) -> [KeysValues<'a>; RUNS] {
         let mut before = 0;
         self.kv.map(|kv| {
             let [start, end] =
@@ -288,16 +288,16 @@ impl Keys<'_> {
 }
 
 /// `weights^T V / sums`
-struct Weighted<'a> {
+struct Weighted<'a, const RUNS: usize> {
     /// V, with its rows `stride` floats apart.
-    visible: [KeysValues<'a>; 2],
+    visible: [KeysValues<'a>; RUNS],
     stride: usize,
     /// Keys x 16 tokens.
     weights: &'a [[f32; LANES]],
     sums: &'a [f32; LANES],
 }
 
-impl Weighted<'_> {
+impl<const RUNS: usize> Weighted<'_, RUNS> {
     /// Writes the first `tokens` rows of `d` columns, R rows by C groups of columns at a time. The rows of `out` are
     /// `out_stride` floats apart.
     #[inline(always)]
