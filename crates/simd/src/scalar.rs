@@ -16,6 +16,26 @@ fn zip<A: Copy, B: Copy, C>(a: [A; LANES], b: [B; LANES], f: impl Fn(A, B) -> C)
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
+/// `a b + c`, rounded once, as the instruction of other CPUs does it.
+///
+/// `f32::mul_add` would call the C library, which is slow, and wrong on some systems. The product is exact in float64. The
+/// sum is rounded there to odd (Boldo and Melquiond 2008): where it is not exact, its last bit is set, so that rounding to
+/// float32 sees on which side of a tie it lies.
+#[inline(always)]
+fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    // What was lost (Knuth's TwoSum); NaN where the sum is not finite.
+    let rounded_c = sum - product;
+    let lost = (product - (sum - rounded_c)) + (c - rounded_c);
+    let bits = sum.to_bits();
+    let is_larger = (lost > 0.0) == (sum > 0.0);
+    let odd = if is_larger { bits.wrapping_add(1) } else { bits.wrapping_sub(1) };
+    let is_lost = lost.abs() > 0.0;
+    let bits = if is_lost && bits & 1 == 0 { odd } else { bits };
+    f64::from_bits(bits) as f32
+}
+
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";
     const INT_SUMS: usize = 4;
@@ -64,7 +84,7 @@ impl Isa for Scalar {
     }
     #[inline(always)]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
-        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        std::array::from_fn(|i| mul_add(a[i], b[i], c[i]))
     }
     #[inline(always)]
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
@@ -131,4 +151,86 @@ impl Isa for Scalar {
     }
     #[inline(always)]
     fn prefetch<T>(self, _: &[T]) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mul_add;
+
+    #[track_caller]
+    fn check(a: f32, b: f32, c: f32) {
+        let (got, want) = (mul_add(a, b, c), a.mul_add(b, c));
+        let same = got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+        assert!(same, "{a:e} {b:e} {c:e}: {got:e} for {want:e}");
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood 2014).
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    #[test]
+    fn every_kind_of_number_meets_every_other() {
+        let tiny = f32::from_bits(1);
+        let kinds = [
+            0.0,
+            1.0,
+            1.0 + f32::EPSILON,
+            1.0 - f32::EPSILON / 2.0,
+            0.1,
+            3.0,
+            tiny,
+            3.0 * tiny,
+            f32::MIN_POSITIVE,
+            f32::MIN_POSITIVE - tiny,
+            f32::MAX,
+            f32::INFINITY,
+            f32::NAN,
+            16_777_216.0,
+            16_777_215.0,
+            1e-20,
+            1e20,
+        ];
+        let kinds: Vec<f32> = kinds.iter().flat_map(|x| [*x, -x]).collect();
+        for a in &kinds {
+            for b in &kinds {
+                kinds.iter().for_each(|c| check(*a, *b, *c));
+            }
+        }
+    }
+
+    #[test]
+    fn random_numbers_round_once() {
+        let mut state = 5;
+        for _ in 0..400_000 {
+            let [a, b, c] = [(); 3].map(|()| f32::from_bits(random(&mut state) as u32));
+            check(a, b, c);
+            // The sum is near a tie, or cancels, where the addend is near the product.
+            let product = a * b;
+            let near = product.to_bits() ^ (random(&mut state) as u32 & 0x8000_000f);
+            check(a, b, f32::from_bits(near));
+            let shift = (random(&mut state) % 60) as i32 - 30;
+            check(a, b, product * 2f32.powi(shift));
+            // A subnormal result.
+            check(a, 2f32.powi(-140) / a.abs().max(1e-30), c * 1e-38);
+        }
+    }
+
+    /// A tie of float32 that a trace far below it decides: the sum rounds to the tie in float64.
+    #[test]
+    fn a_trace_decides_a_tie() {
+        let half = f32::EPSILON / 2.0;
+        for trace in [2f32.powi(-60), 2f32.powi(-100), 2f32.powi(-126)] {
+            for sign in [1.0, -1.0] {
+                // 1 + half an ulp is a tie; c is far below what float64 can add to it.
+                let (a, b) = (1.0 + f32::EPSILON, half);
+                check(a, b, 1.0);
+                check(1.0 + half * 2.0, 1.0 + half * 2.0, sign * trace);
+                check(sign * trace, trace, 1.0 + half);
+            }
+        }
+    }
 }
