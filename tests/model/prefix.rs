@@ -15,7 +15,8 @@ fn causal() -> &'static Arch {
     arch::ALL.iter().find(|arch| arch.causal && arch.name == "gemma3").expect("Gemma 3")
 }
 
-fn model(kind: TensorType) -> TinyModel {
+/// A model in a file of its own: tests run at the same time.
+fn model(test: &str, kind: TensorType) -> TinyModel {
     let sizes = Sizes {
         n_embd: 64,
         n_ff: 96,
@@ -26,7 +27,7 @@ fn model(kind: TensorType) -> TinyModel {
         n_positions: 256,
     };
     let file = architecture::writer(causal(), sizes, 6, kind, &mut Random(3));
-    TinyModel::among(&format!("prefix-{kind}"), file.to_bytes(), &[*causal()])
+    TinyModel::among(&format!("prefix-{test}-{kind}"), file.to_bytes(), &[*causal()])
 }
 
 /// Requests in turn: what each can know of its texts' beginning depends on those before it.
@@ -75,7 +76,7 @@ fn run(
 #[test]
 fn a_shared_beginning_changes_no_bit() {
     for kind in [TensorType::F32, TensorType::Q8_0] {
-        let model = model(kind);
+        let model = model("shared", kind);
         let spec = Spec { pooling: Pooling::Last, ..model.spec.clone() };
         let requests = requests(spec.n_vocab);
         for (isa, mut encoder) in model.encoders(&spec) {
@@ -107,7 +108,7 @@ fn a_shared_beginning_changes_no_bit() {
 /// Where every token is pooled, or sees what follows it, all of them are computed.
 #[test]
 fn other_models_have_none() {
-    let model = model(TensorType::F32);
+    let model = model("none", TensorType::F32);
     assert_eq!(model.spec.pooling, Pooling::Mean);
     let spec = Spec { pooling: Pooling::Last, causal: false, ..model.spec.clone() };
     for spec in [&model.spec, &spec] {
