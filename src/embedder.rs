@@ -64,7 +64,8 @@ pub struct Info {
     pub kept_bytes: usize,
 }
 
-/// Memory that a model needs, in bytes, where its weights are in a file.
+/// Memory that a model needs, in bytes, where its weights are in a file. Not counted is the beginning that texts of a
+/// causal model share: keys and values of at most 256 tokens in every layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Mapped from the file and shared with other processes.

@@ -54,9 +54,16 @@ fn norm(vector: &[f32]) -> f64 {
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let n = a.len().min(b.len());
     let (a, b) = (&a[..n], &b[..n]);
+    let sums = [dot(a, a), dot(b, b), dot(a, b)];
+    // Squares of very large or small values leave the range of float32.
+    let [aa, bb, ab] = match sums[0].is_normal() && sums[1].is_normal() {
+        true => sums.map(f64::from),
+        false => [(a, a), (b, b), (a, b)]
+            .map(|(a, b)| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()),
+    };
     // The product of two float32 is exact in float64: the cosine of a vector with itself is 1.
-    let norms = f64::from(dot(a, a)) * f64::from(dot(b, b));
-    if norms > 0.0 { (f64::from(dot(a, b)) / norms.sqrt()) as f32 } else { 0.0 }
+    let norms = aa * bb;
+    if norms > 0.0 { (ab / norms.sqrt()) as f32 } else { 0.0 }
 }
 
 /// Sixteen partial sums, which the compiler keeps in vector registers.
@@ -95,6 +102,10 @@ mod tests {
             assert_eq!(cosine(&a, &a), 1.0);
         }
         assert_eq!(cosine(&[1.0], &[0.0]), 0.0);
+        for size in [1e20, 1e-23, 1e-40] {
+            assert_eq!(cosine(&[size, 2.0 * size], &[size, 2.0 * size]), 1.0);
+            assert_eq!(cosine(&[size, 0.0], &[0.0, 1.0]), 0.0);
+        }
         assert_eq!(cosine(&[], &[1.0]), 0.0);
     }
 

@@ -1,9 +1,9 @@
 //! The memory of a forward pass. It depends only on the model's dimensions and the number of rows, with space in
-//! addition, for each thread, for the panels that it repacks, the up projections of a few panels for all rows, and the
-//! scores of sixteen tokens.
+//! addition, for each thread, for the panels that it repacks, the up projections of a few panels for all rows, a row,
+//! and the scores and outputs of sixteen tokens.
 //!
 //! Buffers grow to fit the largest pass so far and are kept, so that a pass of a size seen before allocates nothing. A
-//! thread's own buffers grow when it first takes a part that needs them.
+//! thread's panels, up projections and scores grow when it first takes a part that needs them.
 
 use crate::inputs::{InputBuffers, Want};
 use crate::kernels::attention::{AttentionScratch, QUERIES};

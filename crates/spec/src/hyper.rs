@@ -71,6 +71,9 @@ fn share_of_width(keys: &Keys<'_, '_>, n_embd: usize, n_head: usize) -> Result<u
     Ok(share)
 }
 
+/// The number of a reranker's pooling.
+const RANK: u32 = 4;
+
 pub(crate) fn pooling(
     keys: &Keys<'_, '_>,
     options: BuildOptions,
@@ -82,17 +85,21 @@ pub(crate) fn pooling(
         (None, Some(2)) => Pooling::Cls,
         (None, Some(3)) => Pooling::Last,
         (None, None) => arch.pooling,
+        (None, Some(RANK)) => {
+            let expected = "a model that makes vectors: this one ranks";
+            return Err(keys.error("pooling_type", "4 (rank)", expected));
+        }
         (None, Some(found)) => {
-            return Err(keys.error(
-                "pooling_type",
-                found,
-                "1 (mean), 2 (cls) or 3 (last); build with MONOMORPH_POOLING=mean or last to choose",
-            ));
+            let choice = if arch.causal { "mean, last or max" } else { "mean, cls, last or max" };
+            let expected = format!(
+                "1 (mean), 2 (cls) or 3 (last); build with MONOMORPH_POOLING={choice} to choose"
+            );
+            return Err(keys.error("pooling_type", found, expected));
         }
     };
     if arch.causal && pooling == Pooling::Cls {
         let reason = "cls pooling does not suit a causal model, whose first token sees nothing of the text; build with \
-                      MONOMORPH_POOLING=mean or last";
+                      MONOMORPH_POOLING=mean, last or max";
         return Err(Error::Unsupported { reason: reason.to_owned() });
     }
     Ok(pooling)
@@ -288,7 +295,7 @@ fn check_pattern(
         }
         _ => found.integer() == Some(period as i128),
     };
-    let expected = format!("{period} (every {period}th layer attends to the whole text)");
+    let expected = format!("{period} (one layer in {period} attends to the whole text)");
     if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
 }
 
@@ -321,7 +328,7 @@ pub(crate) fn notes(
     let pooled = pooling.to_string();
     // No news to a build that has chosen.
     let choice = match options.pooling {
-        None => "; build with MONOMORPH_POOLING=mean or last to choose",
+        None => "; build with MONOMORPH_POOLING=mean, last or max to choose",
         Some(_) => "",
     };
     let own = arch.notes.iter().map(|note| match note.contains("{pooling}") {

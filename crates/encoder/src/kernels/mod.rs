@@ -1,7 +1,8 @@
 //! The operations of a transformer, each in a file of its own: safe code but for `columns`, generic over [`Isa`](monomorph_simd::Isa) and
 //! [`Dim`](crate::dim::Dim), with a plain reference in its tests.
 //!
-//! Invariant: kernels know slices, dimensions, panels and instruction sets, but nothing of models, files or threads. A
+//! Invariant: kernels know slices, dimensions, panels and instruction sets, but nothing of models, files or threads;
+//! only `matrix` also knows the block formats of files, which it repacks. A
 //! product writes to columns that its caller hands out ([`ColumnsMut`](columns::ColumnsMut)).
 
 pub mod activation;
