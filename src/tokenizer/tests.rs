@@ -92,6 +92,24 @@ impl Sample {
     }
 }
 
+/// Checks the ids that every limit leaves of a text, whose marks are these.
+#[track_caller]
+fn check_limits(tokenizer: Tokenizer, text: &str, [bos, eos]: [u32; 2]) {
+    let whole = tokenizer.encode(text, ALL).ids;
+    for limit in 2..whole.len() + 2 {
+        let (first, last) = (tokenizer.encode(text, limit), tokenizer.encode_end(text, limit));
+        if limit >= whole.len() {
+            assert_eq!((&first.ids, &last.ids), (&whole, &whole));
+            continue;
+        }
+        assert_eq!(first.ids, [&whole[..limit - 1], &[eos]].concat());
+        assert_eq!(last.ids, [&[bos], &whole[whole.len() - limit + 1..]].concat());
+        assert_eq!(last.dropped, whole.len() - limit);
+        assert!(first.dropped > 0 && first.dropped <= whole.len() - limit);
+        assert!(!first.dropped_is_exact || first.dropped == whole.len() - limit);
+    }
+}
+
 fn special() -> TokenizerSpec {
     TokenizerSpec {
         algorithm: Algorithm::Merges,

@@ -2,7 +2,7 @@ use monomorph_codegen::vocab::build_from;
 use monomorph_gguf::{Piece, PieceKind};
 use monomorph_spec::{Algorithm, TokenizerSpec};
 
-use super::{ALL, Rng};
+use super::{ALL, Rng, check_limits};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::naive_unigram::NaiveUnigram;
 
@@ -168,20 +168,7 @@ fn a_limit_keeps_the_ids_at_its_end_of_the_text() {
     for _ in 0..40 {
         let sample = Sample::random(&mut rng, CHARSMAP);
         let text: String = (0..30).map(|_| part(&mut rng)).collect();
-        let whole = sample.tokenizer.encode(&text, ALL).ids;
-        for limit in 2..whole.len() + 2 {
-            let first = sample.tokenizer.encode(&text, limit);
-            let last = sample.tokenizer.encode_end(&text, limit);
-            if limit >= whole.len() {
-                assert_eq!((&first.ids, &last.ids), (&whole, &whole));
-                continue;
-            }
-            assert_eq!(first.ids, [&whole[..limit - 1], &[2]].concat());
-            assert_eq!(last.ids, [&[0], &whole[whole.len() - limit + 1..]].concat());
-            assert_eq!(last.dropped, whole.len() - limit);
-            assert!(first.dropped > 0 && first.dropped <= whole.len() - limit);
-            assert!(!first.dropped_is_exact || first.dropped == whole.len() - limit);
-        }
+        check_limits(sample.tokenizer, &text, [0, 2]);
     }
 }
 
