@@ -5,6 +5,7 @@
 //! and numbers of byte-level BPE's patterns are those of Unicode 16.0, which the original's Oniguruma has.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::charsmap::Replacements;
@@ -16,6 +17,10 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization_alignments::char::canonical_combining_class;
 use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use unicode_segmentation::UnicodeSegmentation;
+
+/// The pages of planes 4 to 13, more than half of all. No version of Unicode has assigned a character there, so that the
+/// first page is like all others.
+const EMPTY_PAGES: Range<usize> = 0x4_0000 / PAGE..0xe_0000 / PAGE;
 
 /// The sections of the table.
 #[derive(Default)]
@@ -35,7 +40,7 @@ pub(super) struct Characters {
 impl Characters {
     /// The characters as this normaliser sees them.
     pub fn of_words(normalizer: WordNormalizer) -> Result<Characters, Error> {
-        Characters::default().filled(|characters, c| characters.entry(c, normalizer))
+        Characters::default().filled(EMPTY_PAGES, |characters, c| characters.entry(c, normalizer))
     }
 
     /// The characters as a map of SentencePiece's sees them. (Hugging Face's `Precompiled` looks up grapheme clusters of
@@ -59,7 +64,8 @@ impl Characters {
                 characters.clusters.push(Cluster::new(key, start));
             }
         }
-        characters.filled(|characters, c| {
+        // The map may have any character.
+        characters.filled(0..0, |characters, c| {
             let mut entry =
                 Entry::new(if c.is_whitespace() { Place::Space } else { Place::Inside }, 0);
             if may_cluster(c) {
@@ -74,20 +80,21 @@ impl Characters {
 
     /// The characters as byte-level BPE sees them.
     pub fn of_classes() -> Result<Characters, Error> {
-        Characters::default().filled(|_, c| {
-            let entry = Entry::of_class(class(c), canonical_combining_class(c));
-            let is_kept = is_nfc_quick(std::iter::once(c)) == IsNormalized::Yes;
-            Ok(if is_kept { entry } else { entry.composing() })
-        })
+        Characters::default().filled(EMPTY_PAGES, |_, c| Ok(classified(c)))
     }
 
-    /// Fills the pages.
+    /// Fills the pages; of those that are `alike`, the first is filled for all.
     fn filled(
         mut self,
+        alike: Range<usize>,
         mut entry: impl FnMut(&mut Characters, char) -> Result<Entry, Error>,
     ) -> Result<Characters, Error> {
         let mut known: HashMap<Vec<u32>, u32> = HashMap::new();
         for page in 0..N_PAGES {
+            if alike.contains(&page) && page > alike.start {
+                self.page_numbers.push(self.page_numbers[alike.start]);
+                continue;
+            }
             let codes = (page * PAGE) as u32..((page + 1) * PAGE) as u32;
             // Surrogates are no characters; their entries are never read.
             let entries = codes.map(|code| match char::from_u32(code) {
@@ -183,6 +190,13 @@ fn place(c: char) -> Place {
     }
 }
 
+/// The entry of a character for byte-level BPE.
+fn classified(c: char) -> Entry {
+    let entry = Entry::of_class(class(c), canonical_combining_class(c));
+    let is_kept = is_nfc_quick(std::iter::once(c)) == IsNormalized::Yes;
+    if is_kept { entry } else { entry.composing() }
+}
+
 /// What a character is to the patterns of byte-level BPE.
 fn class(c: char) -> Class {
     use GeneralCategory::{
@@ -213,4 +227,29 @@ fn is_ideograph(c: char) -> bool {
     matches!(c,
         '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{2a6df}' | '\u{2a700}'..='\u{2b73f}'
         | '\u{2b740}'..='\u{2b81f}' | '\u{2b920}'..='\u{2ceaf}' | '\u{f900}'..='\u{faff}' | '\u{2f800}'..='\u{2fa1f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_of_empty_planes_are_alike() {
+        let characters = || {
+            let codes = EMPTY_PAGES.start * PAGE..EMPTY_PAGES.end * PAGE;
+            codes.map(|code| char::from_u32(code as u32).unwrap())
+        };
+        let is_alike = |entry: &mut dyn FnMut(char) -> Entry| {
+            let first = entry(characters().next().unwrap());
+            characters().all(|c| entry(c) == first)
+        };
+        assert!(is_alike(&mut classified));
+        for lowercase in [false, true] {
+            for strip_accents in [false, true] {
+                let normalizer = WordNormalizer { lowercase, strip_accents };
+                let mut of_words = Characters::default();
+                assert!(is_alike(&mut |c| of_words.entry(c, normalizer).unwrap()));
+            }
+        }
+    }
 }
