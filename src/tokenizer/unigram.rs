@@ -15,8 +15,9 @@
 //! kind become one.
 //!
 //! No way to cut a word crosses two characters that no piece has side by side, so a word is cut up to there before it is
-//! read further. Scores are float32 and their sums float64, which are exact for words of any length that occurs:
-//! cutting a word in parts gives the same ids as cutting it whole.
+//! read further. In a long stretch without such a place, what all ways that may still win have in common is cut off.
+//! Scores are float32 and their sums float64, which are exact for words of any length that occurs: cutting a word in
+//! parts gives the same ids as cutting it whole.
 
 use monomorph_spec::characters::{Cluster, Entry, Place};
 use monomorph_spec::vocab_layout::{Field, NONE, SPACE, extend};
@@ -27,6 +28,10 @@ use super::table::{POWERS, Table};
 
 /// How far the score of unknown text lies below the lowest of all pieces that can be found.
 const UNKNOWN_PENALTY: f64 = 10.0;
+
+/// After so many times the longest piece, a stretch is cut as far as its ids are settled. Its end is then looked at
+/// again: the more characters, the smaller the part of them.
+const SETTLED_AFTER: usize = 16;
 
 /// Appends the text's ids, asking `next` after each cluster or piece how to go on. False when the text was not read to its
 /// end.
@@ -56,7 +61,7 @@ pub fn tokenize(
                 rest = &rest[cluster.len()..];
             }
         }
-        match next(word.chars.len(), ids) {
+        match word.ask(next, ids) {
             Next::Read => {}
             Next::KeepLast(n_chars) => word.keep_last(n_chars),
             Next::Stop => break,
@@ -84,6 +89,8 @@ struct Word<'t> {
     begins: bool,
     /// The best way to each character and to the end: kept for its memory.
     nodes: Vec<Node>,
+    /// The number of characters at which the part is cut as far as it is settled.
+    settle_at: usize,
 }
 
 /// The end of a character in the part's bytes, and the hash of the part up to there.
@@ -107,7 +114,8 @@ struct Node {
 impl<'t> Word<'t> {
     fn new(table: &'t Table) -> Self {
         let (text, chars, nodes) = Default::default();
-        Word { table, text, chars, follows_unknown: false, begins: true, nodes }
+        let settle_at = SETTLED_AFTER * table.field(Field::LongestMerged) as usize;
+        Word { table, text, chars, follows_unknown: false, begins: true, nodes, settle_at }
     }
 
     /// Normalises a cluster and appends the result.
@@ -155,6 +163,9 @@ impl<'t> Word<'t> {
             self.cut(ids);
         }
         self.push(c);
+        if self.chars.len() >= self.settle_at {
+            self.settle(ids);
+        }
     }
 
     #[inline]
@@ -164,11 +175,26 @@ impl<'t> Word<'t> {
         self.chars.push(Char { c, end: self.text.len() as u32, hash });
     }
 
+    /// How to go on: the number of open characters counts only once all that is settled is cut off, since unknown text of
+    /// any length is one id.
+    fn ask(
+        &mut self,
+        next: &mut impl FnMut(usize, &mut Vec<u32>) -> Next,
+        ids: &mut Vec<u32>,
+    ) -> Next {
+        match next(self.chars.len(), ids) {
+            Next::Read => Next::Read,
+            _ if self.settle(ids) => self.ask(next, ids),
+            stop => stop,
+        }
+    }
+
     /// Forgets all but the last characters.
     fn keep_last(&mut self, n_chars: usize) {
-        let kept: Vec<char> = self.chars.iter().rev().take(n_chars).map(|char| char.c).collect();
+        let from = self.chars.len().saturating_sub(n_chars);
+        let kept: Vec<char> = self.chars[from..].iter().map(|char| char.c).collect();
         self.clear();
-        kept.into_iter().rev().for_each(|c| self.push(c));
+        kept.into_iter().for_each(|c| self.push(c));
     }
 
     /// Appends the ids of the rest of the word. What follows is another word.
@@ -184,8 +210,33 @@ impl<'t> Word<'t> {
             return;
         }
         self.find_best();
+        self.emit(self.chars.len(), ids);
+        self.clear();
+    }
+
+    /// Appends the ids that no text after this can change, and says whether there are any. A piece that ends there may begin at each of the last
+    /// characters; the best ways to all of these have their beginning in common. A run of unknown text, which becomes
+    /// one id whatever its length, is always in this beginning: its best way leads through each of its characters, and
+    /// ways that meet are the same before that.
+    fn settle(&mut self, ids: &mut Vec<u32>) -> bool {
+        self.find_best();
+        let (n, longest) = (self.chars.len(), self.table.field(Field::LongestMerged) as usize);
+        let mut common = n;
+        for mut other in (n + 1).saturating_sub(longest)..n {
+            while common != other {
+                let later = if common > other { &mut common } else { &mut other };
+                *later = self.nodes[*later].start as usize;
+            }
+        }
+        self.emit(common, ids);
+        self.keep_last(n - common);
+        self.settle_at = self.settle_at.max(2 * (n - common));
+        common > 0
+    }
+
+    /// Appends the ids of the best way to the end of character `end - 1`.
+    fn emit(&mut self, mut end: usize, ids: &mut Vec<u32>) {
         let before = ids.len();
-        let mut end = self.chars.len();
         while end > 0 {
             let Node { start, id, .. } = self.nodes[end];
             ids.push(id);
@@ -205,7 +256,6 @@ impl<'t> Word<'t> {
         }
         ids.truncate(kept);
         self.follows_unknown = follows;
-        self.clear();
     }
 
     fn clear(&mut self) {

@@ -153,6 +153,23 @@ fn long_words_are_cut_as_a_whole() {
     }
 }
 
+/// Characters that are no pieces, but stand side by side in one: there is no place to cut them, and however many there
+/// are, they become one id.
+#[test]
+fn unknown_text_of_any_length_is_one_id() {
+    let words = [("▁", -1.0), ("xabay", -2.0), ("c", -1.5)];
+    let sample = Sample::new(words.map(|(text, score)| (text.to_owned(), score)), CHARSMAP);
+    let text = "ab".repeat(1000) + "c c" + &"ba".repeat(1000);
+    sample.check(&text);
+    let whole = sample.tokenizer.encode(&text, ALL).ids;
+    assert_eq!(whole.len(), 8, "{whole:?}");
+    for limit in [8, 9, 20] {
+        let got = sample.tokenizer.encode(&text, limit);
+        assert_eq!((got.ids, got.dropped, got.dropped_is_exact), (whole.clone(), 0, true));
+    }
+    check_limits(sample.tokenizer, &text, [0, 2]);
+}
+
 /// Full-width letters become a special token only after special tokens have been cut out: its piece is found all the
 /// same, as in the original.
 #[test]
