@@ -129,8 +129,8 @@ impl Error {
             Error::TooLong { tokens, exact, n_ctx, .. } => {
                 let at_least = if *exact { "" } else { "at least " };
                 format!(
-                    "{at_least}{tokens} tokens, more than the context of {n_ctx}; shorten the text, or set truncate to end \
-                     or start"
+                    "{at_least}{tokens} tokens, more than the context of {n_ctx}; shorten the text, or allow it to \
+                     be cut (truncate end or start)"
                 )
             }
             Error::Ids { reason, .. } => reason.clone(),

@@ -11,8 +11,8 @@ pub fn finish(
     normalize: bool,
 ) -> Option<Vec<f32>> {
     if dimensions < vector.len() {
-        if shortening == Shortening::NormaliseAndCut {
-            normalise(&mut vector);
+        if shortening == Shortening::LayerNormAndCut {
+            layer_norm(&mut vector);
         }
         vector.truncate(dimensions);
     }
@@ -30,7 +30,7 @@ pub fn finish(
 }
 
 /// LayerNorm without gain and bias.
-fn normalise(vector: &mut [f32]) {
+fn layer_norm(vector: &mut [f32]) {
     const EPSILON: f64 = 1e-5;
     let n = vector.len() as f64;
     let mean = vector.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
@@ -120,7 +120,7 @@ mod tests {
     fn normalises_before_cutting_where_the_model_was_trained_so() {
         let finish = |dimensions| {
             let vector = vec![1.0, 2.0, 3.0, 6.0];
-            super::finish(vector, dimensions, Shortening::NormaliseAndCut, false)
+            super::finish(vector, dimensions, Shortening::LayerNormAndCut, false)
         };
         assert_eq!(finish(4), Some(vec![1.0, 2.0, 3.0, 6.0]));
         // The mean is 3, the variance 3.5.

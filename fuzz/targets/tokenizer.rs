@@ -38,7 +38,7 @@ struct Sample {
 }
 
 enum Definition {
-    Merges(Naive),
+    ScoredBpe(Naive),
     WordPiece(NaiveWordPiece),
     Unigram(NaiveUnigram),
     ByteLevel(NaiveByteLevel),
@@ -66,7 +66,7 @@ fuzz_target!(|input: (u8, u8, &str)| {
     let (last, ids) = rest.split_last().expect("the text ends with <eos>");
     assert_eq!((*first, *last, whole.dropped), (0, 1, 0));
     let want = match &sample.naive {
-        Definition::Merges(naive) => naive.encode(text),
+        Definition::ScoredBpe(naive) => naive.encode(text),
         Definition::WordPiece(naive) => naive.encode(text),
         Definition::Unigram(naive) => naive.encode(text),
         Definition::ByteLevel(naive) => naive.encode(text),
@@ -103,7 +103,7 @@ impl Sample {
             .collect();
         let unknown = pieces.iter().position(|piece| piece.bytes == b"<unk>");
         let special = TokenizerSpec {
-            algorithm: Algorithm::Merges,
+            algorithm: Algorithm::ScoredBpe,
             bos: 0,
             eos: 1,
             unknown: unknown.map(|id| id as u32),
@@ -112,7 +112,7 @@ impl Sample {
             add_space_prefix: false,
         };
         let blob = build_from(&pieces, &[], &special).expect("a valid vocabulary").leak();
-        let naive = Definition::Merges(Naive::new(&pieces, special.unknown));
+        let naive = Definition::ScoredBpe(Naive::new(&pieces, special.unknown));
         Sample { tokenizer: Tokenizer::new(blob), naive }
     }
 

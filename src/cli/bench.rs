@@ -17,7 +17,7 @@ use super::records::Entry;
 
 /// Measure the speed on a file of texts
 ///
-/// After a warm-up pass, passes are timed until the time is up, at least one.
+/// After a warm-up pass, passes are timed until the time is up; at least one is.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +35,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Start no pass after S seconds of timed passes
+    /// Start no further pass once passes have taken S seconds
     #[arg(long, value_name = "S", default_value = "3", value_parser = seconds)]
     seconds: Duration,
 
@@ -171,6 +171,8 @@ fn peak_rss_bytes() -> Option<u64> {
 }
 
 fn seconds(given: &str) -> Result<Duration, String> {
-    let seconds: f64 = given.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let seconds: f64 =
+        given.parse().map_err(|_| "must be a number of seconds from 0 up".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| "must be a number of seconds from 0 up".to_owned())
 }

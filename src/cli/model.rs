@@ -18,7 +18,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
-    /// Number of threads [default: as many as there are physical cores]; the vectors do not depend on it
+    /// Number of threads [default: one per physical core that the process may use]; the vectors do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -34,8 +34,8 @@ impl ModelArgs {
             options = options.threads(threads.into());
         }
         let options = configure(options);
-        let embedder = match path(self.model.as_deref()) {
-            Some(path) => options.open(path)?,
+        let embedder = match file(self.model.as_deref()) {
+            Some(file) => options.open(&file.path).map_err(|error| file.failure(error))?,
             None => options.open_built().map_err(of_built)?,
         };
         note_default_model();
@@ -43,11 +43,33 @@ impl ModelArgs {
     }
 }
 
+/// A model file that the caller named.
+#[derive(Debug)]
+pub struct ModelFile {
+    pub path: PathBuf,
+    /// Whether MODEL_GGUF names it, which may have been set for a build.
+    is_from_environment: bool,
+}
+
+impl ModelFile {
+    /// The failure to use this file.
+    pub fn failure(&self, error: Error) -> Failure {
+        match error.into() {
+            Failure::Failed(message) if self.is_from_environment => {
+                Failure::Failed(format!("MODEL_GGUF: {message}"))
+            }
+            failure => failure,
+        }
+    }
+}
+
 /// The model file: the one given, else the environment's; none for the model of the build.
-pub fn path(given: Option<&Path>) -> Option<PathBuf> {
-    let from_environment =
-        || env::var_os("MODEL_GGUF").filter(|path| !path.is_empty()).map(PathBuf::from);
-    given.map(PathBuf::from).or_else(from_environment)
+pub fn file(given: Option<&Path>) -> Option<ModelFile> {
+    let given = given.map(|path| ModelFile { path: path.to_owned(), is_from_environment: false });
+    given.or_else(|| {
+        let path = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty())?;
+        Some(ModelFile { path: path.into(), is_from_environment: true })
+    })
 }
 
 /// The failure to open the build's own path, which nobody gave to this command: if there is no file, says how to give

@@ -73,7 +73,7 @@ pub fn role(name: &str) -> Option<Prompt> {
 /// Preparation other than the prefix.
 #[derive(Args, Debug)]
 pub struct PreparationArgs {
-    /// Keep the first N values of each vector, normalised again; models trained for it (Matryoshka) lose little
+    /// Keep the first N values of each vector and normalise again; models trained for it (Matryoshka) lose little
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     dimensions: Option<u32>,
 
@@ -81,7 +81,7 @@ pub struct PreparationArgs {
     #[arg(long, value_name = "WHERE", default_value = "end", value_parser = choice::<Truncate>())]
     truncate: Truncate,
 
-    /// Bring the text to a Unicode form before the model's own tokenizer sees it
+    /// Apply this Unicode normalisation form to each text before tokenizing it
     #[arg(long, value_name = "FORM", default_value = "none", value_parser = choice::<Unicode>())]
     unicode: Unicode,
 }

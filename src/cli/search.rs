@@ -25,8 +25,8 @@ use super::vectors::{self, Label};
 #[command(after_help = preparation::help("\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
 contain the texts; for other files, --texts names the table that the vectors were made from, row by row. The search is
-exact: every vector is compared. Where the model has prompts, the query gets the one for queries; embed documents with
---prompt document then.
+exact: every vector is compared. If the model has prompts, the query gets the one for queries; embed the documents with
+--prompt document.
 
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet

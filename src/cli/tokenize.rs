@@ -30,7 +30,7 @@ pub struct TokenizeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     limit: Option<u32>,
 
-    /// Normalise the text first
+    /// Apply this Unicode normalisation form to each text before tokenizing it
     #[arg(long, value_name = "FORM", default_value = "none", value_parser = choice::<Unicode>())]
     unicode: Unicode,
 }

@@ -21,7 +21,7 @@ pub struct VerifyArgs {
 }
 
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
-    let path = match model::path(args.model.as_deref()) {
+    let path = match model::file(args.model.as_deref()) {
         None if built::IS_EMBEDDED => {
             Embedder::verify_embedded()?;
             message::line(format_args!(
@@ -35,9 +35,9 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             Embedder::verify(&path).map_err(model::of_built)?;
             path
         }
-        Some(path) => {
-            Embedder::verify(&path)?;
-            path
+        Some(file) => {
+            Embedder::verify(&file.path).map_err(|error| file.failure(error))?;
+            file.path
         }
     };
     message::line(format_args!(

@@ -3,7 +3,7 @@
 //! Special pieces such as `<bos>` are cut out of the raw text first. What happens to the rest is the vocabulary's
 //! algorithm:
 //!
-//! - *Merges*: every space becomes U+2581, and neighbouring pieces are merged, the pair with the best result first, until
+//! - *BPE by scores*: every space becomes U+2581, and neighbouring pieces are merged, the pair with the best result first, until
 //!   no pair forms a piece. The text is read once from its beginning and split wherever no merge can cross (`split`).
 //!   What is merged at a time (`bpe`) is therefore usually a word, and reading can stop early.
 //! - *WordPiece* (`wordpiece`): the text is normalised, and each word is cut into the longest pieces.
@@ -148,7 +148,7 @@ impl Tokenizer {
     ) -> bool {
         let (table, next) = (&self.table, &mut next);
         match table.algorithm() {
-            Algorithm::Merges => split::tokenize(table, text, ids, next),
+            Algorithm::ScoredBpe => split::tokenize(table, text, ids, next),
             Algorithm::WordPiece => wordpiece::tokenize(table, text, ids, next),
             Algorithm::Unigram => unigram::tokenize(table, text, ids, next),
             Algorithm::ByteLevel(split) => byte_level::tokenize(table, split, text, ids, next),

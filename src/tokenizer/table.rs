@@ -7,8 +7,8 @@ use monomorph_spec::Split;
 use monomorph_spec::characters::{Cluster, Entry, PAGE};
 use monomorph_spec::vocab_layout::{
     BASE, CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED,
-    MERGES, Merge, NONE, QWEN2, RANK_MASK, SPECIAL, Sections, UNIGRAM, VERSION, WORD_PIECE, extend,
-    pair_bit,
+    Merge, NONE, QWEN2, RANK_MASK, SCORED_BPE, SPECIAL, Sections, UNIGRAM, VERSION, WORD_PIECE,
+    extend, pair_bit,
 };
 
 type Words = &'static [[u8; 4]];
@@ -16,7 +16,7 @@ type Words = &'static [[u8; 4]];
 /// How a text becomes pieces.
 #[derive(Clone, Copy)]
 pub enum Algorithm {
-    Merges,
+    ScoredBpe,
     WordPiece,
     Unigram,
     ByteLevel(Split),
@@ -60,7 +60,7 @@ impl Table {
             "the vocabulary blob has another version"
         );
         let algorithm = match header[Field::Algorithm as usize] {
-            MERGES => Algorithm::Merges,
+            SCORED_BPE => Algorithm::ScoredBpe,
             WORD_PIECE => Algorithm::WordPiece,
             UNIGRAM => Algorithm::Unigram,
             GPT2 => Algorithm::ByteLevel(Split::Gpt2),

@@ -112,7 +112,7 @@ fn check_limits(tokenizer: Tokenizer, text: &str, [bos, eos]: [u32; 2]) {
 
 fn special() -> TokenizerSpec {
     TokenizerSpec {
-        algorithm: Algorithm::Merges,
+        algorithm: Algorithm::ScoredBpe,
         bos: 0,
         eos: 1,
         unknown: Some(2),

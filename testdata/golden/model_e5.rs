@@ -171,6 +171,6 @@ pub static FINGERPRINT: Fingerprint = Fingerprint {
     file_len: 67006944,
     header_len: 22796,
     header: 0x61c9e2a6f34739af,
-    vocabulary: 0x63308d8ca1307a70,
+    vocabulary: 0x8fea116fee1d81cb,
     content: 0x0,
 };

@@ -56,7 +56,7 @@ pub static SPEC: Spec = Spec {
     notes: Cow::Borrowed(
         &[
             Cow::Borrowed(
-                "this is a language model, which was not trained to embed; its vectors are made by mean pooling; build with MONOMORPH_POOLING=mean, last or max to choose",
+                "this is a language model, which was not trained to embed; its vectors are made by mean pooling; set MONOMORPH_POOLING to mean, last or max to choose",
             ),
             Cow::Borrowed(
                 "texts are cut to 8192 tokens, of the 32768 that the model was trained for; build with MONOMORPH_CONTEXT=N for longer texts",
@@ -97,7 +97,7 @@ pub static SPEC: Spec = Spec {
     pooling: Pooling::Mean,
     dense: Cow::Borrowed(&[]),
     tokenizer: TokenizerSpec {
-        algorithm: Algorithm::Merges,
+        algorithm: Algorithm::ScoredBpe,
         bos: 2,
         eos: 1,
         unknown: Some(3),

@@ -152,6 +152,6 @@ pub static FINGERPRINT: Fingerprint = Fingerprint {
     file_len: 24665888,
     header_len: 20106,
     header: 0xf014bdc6535e442e,
-    vocabulary: 0x5191e18e6c4b2cc5,
+    vocabulary: 0x4dd1bb22b6dbe2c6,
     content: 0x0,
 };

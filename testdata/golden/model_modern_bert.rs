@@ -135,6 +135,6 @@ pub static FINGERPRINT: Fingerprint = Fingerprint {
     file_len: 28035040,
     header_len: 13775,
     header: 0xfb07cad0d49fc5c0,
-    vocabulary: 0xc11df168108f213d,
+    vocabulary: 0xde2feaa5ce4f76fb,
     content: 0x0,
 };

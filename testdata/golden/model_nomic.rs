@@ -134,6 +134,6 @@ pub static FINGERPRINT: Fingerprint = Fingerprint {
     file_len: 17620992,
     header_len: 16362,
     header: 0xfa5ebb913c9232ea,
-    vocabulary: 0x5191e18e6c4b2cc5,
+    vocabulary: 0x4dd1bb22b6dbe2c6,
     content: 0x0,
 };

@@ -89,7 +89,7 @@ pub static SPEC: Spec = Spec {
         ],
     ),
     tokenizer: TokenizerSpec {
-        algorithm: Algorithm::Merges,
+        algorithm: Algorithm::ScoredBpe,
         bos: 2,
         eos: 1,
         unknown: Some(3),

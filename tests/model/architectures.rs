@@ -230,7 +230,7 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         dense_keys: &[],
         pooling: Pooling::Mean,
         pooling_reason: None,
-        tokenizers: &[TokenizerRule::SentencePiece { space_prefix: false }],
+        tokenizers: &[TokenizerRule::ScoredBpe { space_prefix: false }],
         known: &[],
         terms: None,
         notes: &[],

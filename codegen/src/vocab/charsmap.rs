@@ -8,22 +8,20 @@
 //! A unit holds a label (bits 0 to 7 and 31), whether a key ends there (bit 8), and the offset to its children (from bit
 //! 10 on, in units of 1 or, with bit 9, of 256). The unit of an end holds the position of the replacement.
 
-use monomorph_gguf::{Error, Metadata, Value, ValueType};
-
-const KEY: &str = "tokenizer.ggml.precompiled_charsmap";
+use monomorph_gguf::{CHARSMAP, Error, Metadata, Value, ValueType};
 
 /// The keys of a map, in ascending order, with what replaces them.
 pub(super) type Replacements = Vec<(String, String)>;
 
 /// The map of a file; empty if it has none.
 pub(super) fn bytes<'a>(metadata: &Metadata<'a>) -> Result<&'a [u8], Error> {
-    match metadata.get(KEY) {
+    match metadata.get(CHARSMAP) {
         None => Ok(&[]),
         // The format's bytes are signed in some files.
         Some(Value::Array(map)) if matches!(map.element_type(), ValueType::U8 | ValueType::I8) => {
             Ok(map.raw())
         }
-        Some(other) => Err(Error::key(KEY, other, "an array of bytes")),
+        Some(other) => Err(Error::key(CHARSMAP, other, "an array of bytes")),
     }
 }
 
@@ -32,7 +30,7 @@ pub(super) fn read(map: &[u8], most: usize) -> Result<Replacements, Error> {
     if map.is_empty() {
         return Ok(Vec::new());
     }
-    let refuse = |found: &str| Error::key(KEY, found, "a map that SentencePiece wrote");
+    let refuse = |found: &str| Error::key(CHARSMAP, found, "a map that SentencePiece wrote");
     let (size, rest) = map.split_first_chunk().ok_or_else(|| refuse("fewer than 4 bytes"))?;
     let size = u32::from_le_bytes(*size) as usize;
     let (array, values) = rest

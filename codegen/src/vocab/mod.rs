@@ -8,11 +8,11 @@ mod merges;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use monomorph_gguf::{Error, Header, Metadata, Piece, PieceKind, Vocabulary};
+use monomorph_gguf::{Error, Header, MASK, Metadata, Piece, PieceKind, Vocabulary};
 use monomorph_spec::characters::{Cluster, PAGE};
 use monomorph_spec::vocab_layout::{
-    CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, MERGES,
-    NONE, QWEN2, RANK_MASK, SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash, pair_bit,
+    CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE,
+    QWEN2, RANK_MASK, SCORED_BPE, SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash, pair_bit,
 };
 use monomorph_spec::{Algorithm, Split, TokenizerSpec};
 
@@ -26,7 +26,7 @@ const LONGEST_KEY: usize = Cluster::MAX_BYTES;
 pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Error> {
     let mut pieces: Vec<Piece<'_>> = Vocabulary::from_header(header)?.iter().collect();
     match special.algorithm {
-        Algorithm::Merges | Algorithm::WordPiece(_) => build_from(&pieces, &[], special),
+        Algorithm::ScoredBpe | Algorithm::WordPiece(_) => build_from(&pieces, &[], special),
         Algorithm::Unigram => {
             restore_mask(&header.metadata, &mut pieces)?;
             build_from(&pieces, charsmap::bytes(&header.metadata)?, special)
@@ -67,7 +67,7 @@ fn blob(
     let texts: Vec<String> = pieces.iter().map(|piece| text_of(piece, algorithm)).collect();
     let ranked = rank(pieces, &texts, merges, algorithm)?;
     let (number, characters) = match algorithm {
-        Algorithm::Merges => (MERGES, Characters::default()),
+        Algorithm::ScoredBpe => (SCORED_BPE, Characters::default()),
         Algorithm::WordPiece(normalizer) => (WORD_PIECE, Characters::of_words(normalizer)?),
         Algorithm::Unigram => {
             (UNIGRAM, Characters::of_map(&charsmap::read(charsmap, LONGEST_KEY)?)?)
@@ -87,7 +87,7 @@ fn blob(
     let joined = |piece: &&Ranked<'_>| !is_byte_level || piece.flags & (CUT | CUT_LATER) != 0;
     let pairs = pair_map(ranked.iter().filter(joined));
     // Only where pieces are merged do those of single bytes stand in for what is no piece.
-    let has_bytes = algorithm == Algorithm::Merges || is_byte_level;
+    let has_bytes = algorithm == Algorithm::ScoredBpe || is_byte_level;
     let every_byte = has_bytes && !byte_ids.contains(&NONE);
     if !every_byte && special.unknown.is_none() {
         return Err(refuse(
@@ -158,7 +158,7 @@ fn blob(
 /// The original cuts its mask out of texts, but SentencePiece's own file of the vocabulary lacks it: a GGUF file made from
 /// that has a filler in its place, and says that it is the mask.
 fn restore_mask(metadata: &Metadata<'_>, pieces: &mut [Piece<'_>]) -> Result<(), Error> {
-    let mask = metadata.optional::<u32>("tokenizer.ggml.mask_token_id")?;
+    let mask = metadata.optional::<u32>(MASK)?;
     if let Some(piece) = mask.and_then(|id| pieces.get_mut(id as usize))
         && piece.kind == PieceKind::Unused
     {
@@ -217,7 +217,7 @@ fn rank<'a>(
     let mut ranked = Vec::with_capacity(pieces.len());
     for (id, (piece, text)) in (0..).zip(pieces.iter().zip(texts)) {
         let flags = match algorithm {
-            Algorithm::Merges | Algorithm::WordPiece(_) => flags(piece, text),
+            Algorithm::ScoredBpe | Algorithm::WordPiece(_) => flags(piece, text),
             Algorithm::Unigram => match flags(piece, text) {
                 // The original's lattice has special tokens too: normalising can make one of other characters.
                 flags if flags & CUT != 0 => CUT | MERGED,
@@ -236,7 +236,7 @@ fn rank<'a>(
     if ranked.len() > RANK_MASK as usize {
         return Err(refuse(format!("{} pieces", ranked.len()), &format!("at most {RANK_MASK}")));
     }
-    if algorithm == Algorithm::Merges {
+    if algorithm == Algorithm::ScoredBpe {
         ranked.sort_by(Ranked::order);
     }
     Ok(ranked)

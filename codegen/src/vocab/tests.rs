@@ -9,7 +9,7 @@ use monomorph_spec::vocab_layout::Sections;
 use super::*;
 
 const SPECIAL: TokenizerSpec = TokenizerSpec {
-    algorithm: Algorithm::Merges,
+    algorithm: Algorithm::ScoredBpe,
     bos: 0,
     eos: 1,
     unknown: Some(1),
@@ -194,7 +194,7 @@ fn sum(sections: &Sections) -> usize {
 #[test]
 fn runs_of_spaces_merge_first_and_cut_pieces_never() {
     let pieces = small();
-    let merges = Algorithm::Merges;
+    let merges = Algorithm::ScoredBpe;
     let texts: Vec<String> = pieces.iter().map(|piece| text_of(piece, merges)).collect();
     let ranked = rank(&pieces, &texts, &Merges::default(), merges).unwrap();
     let ids: Vec<u32> = ranked.iter().map(|piece| piece.id).collect();

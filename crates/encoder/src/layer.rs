@@ -11,7 +11,7 @@ use crate::kernels::residual::{add, scale};
 use crate::kernels::rope::rope as rotate;
 use crate::model::Model;
 use crate::norm::NormView;
-use crate::parts::{parts_of, parts_of_texts, shares};
+use crate::parts::{part_sizes, parts_of, parts_of_texts};
 use crate::rows::AllRows;
 use crate::weights::Located;
 use monomorph_simd::{Isa, PANEL};
@@ -111,7 +111,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let want = self.want(qkv.linears());
         let rows = self.rows.inputs.for_product(self.rows.len(), n_embd.size(), want);
         let out = ColumnsMut::new(self.rows.qkv, width);
-        let parts = out.parts(shares(width / PANEL, self.team.threads()));
+        let parts = out.parts(part_sizes(width / PANEL, self.team.threads()));
         self.team.for_each(parts, |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
             // A part may span several of the matrices.
@@ -251,7 +251,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     fn product<K: Dim>(&self, k: K, linear: &Linear<Located>, out: ColumnsMut<'_>) {
         let (isa, scratch) = (self.isa, self.scratch);
         let (weights, want) = (self.weights.matrix(*linear), self.want(&[*linear]));
-        let sizes = shares(out.width() / PANEL, self.team.threads());
+        let sizes = part_sizes(out.width() / PANEL, self.team.threads());
         let rows = self.rows.inputs.for_product(self.rows.len(), k.size(), want);
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
@@ -302,7 +302,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let pair = linears.map(|linear| self.weights.matrix(linear));
         let rows = self.rows.inputs.for_product(self.rows.len(), n_embd.size(), want);
         let out = ColumnsMut::new(self.rows.hidden, self.model.n_ff().size());
-        let parts = out.parts(shares(self.model.n_ff().size() / PANEL, self.team.threads()));
+        let parts = out.parts(part_sizes(self.model.n_ff().size() / PANEL, self.team.threads()));
         self.team.for_each(parts, |thread, (first, mut out)| {
             let (panels, out) = (&mut lock(&scratch[thread]).panels, &mut out);
             with_activation!(M, block.activation, |A| {

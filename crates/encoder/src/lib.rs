@@ -11,6 +11,11 @@
 //! - Few rows, or weights that are repacked on use: all threads work on one operation at a time. Operations on rows
 //!   split the rows into parts, products split the columns, and [`Team::for_each`] hands out the parts.
 
+#[cfg(target_endian = "big")]
+compile_error!(
+    "GGUF files, tables of the build and images are little-endian, and are used in place"
+);
+
 pub mod dim;
 mod inputs;
 pub mod kernels;
@@ -213,7 +218,7 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
 }
 
 impl<I: Isa, M: Model> Encoder<I, M> {
-    /// Lays a pass out and embeds its tokens. Returns the rows of a share, see [`Self::share`].
+    /// Lays a pass out and embeds its tokens. Returns the rows of a share, see [`Self::rows_per_share`].
     fn begin(
         &self,
         team: &Team,
@@ -223,7 +228,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
     ) -> Option<usize> {
         workspace.lay_out(self.model.spec(), self.tensors.want, texts, team.threads());
         let rows = workspace.step(0).rows;
-        let share = self.share(team, rows.len());
+        let share = self.rows_per_share(team, rows.len());
         self.embed_tokens(before.map_or(0, |before| before.tokens()), texts, rows);
         share
     }
@@ -256,7 +261,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
 
     /// The number of rows in a share that one thread takes through the layers, or `None` if all threads should work on
     /// all rows. They should if weights are repacked on use, since each thread would repack all of them for itself.
-    fn share(&self, team: &Team, rows: usize) -> Option<usize> {
+    fn rows_per_share(&self, team: &Team, rows: usize) -> Option<usize> {
         let (spec, threads) = (self.model.spec(), team.threads());
         let even = rows.div_ceil(threads);
         // The later a row of a causal text, the more keys it sees, so equal shares of the rows are not equal shares of
@@ -292,8 +297,8 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         };
         match share {
             None => advance(self.pass(team, before, scratch, all, rows)),
-            Some(size) => team.for_each(rows.parts(size), |thread, part| {
-                advance(self.pass(&Team::solo(), before, &scratch[thread..=thread], all, part));
+            Some(size) => team.for_each(rows.shares(size), |thread, share| {
+                advance(self.pass(&Team::solo(), before, &scratch[thread..=thread], all, share));
             }),
         }
     }

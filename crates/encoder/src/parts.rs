@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// Sizes of the parts of a product of `n` panels: first a long part for each thread, since weights stream fastest in
 /// long runs, then short parts for the threads that finish first.
-pub(crate) fn shares(n: usize, threads: usize) -> impl Iterator<Item = usize> + Send {
+pub(crate) fn part_sizes(n: usize, threads: usize) -> impl Iterator<Item = usize> + Send {
     let fair = n.div_ceil(threads);
     let long = if threads == 1 { n } else { (fair - 1) / GROUP * GROUP };
     let short = (n - threads * long).div_ceil(threads).clamp(1, GROUP);
@@ -51,10 +51,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_enough_for_all_panels() {
+    fn parts_are_enough_for_all_panels() {
         for n in 1..200 {
             for threads in 1..9 {
-                let sizes: Vec<usize> = shares(n, threads).take(n + threads).collect();
+                let sizes: Vec<usize> = part_sizes(n, threads).take(n + threads).collect();
                 assert!(sizes.iter().all(|size| *size > 0), "{n} over {threads}: {sizes:?}");
                 assert!(sizes.iter().sum::<usize>() >= n, "{n} over {threads}: {sizes:?}");
                 assert!(sizes[0] <= n.div_ceil(threads), "{n} over {threads}: {sizes:?}");

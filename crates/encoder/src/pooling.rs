@@ -9,7 +9,7 @@ use crate::kernels::{lanes, lanes_mut};
 use crate::layer::lock;
 use crate::model::Model;
 use crate::norm::NormView;
-use crate::parts::shares;
+use crate::parts::part_sizes;
 use crate::weights::Located;
 use monomorph_quant::AnyType;
 use monomorph_simd::{Isa, PANEL};
@@ -81,8 +81,8 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
             let n = head.weight.rows;
             let rows = self.rows.inputs.for_product(m, k, want);
             let scratch = self.scratch;
-            let parts =
-                ColumnsMut::new(&mut to[..m * n], n).parts(shares(n / PANEL, self.team.threads()));
+            let parts = ColumnsMut::new(&mut to[..m * n], n)
+                .parts(part_sizes(n / PANEL, self.team.threads()));
             self.team.for_each(parts, |thread, (first, mut out)| {
                 let panels = &mut lock(&scratch[thread]).panels;
                 // Compiled for any type, as in the generic path, so that both share the code.

@@ -46,8 +46,8 @@ impl<'a> RowsMut<'a> {
         self.range.len()
     }
 
-    /// Splits the rows into parts of `size` rows; the last may be smaller.
-    pub fn parts(self, size: usize) -> impl Iterator<Item = RowsMut<'a>> + Send {
+    /// Splits the rows into shares of `size` rows; the last may be smaller.
+    pub fn shares(self, size: usize) -> impl Iterator<Item = RowsMut<'a>> + Send {
         let (all, mut rest) = (self.len(), self);
         (0..all).step_by(size).map(move |first| rest.cut_off(size.min(all - first)))
     }

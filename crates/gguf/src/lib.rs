@@ -22,4 +22,4 @@ pub use header::{DEFAULT_ALIGNMENT, Header, MAGIC, Prefix, read_prefix};
 pub use metadata::{FromValue, Metadata};
 pub use tensor::{TensorInfo, TensorType};
 pub use value::{Array, Value, ValueType};
-pub use vocabulary::{MERGES, Piece, PieceKind, Vocabulary};
+pub use vocabulary::{CHARSMAP, MASK, MERGES, Piece, PieceKind, Vocabulary};

@@ -74,21 +74,6 @@ impl<'a> Metadata<'a> {
         self.optional(key)?.ok_or_else(|| Error::MissingKey { key: key.to_owned() })
     }
 
-    /// A required integer, stored in any width, whose value fits in an unsigned 32-bit integer.
-    pub fn u32(&self, key: &str) -> Result<u32, Error> {
-        self.required(key)
-    }
-
-    /// A required floating-point number.
-    pub fn f32(&self, key: &str) -> Result<f32, Error> {
-        self.required(key)
-    }
-
-    /// A required flag.
-    pub fn bool(&self, key: &str) -> Result<bool, Error> {
-        self.required(key)
-    }
-
     /// A required string.
     pub fn str(&self, key: &str) -> Result<&'a str, Error> {
         self.required(key)

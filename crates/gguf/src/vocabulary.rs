@@ -13,6 +13,12 @@ const KINDS: &str = "tokenizer.ggml.token_type";
 /// The key of the pairs that byte-level BPE merges: two pieces with a space between them, the first merge first.
 pub const MERGES: &str = "tokenizer.ggml.merges";
 
+/// The key of SentencePiece's precompiled map of characters.
+pub const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
+
+/// The key of the mask's id.
+pub const MASK: &str = "tokenizer.ggml.mask_token_id";
+
 /// Longest accepted piece in bytes. llama.cpp's readers once kept the length in 32 bits and were attacked through that.
 const MAX_PIECE_BYTES: usize = 1 << 16;
 

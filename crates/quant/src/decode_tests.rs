@@ -57,7 +57,7 @@ impl<P: Ints> Weights for P {
     }
 }
 
-impl Weights for FloatPanel {
+impl Weights for FloatPanelBlock {
     fn weight(&self, k: usize, c: usize) -> f32 {
         self.weights[k][c]
     }
@@ -65,14 +65,14 @@ impl Weights for FloatPanel {
 
 fn repack_equals_decode<F: Format>()
 where
-    F::Panel: Weights,
+    F::PanelBlock: Weights,
 {
     let of_floats = BLOCK as u32 / F::TYPE.block_len().min(BLOCK as u32);
     let bytes = random_blocks(F::TYPE, PANEL * of_floats as usize, 7);
     let blocks: &[F::Block] = bytemuck::cast_slice(&bytes);
     let isa = Scalar::detect().expect("scalar code runs everywhere");
     for part in 0..F::PARTS {
-        let mut panel = F::Panel::zeroed();
+        let mut panel = F::PanelBlock::zeroed();
         let rows = std::array::from_fn(|c| &blocks[c]);
         isa.vectorize(|| F::repack(isa, rows, part, &mut panel));
         for (c, block) in rows.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! F32, F16 and BF16: plain floats, repacked to float32 panels.
 
-use super::{BLOCK, FloatPanel, Format};
+use super::{BLOCK, FloatPanelBlock, Format};
 use half::{bf16, f16};
 use monomorph_gguf::TensorType;
 use monomorph_simd::{Isa, PANEL};
@@ -21,14 +21,19 @@ macro_rules! float_format {
             const TYPE: TensorType = TensorType::$format;
             const PARTS: usize = 1;
             type Block = [[u8; $bytes]; BLOCK];
-            type Panel = FloatPanel;
+            type PanelBlock = FloatPanelBlock;
 
             fn decode(block: &Self::Block, _: usize) -> [f32; BLOCK] {
                 block.map($to_f32)
             }
 
             #[inline(always)]
-            fn repack<I: Isa>(_: I, rows: [&Self::Block; PANEL], _: usize, panel: &mut FloatPanel) {
+            fn repack<I: Isa>(
+                _: I,
+                rows: [&Self::Block; PANEL],
+                _: usize,
+                panel: &mut FloatPanelBlock,
+            ) {
                 for (k, to) in panel.weights.iter_mut().enumerate() {
                     for (c, to) in to.iter_mut().enumerate() {
                         *to = $to_f32(rows[c][k]);

@@ -5,7 +5,7 @@
 
 use super::bits::nibble;
 use super::grids::{self, eights, ternary};
-use super::{BLOCK, HalvesPanel, Quantized};
+use super::{BLOCK, HalvesPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 2048 entries, with more scales than IQ1_S.
@@ -28,7 +28,7 @@ pub struct Block {
 impl Quantized for IQ1_M {
     const TYPE: TensorType = TensorType::IQ1_M;
     type Block = Block;
-    type Panel = HalvesPanel;
+    type PanelBlock = HalvesPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 //! weights of a group are shifted by an eighth, up or down.
 
 use super::grids::{self, eights, ternary};
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 2048 entries.
@@ -34,7 +34,7 @@ impl Block {
 impl Quantized for IQ1_S {
     const TYPE: TensorType = TensorType::IQ1_S;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 
 use super::bits::{crumb, nibble};
 use super::grids::{self, eights, two_bit};
-use super::{BLOCK, HalvesPanel, Quantized};
+use super::{BLOCK, HalvesPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 1024 entries.
@@ -30,7 +30,7 @@ pub struct Block {
 impl Quantized for IQ2_S {
     const TYPE: TensorType = TensorType::IQ2_S;
     type Block = Block;
-    type Panel = HalvesPanel;
+    type PanelBlock = HalvesPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 
 use super::bits::nibble;
 use super::grids::{self, eights, seven_signs, two_bit};
-use super::{BLOCK, HalvesPanel, Quantized};
+use super::{BLOCK, HalvesPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 512 entries.
@@ -26,7 +26,7 @@ pub struct Block {
 impl Quantized for IQ2_XS {
     const TYPE: TensorType = TensorType::IQ2_XS;
     type Block = Block;
-    type Panel = HalvesPanel;
+    type PanelBlock = HalvesPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -3,7 +3,7 @@
 //! By Iwan Kawrakow (llama.cpp #4773). Every eight weights are one entry of a [grid](super::grids) and eight signs.
 
 use super::grids::{self, eights, seven_signs, two_bit};
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 256 entries.
@@ -40,7 +40,7 @@ impl Group {
 impl Quantized for IQ2_XXS {
     const TYPE: TensorType = TensorType::IQ2_XXS;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 
 use super::bits::{bit, nibble};
 use super::grids::{self, eights, three_bit};
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 512 entries.
@@ -33,7 +33,7 @@ const LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
 impl Quantized for IQ3_S {
     const TYPE: TensorType = TensorType::IQ3_S;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 //! eight are stored together.
 
 use super::grids::{self, eights, seven_signs, three_bit};
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: a grid of 256 entries.
@@ -36,7 +36,7 @@ impl Block {
 impl Quantized for IQ3_XXS {
     const TYPE: TensorType = TensorType::IQ3_XXS;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 //! where most weights are.
 
 use super::bits::nibbles;
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: non-linear 4-bit weights and a scale.
@@ -31,7 +31,7 @@ pub(super) const LEVELS: [i8; 16] = [
 impl Quantized for IQ4_NL {
     const TYPE: TensorType = TensorType::IQ4_NL;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

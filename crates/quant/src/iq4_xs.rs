@@ -4,7 +4,7 @@
 
 use super::bits::{crumb, nibble, nibbles};
 use super::iq4_nl::LEVELS;
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: non-linear 4-bit weights, 6-bit scales.
@@ -28,7 +28,7 @@ pub struct Block {
 impl Quantized for IQ4_XS {
     const TYPE: TensorType = TensorType::IQ4_XS;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

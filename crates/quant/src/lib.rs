@@ -51,7 +51,8 @@ pub use iq4_nl::IQ4_NL;
 pub use iq4_xs::IQ4_XS;
 pub use mxfp4::MXFP4;
 pub use panel::{
-    FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, Line, MinPanel, PanelBlock, PanelKind,
+    FloatPanelBlock, HalvesMinPanelBlock, HalvesPanelBlock, IntPanelBlock, Ints, Line,
+    MinPanelBlock, PanelBlock, PanelKind,
 };
 pub use q2_k::Q2_K;
 pub use q3_k::Q3_K;
@@ -84,12 +85,17 @@ pub trait Format: Copy + Send + Sync + 'static {
     /// Consecutive weights of one row, as the file stores them.
     type Block: Pod + Send + Sync;
     /// One block of a panel: what `repack` writes.
-    type Panel: PanelBlock;
+    type PanelBlock: PanelBlock;
 
     /// Decodes a part of a block.
     fn decode(block: &Self::Block, part: usize) -> [f32; BLOCK];
     /// Makes one block of a panel from the same part of sixteen blocks, one per row.
-    fn repack<I: Isa>(isa: I, rows: [&Self::Block; PANEL], part: usize, panel: &mut Self::Panel);
+    fn repack<I: Isa>(
+        isa: I,
+        rows: [&Self::Block; PANEL],
+        part: usize,
+        panel: &mut Self::PanelBlock,
+    );
 }
 
 /// A format whose weights are `d * scale * q - dmin * min`, with small integers `q`.
@@ -102,7 +108,7 @@ pub trait Quantized: Copy + Send + Sync + 'static {
     /// Consecutive weights of one row, as the file stores them.
     type Block: Pod + Send + Sync;
     /// The kind of panel that holds the weights.
-    type Panel: Ints;
+    type PanelBlock: Ints;
 
     /// The integers `q` of a part of [`BLOCK`] weights.
     fn ints(block: &Self::Block, part: usize) -> [i8; BLOCK];
@@ -129,17 +135,17 @@ impl<Q: Quantized> Format for Q {
     const TYPE: TensorType = Q::TYPE;
     const PARTS: usize = Q::TYPE.block_len() as usize / BLOCK;
     type Block = Q::Block;
-    type Panel = Q::Panel;
+    type PanelBlock = Q::PanelBlock;
 
     fn decode(block: &Q::Block, part: usize) -> [f32; BLOCK] {
-        let groups = Q::Panel::GROUPS;
+        let groups = Q::PanelBlock::GROUPS;
         let (d, dmin) = (float16(Q::d(block)), float16(Q::dmin(block)));
         let mut weights = Q::ints(block, part).map(f32::from);
         for (g, weights) in (part * groups..).zip(weights.chunks_exact_mut(BLOCK / groups)) {
             let (scale, min) = (d * Q::scale(block, g), dmin * Q::min(block, g));
             for weight in weights {
                 *weight *= scale;
-                if Q::Panel::MINS {
+                if Q::PanelBlock::MINS {
                     *weight -= min;
                 }
             }
@@ -148,8 +154,8 @@ impl<Q: Quantized> Format for Q {
     }
 
     #[inline(always)]
-    fn repack<I: Isa>(isa: I, rows: [&Q::Block; PANEL], part: usize, panel: &mut Q::Panel) {
-        let groups = Q::Panel::GROUPS;
+    fn repack<I: Isa>(isa: I, rows: [&Q::Block; PANEL], part: usize, panel: &mut Q::PanelBlock) {
+        let groups = Q::PanelBlock::GROUPS;
         let (units, scales, mins) = panel.fields();
         let ints = each(rows, |block| Q::ints(block, part));
         isa.transpose_pairs(each(ints.each_ref(), |ints| ints), units);
@@ -198,7 +204,7 @@ macro_rules! formats {
         /// The kind of panel that a type is repacked to; `None` if no matrix may have the type.
         const fn panel_kind_of(kind: TensorType) -> Option<PanelKind> {
             match kind {
-                $(TensorType::$name => Some(<<$name as Format>::Panel as PanelBlock>::KIND),)*
+                $(TensorType::$name => Some(<<$name as Format>::PanelBlock as PanelBlock>::KIND),)*
                 _ => None,
             }
         }

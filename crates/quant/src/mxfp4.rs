@@ -5,7 +5,7 @@
 //! here is ggml's.
 
 use super::bits::nibbles;
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use half::f16;
 use monomorph_gguf::TensorType;
 
@@ -45,7 +45,7 @@ fn half_scale(e: u8) -> f32 {
 impl Quantized for MXFP4 {
     const TYPE: TensorType = TensorType::MXFP4;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

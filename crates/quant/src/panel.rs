@@ -15,15 +15,15 @@ pub struct Line([u8; 64]);
 /// The kinds of panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanelKind {
-    /// [`IntPanel`]
+    /// [`IntPanelBlock`]
     Int,
-    /// [`MinPanel`]
+    /// [`MinPanelBlock`]
     Min,
-    /// [`HalvesPanel`]
+    /// [`HalvesPanelBlock`]
     Halves,
-    /// [`HalvesMinPanel`]
+    /// [`HalvesMinPanelBlock`]
     HalvesMin,
-    /// [`FloatPanel`]
+    /// [`FloatPanelBlock`]
     Float,
 }
 
@@ -36,12 +36,12 @@ pub trait PanelBlock: Pod + Send + Sync {
 /// [`BLOCK`] inputs of sixteen columns as float32.
 #[derive(Clone, Copy, Zeroable, Pod)]
 #[repr(C, align(64))]
-pub struct FloatPanel {
+pub struct FloatPanelBlock {
     /// `weights[i]` holds input `i`.
     pub weights: [[f32; PANEL]; BLOCK],
 }
 
-impl PanelBlock for FloatPanel {
+impl PanelBlock for FloatPanelBlock {
     const KIND: PanelKind = PanelKind::Float;
 }
 
@@ -106,19 +106,19 @@ macro_rules! int_panel {
 
 int_panel! {
     /// One scale per 32 inputs.
-    IntPanel, Int, 1 scales, 0 mins
+    IntPanelBlock, Int, 1 scales, 0 mins
 }
 int_panel! {
     /// One scale and one minimum per 32 inputs.
-    MinPanel, Min, 1 scales, 1 mins
+    MinPanelBlock, Min, 1 scales, 1 mins
 }
 int_panel! {
     /// One scale per 16 inputs.
-    HalvesPanel, Halves, 2 scales, 0 mins
+    HalvesPanelBlock, Halves, 2 scales, 0 mins
 }
 int_panel! {
     /// One scale and one minimum per 16 inputs.
-    HalvesMinPanel, HalvesMin, 2 scales, 2 mins
+    HalvesMinPanelBlock, HalvesMin, 2 scales, 2 mins
 }
 
 impl PanelKind {
@@ -135,11 +135,11 @@ impl PanelKind {
     /// Size of one block of a panel in bytes.
     pub const fn block_bytes(self) -> usize {
         match self {
-            PanelKind::Int => size_of::<IntPanel>(),
-            PanelKind::Min => size_of::<MinPanel>(),
-            PanelKind::Halves => size_of::<HalvesPanel>(),
-            PanelKind::HalvesMin => size_of::<HalvesMinPanel>(),
-            PanelKind::Float => size_of::<FloatPanel>(),
+            PanelKind::Int => size_of::<IntPanelBlock>(),
+            PanelKind::Min => size_of::<MinPanelBlock>(),
+            PanelKind::Halves => size_of::<HalvesPanelBlock>(),
+            PanelKind::HalvesMin => size_of::<HalvesMinPanelBlock>(),
+            PanelKind::Float => size_of::<FloatPanelBlock>(),
         }
     }
 
@@ -156,7 +156,7 @@ impl PanelKind {
 macro_rules! with_panel {
     ($types:ty, $kind:expr, |$panel:ident| $body:expr) => {
         $crate::with_panel!(@ $types, $kind, $panel, $body,
-            Int IntPanel, Min MinPanel, Halves HalvesPanel, HalvesMin HalvesMinPanel, Float FloatPanel)
+            Int IntPanelBlock, Min MinPanelBlock, Halves HalvesPanelBlock, HalvesMin HalvesMinPanelBlock, Float FloatPanelBlock)
     };
     (@ $types:ty, $kind:expr, $panel:ident, $body:expr, $($name:ident $type:ident),*) => {
         match $kind {

@@ -4,7 +4,7 @@
 //! scales that the whole block shares.
 
 use super::bits::{crumb, nibble};
-use super::{BLOCK, HalvesMinPanel, Quantized};
+use super::{BLOCK, HalvesMinPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 2-bit weights, 4-bit scales and minima.
@@ -28,7 +28,7 @@ pub struct Block {
 impl Quantized for Q2_K {
     const TYPE: TensorType = TensorType::Q2_K;
     type Block = Block;
-    type Panel = HalvesMinPanel;
+    type PanelBlock = HalvesMinPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

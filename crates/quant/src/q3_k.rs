@@ -3,7 +3,7 @@
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684): the low bits lie as in Q2_K, the third bits in a mask.
 
 use super::bits::{bit, crumb, nibble};
-use super::{BLOCK, HalvesPanel, Quantized};
+use super::{BLOCK, HalvesPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 3-bit weights, 6-bit scales.
@@ -39,7 +39,7 @@ fn scale(scales: &[u8; 12], group: usize) -> i8 {
 impl Quantized for Q3_K {
     const TYPE: TensorType = TensorType::Q3_K;
     type Block = Block;
-    type Panel = HalvesPanel;
+    type PanelBlock = HalvesPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -3,7 +3,7 @@
 //! ggml's first block format, by Georgi Gerganov. A weight is its nibble minus 8, times the scale.
 
 use super::bits::nibbles;
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 4-bit weights and a scale.
@@ -23,7 +23,7 @@ pub struct Block {
 impl Quantized for Q4_0 {
     const TYPE: TensorType = TensorType::Q4_0;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

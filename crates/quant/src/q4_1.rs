@@ -3,7 +3,7 @@
 //! Q4_0 for weights that are not symmetric around zero, by Georgi Gerganov.
 
 use super::bits::nibbles;
-use super::{BLOCK, MinPanel, Quantized};
+use super::{BLOCK, MinPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 4-bit weights, a scale and a minimum.
@@ -25,7 +25,7 @@ pub struct Block {
 impl Quantized for Q4_1 {
     const TYPE: TensorType = TensorType::Q4_1;
     type Block = Block;
-    type Panel = MinPanel;
+    type PanelBlock = MinPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

@@ -3,7 +3,7 @@
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684), and what files called `Q4_K_M` and `Q4_K_S` mostly consist of.
 
 use super::bits::nibble;
-use super::{BLOCK, MinPanel, Quantized};
+use super::{BLOCK, MinPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 4-bit weights, 6-bit scales and minima.
@@ -41,7 +41,7 @@ pub(super) fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
 impl Quantized for Q4_K {
     const TYPE: TensorType = TensorType::Q4_K;
     type Block = Block;
-    type Panel = MinPanel;
+    type PanelBlock = MinPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

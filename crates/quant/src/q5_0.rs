@@ -4,7 +4,7 @@
 //! scale.
 
 use super::bits::{fifth_bits, nibbles};
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 5-bit weights and a scale.
@@ -26,7 +26,7 @@ pub struct Block {
 impl Quantized for Q5_0 {
     const TYPE: TensorType = TensorType::Q5_0;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

@@ -3,7 +3,7 @@
 //! Q4_1 with the fifth bits in a separate word, by the authors of ggml.
 
 use super::bits::{fifth_bits, nibbles};
-use super::{BLOCK, MinPanel, Quantized};
+use super::{BLOCK, MinPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 5-bit weights, a scale and a minimum.
@@ -27,7 +27,7 @@ pub struct Block {
 impl Quantized for Q5_1 {
     const TYPE: TensorType = TensorType::Q5_1;
     type Block = Block;
-    type Panel = MinPanel;
+    type PanelBlock = MinPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 
 use super::bits::{bit, nibble};
 use super::q4_k::scale_and_min;
-use super::{BLOCK, MinPanel, Quantized};
+use super::{BLOCK, MinPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 5-bit weights, 6-bit scales and minima.
@@ -30,7 +30,7 @@ pub struct Block {
 impl Quantized for Q5_K {
     const TYPE: TensorType = TensorType::Q5_K;
     type Block = Block;
-    type Panel = MinPanel;
+    type PanelBlock = MinPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -3,7 +3,7 @@
 //! A k-quant by Iwan Kawrakow (llama.cpp #1684). Files of smaller k-quants keep their most sensitive tensors in it.
 
 use super::bits::{crumb, nibble};
-use super::{BLOCK, HalvesPanel, Quantized};
+use super::{BLOCK, HalvesPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 6-bit weights, 8-bit scales.
@@ -29,7 +29,7 @@ pub struct Block {
 impl Quantized for Q6_K {
     const TYPE: TensorType = TensorType::Q6_K;
     type Block = Block;
-    type Panel = HalvesPanel;
+    type PanelBlock = HalvesPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -1,6 +1,6 @@
 //! Q8_0: 32 int8 weights with one float16 scale, 34 bytes.
 
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: 8-bit weights and a scale.
@@ -20,7 +20,7 @@ pub struct Block {
 impl Quantized for Q8_0 {
     const TYPE: TensorType = TensorType::Q8_0;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, _: usize) -> [i8; BLOCK] {

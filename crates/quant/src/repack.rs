@@ -28,7 +28,7 @@ fn repack_format<I: Isa, F: Format>(
     blocks: usize,
     weights: &[F::Block],
     first: usize,
-    to: &mut [F::Panel],
+    to: &mut [F::PanelBlock],
 ) {
     let per_row = blocks / F::PARTS;
     isa.vectorize(

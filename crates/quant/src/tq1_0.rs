@@ -5,7 +5,7 @@
 //! A byte holds five base-3 digits as a fraction of 256, rounded up. Multiplying it by 3 moves the next digit out of
 //! the top of the byte; what stays in the byte are the remaining digits.
 
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: ternary digits, five per byte.
@@ -36,7 +36,7 @@ fn digit(byte: u8, i: usize) -> u8 {
 impl Quantized for TQ1_0 {
     const TYPE: TensorType = TensorType::TQ1_0;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -4,7 +4,7 @@
 //! quantiser writes.
 
 use super::bits::crumb;
-use super::{BLOCK, IntPanel, Quantized};
+use super::{BLOCK, IntPanelBlock, Quantized};
 use monomorph_gguf::TensorType;
 
 /// The format: ternary digits, four per byte.
@@ -24,7 +24,7 @@ pub struct Block {
 impl Quantized for TQ2_0 {
     const TYPE: TensorType = TensorType::TQ2_0;
     type Block = Block;
-    type Panel = IntPanel;
+    type PanelBlock = IntPanelBlock;
 
     #[inline(always)]
     fn ints(block: &Block, part: usize) -> [i8; BLOCK] {

@@ -51,11 +51,30 @@ fn compare(path: &str, here: &Node, build: &Node, out: &mut Vec<String>) {
             }
         }
         (Node::List(a), Node::List(b)) => {
-            out.push(format!("number of {path}: {} here, {} in the build", a.len(), b.len()));
+            let (path, a, b) = (in_words(path), a.len(), b.len());
+            out.push(format!("number of {path}: {a} in this file, {b} in the build's"));
         }
         (Node::Option(Some(a)), Node::Option(Some(b))) => compare(path, a, b, out),
         _ if here == build => {}
-        _ => out.push(format!("{path}: {} here, {} in the build", show(here), show(build))),
+        _ => {
+            let (path, here, build) = (in_words(path), show(here), show(build));
+            out.push(format!("{path}: {here} in this file, {build} in the build's"));
+        }
+    }
+}
+
+/// The field's name for a message, if its own is only an abbreviation.
+fn in_words(path: &str) -> &str {
+    match path {
+        "n_embd" => "dimensions",
+        "n_ff" => "feed-forward width",
+        "n_head" => "attention heads",
+        "n_head_kv" => "key-value heads",
+        "head_dim" => "width of an attention head",
+        "n_vocab" => "vocabulary",
+        "n_ctx" => "context",
+        "dense" => "dense heads",
+        other => other,
     }
 }
 
@@ -85,10 +104,10 @@ fn tensors(here: &Spec, build: &Spec, out: &mut Vec<String>) {
     let mut moved = Vec::new();
     for ((name, a), (_, b)) in pairs {
         if let Some((a, b)) = kind_or_size(a, b) {
-            out.push(format!("tensor {name}: {a} here, {b} in the build"));
+            out.push(format!("tensor {name}: {a} in this file, {b} in the build's"));
         } else if a.offset != b.offset {
             let (a, b) = (a.offset, b.offset);
-            moved.push(format!("tensor {name}: at byte {a} here, {b} in the build"));
+            moved.push(format!("tensor {name}: at byte {a} in this file, {b} in the build's"));
         }
     }
     // Any other difference moves the tensors after it.

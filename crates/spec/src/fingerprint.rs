@@ -1,6 +1,6 @@
 //! The fingerprint that ties a binary to the file it was built for.
 
-use monomorph_gguf::{Error, Header, MERGES, Value, Vocabulary};
+use monomorph_gguf::{CHARSMAP, Error, Header, MASK, MERGES, Value, Vocabulary};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Lengths and hashes (XXH3) of a model file, from the cheapest to compare to the most expensive.
@@ -12,7 +12,8 @@ pub struct Fingerprint {
     pub header_len: u64,
     /// Hash of the header's bytes: metadata, vocabulary and tensor table.
     pub header: u64,
-    /// Hash of the vocabulary alone: pieces, scores and kinds, and merges where it has them.
+    /// Hash of the vocabulary alone: pieces, scores and kinds, and where it has them the merges, the map of characters
+    /// and the mask's id.
     pub vocabulary: u64,
     /// Hash of the whole file, 128 bits.
     pub content: u128,
@@ -43,7 +44,7 @@ fn header_hash(bytes: &[u8], len: u64) -> u64 {
     xxh3_64(bytes.get(..len as usize).unwrap_or(bytes))
 }
 
-/// Hash of a header's vocabulary.
+/// Hash of a header's vocabulary: all that its tables are made of.
 pub fn vocabulary_hash(header: &Header<'_>) -> Result<u64, Error> {
     let mut hash = Xxh3::new();
     for piece in Vocabulary::from_header(header)?.iter() {
@@ -52,10 +53,12 @@ pub fn vocabulary_hash(header: &Header<'_>) -> Result<u64, Error> {
         hash.update(&piece.score.to_le_bytes());
         hash.update(&[piece.kind as u8]);
     }
-    if let Some(Value::Array(merges)) = header.metadata.get(MERGES) {
-        for merge in merges.strings() {
-            hash.update(&(merge.len() as u64).to_le_bytes());
-            hash.update(merge);
+    for key in [MERGES, CHARSMAP, MASK] {
+        match header.metadata.get(key) {
+            // A list's bytes include the lengths of its strings.
+            Some(Value::Array(list)) => hash.update(list.raw()),
+            Some(other) => hash.update(other.to_string().as_bytes()),
+            None => {}
         }
     }
     Ok(hash.digest())

@@ -74,6 +74,9 @@ fn share_of_width(keys: &Keys<'_, '_>, n_embd: usize, n_head: usize) -> Result<u
 /// The number of a reranker's pooling.
 const RANK: u32 = 4;
 
+/// The poolings of a causal model.
+const NOT_CLS: &str = "mean, last or max";
+
 pub(crate) fn pooling(
     keys: &Keys<'_, '_>,
     options: BuildOptions,
@@ -86,21 +89,22 @@ pub(crate) fn pooling(
         (None, Some(3)) => Pooling::Last,
         (None, None) => arch.pooling,
         (None, Some(RANK)) => {
-            let expected = "a model that makes vectors: this one ranks";
+            let expected = "an embedding model; this is a reranker";
             return Err(keys.error("pooling_type", "4 (rank)", expected));
         }
         (None, Some(found)) => {
-            let choice = if arch.causal { "mean, last or max" } else { "mean, cls, last or max" };
-            let expected = format!(
-                "1 (mean), 2 (cls) or 3 (last); build with MONOMORPH_POOLING={choice} to choose"
-            );
+            let choice = if arch.causal { NOT_CLS } else { "mean, cls, last or max" };
+            let expected =
+                format!("1 (mean), 2 (cls) or 3 (last); set MONOMORPH_POOLING to {choice}");
             return Err(keys.error("pooling_type", found, expected));
         }
     };
     if arch.causal && pooling == Pooling::Cls {
-        let reason = "cls pooling does not suit a causal model, whose first token sees nothing of the text; build with \
-                      MONOMORPH_POOLING=mean, last or max";
-        return Err(Error::Unsupported { reason: reason.to_owned() });
+        let reason = format!(
+            "cls pooling does not suit a causal model, whose first token sees nothing of the text; set \
+             MONOMORPH_POOLING to {NOT_CLS}"
+        );
+        return Err(Error::Unsupported { reason });
     }
     Ok(pooling)
 }
@@ -328,11 +332,11 @@ pub(crate) fn notes(
     let pooled = pooling.to_string();
     // No news to a build that has chosen.
     let choice = match options.pooling {
-        None => "; build with MONOMORPH_POOLING=mean, last or max to choose",
-        Some(_) => "",
+        None => format!("; set MONOMORPH_POOLING to {NOT_CLS} to choose"),
+        Some(_) => String::new(),
     };
     let own = arch.notes.iter().map(|note| match note.contains("{pooling}") {
-        true => (note.replace("{pooling}", &pooled) + choice).into(),
+        true => (note.replace("{pooling}", &pooled) + &choice).into(),
         false => Cow::Borrowed(*note),
     });
     let mut notes: Vec<Cow<'static, str>> = own.collect();
@@ -341,8 +345,8 @@ pub(crate) fn notes(
         let key = keys.name("pooling_type");
         notes.push(
             format!(
-                "the file does not say how its vectors are pooled ({key}): the {pooling} is taken, {reason}; \
-                 MONOMORPH_POOLING chooses another"
+                "the file does not state its pooling ({key}): {pooling} pooling is used, {reason}; set \
+                 MONOMORPH_POOLING to change it"
             )
             .into(),
         );

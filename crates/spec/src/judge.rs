@@ -49,7 +49,11 @@ pub(crate) fn spec(
         name: printable(metadata.optional("general.name")?.unwrap_or("unnamed")).into(),
         architecture: architecture.to_owned().into(),
         variant: arch.variant.into(),
-        license: License::from_metadata(metadata, arch.terms)?,
+        license: License::from_metadata(
+            metadata,
+            arch.terms,
+            architectures.iter().filter_map(|arch| arch.terms),
+        )?,
         options,
         notes: hyper::notes(&keys, options, arch, known, pooling, &context)?.into(),
         n_embd: sizes.n_embd,
@@ -84,7 +88,7 @@ pub(crate) fn spec(
         prompts: known.prompts.into(),
         shortening: known.shortening,
     };
-    spec.notes.to_mut().extend(tokenizer::note(metadata, &spec.tokenizer)?);
+    spec.notes.to_mut().extend(tokenizer::note(metadata, arch.tokenizers, &spec.tokenizer)?);
     refuse_unknown_tensors(header, &spec, arch, tensors.used)?;
     check_data(header)?;
     Ok(spec)

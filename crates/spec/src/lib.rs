@@ -166,7 +166,7 @@ described! {
         /// It is cut.
         Cut,
         /// It is normalised as LayerNorm does, without gain and bias and with an epsilon of 1e-5, and then cut.
-        NormaliseAndCut,
+        LayerNormAndCut,
     }
 }
 

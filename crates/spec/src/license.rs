@@ -1,6 +1,5 @@
 //! A model's terms, and the notices that some of them require with every copy.
 
-use crate::arch;
 use crate::fields::described;
 use monomorph_gguf::{Error, Metadata, printable};
 use std::borrow::Cow;
@@ -32,10 +31,11 @@ pub struct Terms {
 }
 
 impl License {
-    /// The terms that the metadata state, which may be those of any architecture; `default` applies if they state none.
+    /// The terms that the metadata state, whose notice is looked for among the `known`; `default` applies if they state none.
     pub(crate) fn from_metadata(
         metadata: &Metadata<'_>,
         default: Option<&Terms>,
+        mut known: impl Iterator<Item = &'static Terms>,
     ) -> Result<License, Error> {
         let text = |key: &str| -> Result<Option<Cow<'static, str>>, Error> {
             Ok(metadata.optional(key)?.map(|text| printable(text).into()))
@@ -54,7 +54,7 @@ impl License {
         };
         let terms = match stated.is_empty() {
             true => default,
-            false => arch::ALL.iter().filter_map(|arch| arch.terms).find(are_stated),
+            false => known.find(are_stated),
         };
         license.notice = terms.map(|terms| terms.notice.into());
         Ok(license)

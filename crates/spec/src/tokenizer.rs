@@ -1,6 +1,6 @@
 //! The tokenizer: its algorithm, flags and special pieces.
 
-use crate::arch::TokenizerRule;
+use crate::arch::{Marks, TokenizerRule};
 use crate::fields::described;
 use monomorph_gguf::{Error, MERGES, Metadata, PieceKind, ValueType, Vocabulary, printable};
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ described! {
     #[derive(Eq)]
     pub enum Algorithm {
         /// SentencePiece's byte-pair encoding: neighbours are merged, the pair with the best score first.
-        Merges,
+        ScoredBpe,
         /// WordPiece: each word is cut from the left, the longest piece first.
         WordPiece(WordNormalizer),
         /// SentencePiece's unigram language model: of all ways to cut a word, the one with the highest sum of scores.
@@ -75,10 +75,10 @@ impl TokenizerRule {
     /// The value of `tokenizer.ggml.model`.
     pub(crate) fn model(self) -> &'static str {
         match self {
-            TokenizerRule::SentencePiece { .. } => "llama",
+            TokenizerRule::ScoredBpe { .. } => "llama",
             TokenizerRule::WordPiece => "bert",
             TokenizerRule::Unigram => "t5",
-            TokenizerRule::ByteLevel => "gpt2",
+            TokenizerRule::ByteLevel { .. } => "gpt2",
         }
     }
 }
@@ -90,40 +90,59 @@ pub(crate) fn judge(
     vocabulary: &Vocabulary<'_>,
     rules: &[TokenizerRule],
 ) -> Result<TokenizerSpec, Error> {
-    let model = metadata.str("tokenizer.ggml.model")?;
-    let Some(&rule) = rules.iter().find(|rule| rule.model() == model) else {
-        let names: Vec<&str> = rules.iter().map(|rule| rule.model()).collect();
-        let reason = format!(
-            "tokenizer.ggml.model is {}, which this version does not run with this architecture; supported: {}",
-            printable(model),
-            names.join(", ")
-        );
-        return Err(Error::Unsupported { reason });
-    };
+    let rule = applicable(metadata, rules)?;
     let keys = Keys { metadata, vocabulary };
     keys.id("padding")?;
     match rule {
-        TokenizerRule::SentencePiece { space_prefix } => sentence_piece(&keys, space_prefix),
+        TokenizerRule::ScoredBpe { space_prefix } => scored_bpe(&keys, space_prefix),
         TokenizerRule::WordPiece => word_piece(&keys),
         TokenizerRule::Unigram => unigram(&keys),
-        TokenizerRule::ByteLevel => byte_level(&keys),
+        TokenizerRule::ByteLevel { split, marks, .. } => byte_level(&keys, split, marks),
     }
 }
 
-fn sentence_piece(keys: &Keys<'_, '_>, space_prefix: bool) -> Result<TokenizerSpec, Error> {
+/// The rule for this file's tokenizer.
+fn applicable(metadata: &Metadata<'_>, rules: &[TokenizerRule]) -> Result<TokenizerRule, Error> {
+    const PRE: &str = "tokenizer.ggml.pre";
+    let model = metadata.str("tokenizer.ggml.model")?;
+    let mut patterns = Vec::new();
+    for &rule in rules.iter().filter(|rule| rule.model() == model) {
+        match rule {
+            TokenizerRule::ByteLevel { pre, .. } if metadata.str(PRE)? != pre => patterns.push(pre),
+            _ => return Ok(rule),
+        }
+    }
+    if !patterns.is_empty() {
+        let found = format!("\"{}\"", printable(metadata.str(PRE)?));
+        let expected =
+            format!("one that this version knows for this architecture: {}", patterns.join(", "));
+        return Err(Error::key(PRE, found, expected));
+    }
+    let mut names: Vec<&str> = rules.iter().map(|rule| rule.model()).collect();
+    names.dedup();
+    Err(Error::Unsupported {
+        reason: format!(
+            "tokenizer.ggml.model is {}, which this version does not run with this architecture; supported: {}",
+            printable(model),
+            names.join(", ")
+        ),
+    })
+}
+
+fn scored_bpe(keys: &Keys<'_, '_>, space_prefix: bool) -> Result<TokenizerSpec, Error> {
     let metadata = keys.metadata;
     if !keys.vocabulary.has_scores() {
         return Err(Error::MissingKey { key: "tokenizer.ggml.scores".into() });
     }
     let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
     // Readers disagree about the default, and without <eos> the vector would be wrong, so the file has to say.
-    let add_eos: bool = metadata.required("tokenizer.ggml.add_eos_token")?;
+    let add_eos: bool = metadata.required(ADD_EOS)?;
     if !add_bos && !add_eos {
         let expected = "true where add_bos_token is false: an empty text needs a token";
-        return Err(Error::key("tokenizer.ggml.add_eos_token", add_eos, expected));
+        return Err(Error::key(ADD_EOS, add_eos, expected));
     }
     Ok(TokenizerSpec {
-        algorithm: Algorithm::Merges,
+        algorithm: Algorithm::ScoredBpe,
         bos: keys.required_id("bos")?,
         eos: keys.required_id("eos")?,
         unknown: keys.id("unknown")?,
@@ -177,48 +196,31 @@ fn unigram(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
     })
 }
 
-/// Which pattern and marks belong to a file, `tokenizer.ggml.pre` says.
-fn byte_level(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
-    const PRE: &str = "tokenizer.ggml.pre";
+fn byte_level(keys: &Keys<'_, '_>, split: Split, marks: Marks) -> Result<TokenizerSpec, Error> {
     const SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
-    let metadata = keys.metadata;
-    metadata.array_of(MERGES, ValueType::Str)?;
-    if metadata.optional(SPACE_PREFIX)?.unwrap_or(false) {
+    keys.metadata.array_of(MERGES, ValueType::Str)?;
+    if keys.metadata.optional(SPACE_PREFIX)?.unwrap_or(false) {
         return Err(Error::key(SPACE_PREFIX, true, "false, as for the models with this tokenizer"));
     }
-    match metadata.str(PRE)? {
-        "qwen2" => qwen2(keys),
-        "modern-bert" => modern_bert(keys),
-        other => {
-            let expected = "\"qwen2\" or \"modern-bert\", whose patterns this version knows";
-            Err(Error::key(PRE, format!("\"{}\"", printable(other)), expected))
+    let (bos, eos, add_bos, add_eos) = match marks {
+        Marks::Around([first, last]) => {
+            let bos = keys.id_or_piece("cls", first.as_bytes(), "bos")?;
+            (bos, keys.id_or_piece("seperator", last.as_bytes(), "eos")?, true, true)
         }
-    }
-}
-
-/// What a user should know about the tokenizer of this file.
-pub(crate) fn note(
-    metadata: &Metadata<'_>,
-    tokenizer: &TokenizerSpec,
-) -> Result<Option<Cow<'static, str>>, Error> {
-    let is_stated = metadata.optional::<bool>(ADD_EOS)?.is_some();
-    Ok((tokenizer.algorithm == Algorithm::ByteLevel(Split::Qwen2) && !is_stated).then(|| {
-        format!(
-            "the file does not say how texts end ({ADD_EOS}): token {} is appended, as Qwen3-Embedding was trained",
-            tokenizer.eos
-        )
-        .into()
-    }))
+        Marks::Stated { last, .. } => stated(keys, last)?,
+    };
+    let (algorithm, unknown) = (Algorithm::ByteLevel(split), keys.id("unknown")?);
+    Ok(TokenizerSpec { algorithm, bos, eos, unknown, add_bos, add_eos, add_space_prefix: false })
 }
 
 const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
 
-/// Qwen3-Embedding's tokenizer: a text ends with `<|endoftext|>`, whose state becomes the vector. Files made before the
-/// tokenizer itself said so lack `add_eos_token` and name as `eos` what ends a chat's turn.
-fn qwen2(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+/// The marks that the file states, and whether they are added. Where it does not say how texts end, they end with the
+/// piece `last`.
+fn stated(keys: &Keys<'_, '_>, last: &str) -> Result<(u32, u32, bool, bool), Error> {
     let add_bos = keys.metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(false);
     let add_eos = keys.metadata.optional(ADD_EOS)?;
-    let eos = match (add_eos, keys.piece(b"<|endoftext|>")) {
+    let eos = match (add_eos, keys.piece(last.as_bytes())) {
         (None, Some(id)) => id,
         _ => keys.required_id("eos")?,
     };
@@ -227,27 +229,26 @@ fn qwen2(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
         let expected = "true where add_bos_token is false: an empty text needs a token";
         return Err(Error::key(ADD_EOS, add_eos, expected));
     }
-    Ok(TokenizerSpec {
-        algorithm: Algorithm::ByteLevel(Split::Qwen2),
-        bos: if add_bos { keys.required_id("bos")? } else { keys.id("bos")?.unwrap_or(eos) },
-        eos,
-        unknown: keys.id("unknown")?,
-        add_bos,
-        add_eos,
-        add_space_prefix: false,
-    })
+    let bos = if add_bos { keys.required_id("bos")? } else { keys.id("bos")?.unwrap_or(eos) };
+    Ok((bos, eos, add_bos, add_eos))
 }
 
-/// ModernBERT's tokenizer: every text stands between `[CLS]` and `[SEP]`, as with WordPiece.
-fn modern_bert(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
-    Ok(TokenizerSpec {
-        algorithm: Algorithm::ByteLevel(Split::Gpt2),
-        bos: keys.id_or_piece("cls", b"[CLS]", "bos")?,
-        eos: keys.id_or_piece("seperator", b"[SEP]", "eos")?,
-        unknown: keys.id("unknown")?,
-        add_bos: true,
-        add_eos: true,
-        add_space_prefix: false,
+/// What a user should know about the tokenizer of this file.
+pub(crate) fn note(
+    metadata: &Metadata<'_>,
+    rules: &[TokenizerRule],
+    tokenizer: &TokenizerSpec,
+) -> Result<Option<Cow<'static, str>>, Error> {
+    let is_stated = metadata.optional::<bool>(ADD_EOS)?.is_some();
+    Ok(match applicable(metadata, rules)? {
+        TokenizerRule::ByteLevel { marks: Marks::Stated { reason, .. }, .. } if !is_stated => {
+            let eos = tokenizer.eos;
+            let note = format!(
+                "the file does not say how texts end ({ADD_EOS}): token {eos} is appended, {reason}"
+            );
+            Some(note.into())
+        }
+        _ => None,
     })
 }
 

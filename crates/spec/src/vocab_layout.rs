@@ -91,7 +91,7 @@ pub enum Field {
     Unknown,
     /// 1 if a space is put before the text.
     SpacePrefix,
-    /// [`MERGES`], [`WORD_PIECE`], [`UNIGRAM`], [`GPT2`] or [`QWEN2`].
+    /// [`SCORED_BPE`], [`WORD_PIECE`], [`UNIGRAM`], [`GPT2`] or [`QWEN2`].
     Algorithm,
     /// Number of pages in the table of characters.
     NPages,
@@ -114,8 +114,8 @@ pub enum Field {
 /// Size of the header in bytes; fields beyond those of [`Field`] are 0.
 pub const HEADER_BYTES: usize = 32 * 4;
 
-/// Value of [`Field::Algorithm`]: neighbours are merged.
-pub const MERGES: u32 = 0;
+/// Value of [`Field::Algorithm`]: neighbours are merged, the pair with the best score first.
+pub const SCORED_BPE: u32 = 0;
 
 /// Value of [`Field::Algorithm`]: words are cut into the longest pieces.
 pub const WORD_PIECE: u32 = 1;

@@ -187,10 +187,23 @@ fn write_binary(out: &mut String, report: &Report) -> fmt::Result {
 
 fn attention(model: &ModelReport) -> String {
     match (model.causal, model.attention_radius) {
-        (true, Some(radius)) => format!("causal attention, sliding over the last {}", radius + 1),
-        (false, Some(radius)) => format!("sliding attention to {radius} on each side"),
+        (true, Some(radius)) => {
+            let window = format!("causal attention over the last {}", radius + 1);
+            but_in_full_layers(window, model)
+        }
+        (false, Some(radius)) => {
+            but_in_full_layers(format!("attention to {radius} on each side"), model)
+        }
         (true, None) => "causal attention".to_owned(),
         (false, None) => "attention over the whole text".to_owned(),
+    }
+}
+
+/// What sliding layers see, and how many of the layers see the whole text.
+fn but_in_full_layers(window: String, model: &ModelReport) -> String {
+    match model.n_full_layers {
+        0 => window,
+        full => format!("{window} (to the whole text in {full} of {} layers)", model.n_layer),
     }
 }
 

@@ -60,6 +60,8 @@ pub struct ModelReport {
     pub causal: bool,
     /// How far sliding layers see; none where no layer slides.
     pub attention_radius: Option<usize>,
+    /// Layers that see the whole text, or all of it so far.
+    pub n_full_layers: usize,
     pub pooling: String,
     /// Widths from the pooled vector through the dense heads; empty where there are none.
     pub dense_widths: Vec<usize>,
@@ -159,6 +161,7 @@ impl ModelReport {
             n_ctx: spec.n_ctx,
             causal: spec.causal,
             attention_radius: attention_radius(spec),
+            n_full_layers: spec.layers.iter().filter(|layer| layer.window == Window::Full).count(),
             pooling: spec.pooling.to_string(),
             dense_widths: dense_widths(spec),
             n_weights: spec.tensors().map(|(_, t)| t.rows as u64 * t.cols as u64).sum(),

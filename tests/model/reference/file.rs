@@ -130,11 +130,11 @@ impl<'a> File<'a> {
     }
 
     fn size(&self, name: &str) -> Option<usize> {
-        self.header.metadata.u32(&self.key(name)).ok().map(|size| size as usize)
+        self.header.metadata.required::<u32>(&self.key(name)).ok().map(|size| size as usize)
     }
 
     fn float(&self, name: &str) -> Option<f32> {
-        self.header.metadata.f32(&self.key(name)).ok()
+        self.header.metadata.required::<f32>(&self.key(name)).ok()
     }
 
     fn matrix(&self, name: &str) -> Option<Matrix> {

@@ -18,7 +18,7 @@
 use super::softmax::softmax_columns;
 use super::tile::{float_tile, float_tile_transposed};
 use crate::dim::Dim;
-use monomorph_quant::{BLOCK, FloatPanel};
+use monomorph_quant::{BLOCK, FloatPanelBlock};
 use monomorph_simd::{Isa, LANES};
 use std::ops::Range;
 
@@ -51,7 +51,7 @@ pub struct KeysValues<'a> {
 #[derive(Default)]
 pub struct AttentionScratch {
     /// q^T: head_dim x 16 for each head.
-    queries: Vec<FloatPanel>,
+    queries: Vec<FloatPanelBlock>,
     /// Scores, then weights: keys x 16 for each head.
     scores: Vec<[f32; LANES]>,
 }
@@ -234,7 +234,7 @@ fn transpose_queries<I: Isa>(
     queries: &[f32],
     stride: usize,
     tokens: usize,
-    panel: &mut [FloatPanel],
+    panel: &mut [FloatPanelBlock],
 ) {
     let squares: &mut [[[f32; LANES]; LANES]] = bytemuck::cast_slice_mut(panel);
     for (i, square) in squares.iter_mut().enumerate() {
@@ -261,7 +261,7 @@ impl Keys<'_> {
         &self,
         isa: I,
         d: usize,
-        queries: &[FloatPanel],
+        queries: &[FloatPanelBlock],
         scores: &mut [[f32; LANES]],
         at: usize,
         n_scores: usize,

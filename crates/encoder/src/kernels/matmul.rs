@@ -14,11 +14,12 @@ use super::group::Group;
 use super::lanes;
 use super::matrix::{Matrix, PanelScratch, repacked};
 use super::tile::{
-    BlockSums, FloatBlock, IntBlock, Integers, Panel, TileRows, most_sums, next_height, with_rows,
+    BlockSums, FloatBlock, IntBlock, Integers, TileBlock, TileRows, most_sums, next_height,
+    with_rows,
 };
 use crate::dim::Dim;
 use crate::kernels::columns::ColumnsMut;
-use monomorph_quant::{BLOCK, FloatPanel, Line, PanelBlock, Types, with_panel};
+use monomorph_quant::{BLOCK, FloatPanelBlock, Line, PanelBlock, Types, with_panel};
 use monomorph_simd::{Isa, PANEL};
 
 /// Panels swept together. Four of k = 768 are 55 to 74 KB of integers, 196 KB of floats.
@@ -52,8 +53,8 @@ pub fn matmul<I: Isa, K: Dim, T: Types>(
 ) {
     let panels = out.width() / PANEL;
     for at in (0..panels).step_by(GROUP) {
-        let part = Part { first, panels, at, count: GROUP.min(panels - at) };
-        multiply_group::<I, K, T>(isa, k, rows, weights, part, &mut scratch.group, at, out);
+        let place = GroupPlace { first, panels, at, count: GROUP.min(panels - at) };
+        multiply_group::<I, K, T>(isa, k, rows, weights, place, &mut scratch.group, at, out);
     }
 }
 
@@ -75,15 +76,15 @@ pub fn matmul_gated<I: Isa, K: Dim, T: Types, A: Activate>(
     let panels = out.width() / PANEL;
     let PanelScratch { group, ups } = scratch;
     for at in (0..panels).step_by(GROUP) {
-        let part = Part { first, panels, at, count: GROUP.min(panels - at) };
-        let width = part.count * PANEL;
+        let place = GroupPlace { first, panels, at, count: GROUP.min(panels - at) };
+        let width = place.count * PANEL;
         if ups.len() < rows.m * width {
             ups.resize(rows.m * width, 0.0);
         }
         let ups = &mut ups[..rows.m * width];
-        multiply_group::<I, K, T>(isa, k, rows, gate, part, group, at, out);
+        multiply_group::<I, K, T>(isa, k, rows, gate, place, group, at, out);
         let columns = &mut ColumnsMut::new(ups, width);
-        multiply_group::<I, K, T>(isa, k, rows, up, part, group, 0, columns);
+        multiply_group::<I, K, T>(isa, k, rows, up, place, group, 0, columns);
         isa.vectorize(
             #[inline(always)]
             || {
@@ -99,9 +100,9 @@ pub fn matmul_gated<I: Isa, K: Dim, T: Types, A: Activate>(
     }
 }
 
-/// Some panels of the part of a matrix that a thread works on.
+/// Where a group of panels lies in the part of a matrix that a thread works on.
 #[derive(Clone, Copy)]
-struct Part {
+struct GroupPlace {
     /// The first panel of the part, in the matrix.
     first: usize,
     /// Panels of the part.
@@ -121,12 +122,12 @@ fn multiply_group<I: Isa, K: Dim, T: Types>(
     k: K,
     rows: Rows<'_>,
     weights: Matrix<'_>,
-    part: Part,
+    place: GroupPlace,
     scratch: &mut Vec<Line>,
     to: usize,
     out: &mut ColumnsMut<'_>,
 ) {
-    let Part { first, panels, at, count } = part;
+    let GroupPlace { first, panels, at, count } = place;
     let group = repacked(isa, k.size() / BLOCK, weights, first + at, count, scratch);
     let bias = weights.bias(first + at);
     with_panel!(T, weights.panel_kind(), |P| isa.vectorize(
@@ -136,7 +137,7 @@ fn multiply_group<I: Isa, K: Dim, T: Types>(
 }
 
 /// The rows in the form that panels of kind `P` multiply.
-trait RowsFor: Panel {
+trait RowsFor: TileBlock {
     /// `R` rows of `blocks` blocks, from row `row` on.
     fn tile_rows<'a, const R: usize>(
         rows: &Rows<'a>,
@@ -163,7 +164,7 @@ impl<P: Integers> RowsFor for P {
     }
 }
 
-impl RowsFor for FloatPanel {
+impl RowsFor for FloatPanelBlock {
     #[inline(always)]
     fn tile_rows<'a, const R: usize>(
         rows: &Rows<'a>,

@@ -4,7 +4,8 @@
 //! `k`. The bits therefore do not depend on how rows and columns are cut into tiles.
 
 use monomorph_quant::{
-    BLOCK, FloatPanel, HalvesMinPanel, HalvesPanel, IntPanel, Ints, MinPanel, PanelBlock,
+    BLOCK, FloatPanelBlock, HalvesMinPanelBlock, HalvesPanelBlock, IntPanelBlock, Ints,
+    MinPanelBlock, PanelBlock,
 };
 use monomorph_simd::{Isa, PANEL, each};
 
@@ -34,7 +35,7 @@ pub struct TileRows<'a, B, const R: usize> {
 }
 
 /// A kind of panel, with the row blocks that it is multiplied by.
-pub trait Panel: PanelBlock {
+pub trait TileBlock: PanelBlock {
     /// [`BLOCK`] inputs of a row.
     type RowBlock: bytemuck::Pod + Send + Sync;
 
@@ -50,15 +51,15 @@ pub trait Panel: PanelBlock {
     ) -> [[I::F32; C]; R];
 }
 
-/// The integer panels. This is a trait of this crate so that the compiler knows that [`FloatPanel`] does not implement
+/// The integer panels. This is a trait of this crate so that the compiler knows that [`FloatPanelBlock`] does not implement
 /// it.
 pub trait Integers: Ints {}
-impl Integers for IntPanel {}
-impl Integers for MinPanel {}
-impl Integers for HalvesPanel {}
-impl Integers for HalvesMinPanel {}
+impl Integers for IntPanelBlock {}
+impl Integers for MinPanelBlock {}
+impl Integers for HalvesPanelBlock {}
+impl Integers for HalvesMinPanelBlock {}
 
-impl<P: Integers> Panel for P {
+impl<P: Integers> TileBlock for P {
     type RowBlock = IntBlock;
 
     /// Within a group the products are summed exactly in int32: the sum is at most 32 * 128 * 32768 = 2^27. It is
@@ -116,15 +117,15 @@ impl<P: Integers> Panel for P {
     }
 }
 
-impl Panel for FloatPanel {
+impl TileBlock for FloatPanelBlock {
     type RowBlock = FloatBlock;
 
     #[inline(always)]
     fn tile<I: Isa, const R: usize, const C: usize>(
         isa: I,
         rows: TileRows<'_, FloatBlock, R>,
-        panels: [&[FloatPanel]; C],
-        _: [&[FloatPanel]; C],
+        panels: [&[FloatPanelBlock]; C],
+        _: [&[FloatPanelBlock]; C],
         blocks: usize,
     ) -> [[I::F32; C]; R] {
         float_tile(isa, rows.blocks, panels, blocks)
@@ -136,7 +137,7 @@ impl Panel for FloatPanel {
 pub fn float_tile<I: Isa, const R: usize, const C: usize>(
     isa: I,
     rows: [&[FloatBlock]; R],
-    panels: [&[FloatPanel]; C],
+    panels: [&[FloatPanelBlock]; C],
     blocks: usize,
 ) -> [[I::F32; C]; R] {
     let rows = each(rows, |row| &row[..blocks]);
@@ -157,7 +158,7 @@ pub fn float_tile<I: Isa, const R: usize, const C: usize>(
 }
 
 /// The most sums of sixteen lanes that stay in registers. A tile has one for each pair of a row and a panel.
-pub const fn most_sums<I: Isa, P: Panel>() -> usize {
+pub const fn most_sums<I: Isa, P: TileBlock>() -> usize {
     if P::KIND.is_ints() { I::INT_SUMS } else { I::FLOAT_SUMS }
 }
 
@@ -197,14 +198,14 @@ pub fn float_tile_transposed<I: Isa, const R: usize, const C: usize>(
 
 /// Whether tiles of `rows` rows are compiled, if the tallest have `most`. Integer tiles come in all heights, to make
 /// the most of the few rows of a short text. Float tiles come in few, since they wait for weights from memory anyway.
-pub const fn has_height<P: Panel>(rows: usize, most: usize) -> bool {
+pub const fn has_height<P: TileBlock>(rows: usize, most: usize) -> bool {
     rows == most || rows < most && (P::KIND.is_ints() || rows.is_power_of_two())
 }
 
 /// The height of the next tile, with `left` rows to go and `most` rows in the tallest tile. Integer tiles are made
 /// equally tall, as far as possible, since a low one has too few sums to keep the multipliers busy.
 #[inline(always)]
-pub fn next_height<P: Panel>(left: usize, most: usize) -> usize {
+pub fn next_height<P: TileBlock>(left: usize, most: usize) -> usize {
     if P::KIND.is_ints() {
         return left.div_ceil(left.div_ceil(most));
     }

@@ -11,19 +11,22 @@ fn every_kind_of_value_is_read() {
     let metadata = &header.metadata;
     assert_eq!((header.version, header.alignment, metadata.len()), (3, 32, 16));
     assert_eq!(metadata.str("general.architecture"), Ok("test"));
-    assert_eq!(metadata.u32("test.u32"), Ok(24));
-    assert_eq!(metadata.u32("test.u8"), Ok(8));
-    assert_eq!(metadata.u32("test.u16"), Ok(272));
+    assert_eq!(metadata.required::<u32>("test.u32"), Ok(24));
+    assert_eq!(metadata.required::<u32>("test.u8"), Ok(8));
+    assert_eq!(metadata.required::<u32>("test.u16"), Ok(272));
     assert_eq!(metadata.required::<u64>("test.u64"), Ok(1 << 63));
-    assert_eq!(metadata.f32("test.f32"), Ok(1e-6));
-    assert_eq!(metadata.f32("test.f64"), Ok(0.5));
-    assert_eq!(metadata.bool("test.bool"), Ok(true));
+    assert_eq!(metadata.required::<f32>("test.f32"), Ok(1e-6));
+    assert_eq!(metadata.required::<f32>("test.f64"), Ok(0.5));
+    assert_eq!(metadata.required::<bool>("test.bool"), Ok(true));
     for (key, expected) in [("test.i8", -1), ("test.i16", -2), ("test.i32", -3), ("test.i64", -4)] {
         assert_eq!(metadata.get(key).and_then(Value::integer), Some(expected));
-        refused(metadata.u32(key), &[key, "-", "a non-negative integer"]);
+        refused(metadata.required::<u32>(key), &[key, "-", "a non-negative integer"]);
     }
-    refused(metadata.u32("test.u64"), &["test.u64", "9223372036854775808", "below 2^32"]);
-    refused(metadata.u32("test.absent"), &["test.absent", "missing"]);
+    refused(
+        metadata.required::<u32>("test.u64"),
+        &["test.u64", "9223372036854775808", "below 2^32"],
+    );
+    refused(metadata.required::<u32>("test.absent"), &["test.absent", "missing"]);
     assert_eq!(metadata.optional::<u32>("test.absent"), Ok(None));
 
     let strings: Vec<&[u8]> = metadata.array("test.strings").unwrap().strings().collect();

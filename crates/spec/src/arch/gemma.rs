@@ -56,7 +56,7 @@ pub(super) const WITH_DENSE: Arch = Arch {
     dense_keys: DENSE_KEYS,
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
-    tokenizers: &[TokenizerRule::SentencePiece { space_prefix: false }],
+    tokenizers: &[TokenizerRule::ScoredBpe { space_prefix: false }],
     known: &[Known { models: &[&[]], prompts: PROMPTS, ..Known::NOTHING }],
     terms: Some(&TERMS),
     notes: &[],

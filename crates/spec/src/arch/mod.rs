@@ -12,7 +12,7 @@ mod qwen3;
 use crate::block::{Block, Embedding, Linear, Norm};
 use crate::license::Terms;
 use crate::prompts::Prompt;
-use crate::{Pooling, Shortening};
+use crate::{Pooling, Shortening, Split};
 
 /// All architectures and their variants. Of several with the same name, the first whose [`marks`](Arch::marks) match a
 /// file applies to it.
@@ -141,7 +141,7 @@ pub struct RopeRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenizerRule {
     /// `llama`: SentencePiece's byte-pair encoding.
-    SentencePiece {
+    ScoredBpe {
         /// Whether a space is put before a text where the file does not say.
         space_prefix: bool,
     },
@@ -149,8 +149,29 @@ pub enum TokenizerRule {
     WordPiece,
     /// `t5`: SentencePiece's unigram language model.
     Unigram,
-    /// `gpt2`: byte-level BPE, with the pattern and the marks of `tokenizer.ggml.pre`.
-    ByteLevel,
+    /// `gpt2`: byte-level BPE.
+    ByteLevel {
+        /// The value of `tokenizer.ggml.pre` that stands for the pattern and the marks.
+        pre: &'static str,
+        /// How a text is split into words.
+        split: Split,
+        /// What is put around a text.
+        marks: Marks,
+    },
+}
+
+/// The pieces around a text in byte-level BPE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    /// Every text stands between these two, whatever the file says of its `bos` and `eos`, as with WordPiece.
+    Around([&'static str; 2]),
+    /// Those that the file states.
+    Stated {
+        /// The piece that ends a text where the file does not say how texts end.
+        last: &'static str,
+        /// Why it does, to go on with in a note.
+        reason: &'static str,
+    },
 }
 
 /// Windows and RoPE tables of the layers.

@@ -1,6 +1,7 @@
 //! ModernBERT (Warner et al. 2024): modernbert-embed, gte-modernbert, granite-embedding-english-r2.
 
-use super::{Arch, Known, LayerRule, NormRule, RopeRule, TokenizerRule, bert, nomic_bert};
+use super::{Arch, Known, LayerRule, Marks, NormRule, RopeRule, TokenizerRule, bert, nomic_bert};
+use crate::Split;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 
 pub(super) const MODERN_BERT: Arch = Arch {
@@ -37,7 +38,11 @@ pub(super) const MODERN_BERT: Arch = Arch {
     optional_tensors: &[],
     agreed: &[("hidden_activation", "gelu")],
     output_norm: Some(Norm::plain("output_norm.weight")),
-    tokenizers: &[TokenizerRule::ByteLevel],
+    tokenizers: &[TokenizerRule::ByteLevel {
+        pre: "modern-bert",
+        split: Split::Gpt2,
+        marks: Marks::Around(["[CLS]", "[SEP]"]),
+    }],
     known: &[Known {
         models: &[&["modernbert", "embed"], &["nomic", "modernbert"]],
         prompts: nomic_bert::PROMPTS,

@@ -26,7 +26,7 @@ pub(super) const NOMIC_BERT: Arch = Arch {
     known: &[
         Known {
             models: &[&["nomic", "embed", "v1", "5"]],
-            shortening: Shortening::NormaliseAndCut,
+            shortening: Shortening::LayerNormAndCut,
             ..NOMIC
         },
         NOMIC,

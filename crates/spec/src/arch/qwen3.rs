@@ -1,9 +1,9 @@
 //! Qwen3 (Yang et al. 2025), and Qwen3-Embedding, which is based on it (Zhang et al. 2025).
 
-use super::{Arch, EmbeddingScale, Known, LayerRule, NormRule, RopeRule, TokenizerRule};
-use crate::Pooling;
+use super::{Arch, EmbeddingScale, Known, LayerRule, Marks, NormRule, RopeRule, TokenizerRule};
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::prompts::Prompt;
+use crate::{Pooling, Split};
 
 pub(super) const QWEN3: Arch = Arch {
     name: "qwen3",
@@ -50,7 +50,13 @@ pub(super) const QWEN3: Arch = Arch {
     pooling: Pooling::Last,
     // The files of Qwen3-Embedding do; those of the language models do not.
     pooling_reason: Some("as Qwen3-Embedding does; other Qwen3 models were not trained to embed"),
-    tokenizers: &[TokenizerRule::ByteLevel],
+    // The state of the last token becomes the vector. Files made before the tokenizer itself said so do not, and name as
+    // `eos` what ends a chat's turn.
+    tokenizers: &[TokenizerRule::ByteLevel {
+        pre: "qwen2",
+        split: Split::Qwen2,
+        marks: Marks::Stated { last: "<|endoftext|>", reason: "as Qwen3-Embedding was trained" },
+    }],
     known: &[Known { models: &[&["qwen3", "embedding"]], prompts: PROMPTS, ..Known::NOTHING }],
     terms: None,
     notes: &[],

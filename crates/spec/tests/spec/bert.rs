@@ -173,7 +173,7 @@ fn token_types_may_be_absent() {
 
 #[test]
 fn what_is_no_embedding_model_is_refused() {
-    refused(with("bert.pooling_type", 4), &["bert.pooling_type", "4 (rank)", "ranks"]);
+    refused(with("bert.pooling_type", 4), &["bert.pooling_type", "4 (rank)", "reranker"]);
     refused(with("tokenizer.ggml.model", "gpt2"), &["tokenizer.ggml.model", "gpt2", "bert", "t5"]);
     let mut reranker = split();
     reranker.tensor("cls.weight", TensorType::F32, &[64, 64], vec![0; 4 * 64 * 64]);

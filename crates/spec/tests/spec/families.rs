@@ -11,7 +11,7 @@ use monomorph_testing::{Random, architecture};
 
 fn architecture(name: &str) -> Arch {
     let arch = arch::ALL.iter().find(|arch| arch.name == name).expect("an architecture");
-    Arch { tokenizers: &[TokenizerRule::SentencePiece { space_prefix: false }], ..*arch }
+    Arch { tokenizers: &[TokenizerRule::ScoredBpe { space_prefix: false }], ..*arch }
 }
 
 /// A tiny file of seven layers.
@@ -47,8 +47,8 @@ fn nomic_bert_rotates_and_gates() {
         &["missing", "nomic-bert.rope.freq_base"],
     );
     for (name, shortening, prompts) in [
-        ("nomic-embed-text-v1.5", Shortening::NormaliseAndCut, 4),
-        ("Nomic Embed Text v1.5", Shortening::NormaliseAndCut, 4),
+        ("nomic-embed-text-v1.5", Shortening::LayerNormAndCut, 4),
+        ("Nomic Embed Text v1.5", Shortening::LayerNormAndCut, 4),
         ("nomic-embed-text-v1", Shortening::Cut, 4),
         ("snowflake-arctic-embed-m-long", Shortening::Cut, 2),
         ("another", Shortening::Cut, 0),

@@ -72,7 +72,7 @@ fn the_builds_choice_of_pooling_goes_before_the_files_word() {
     }
     refused(
         chosen(&gemma3(), pooled(Pooling::Cls)),
-        &["cls pooling", "MONOMORPH_POOLING=mean, last or max"],
+        &["cls pooling", "MONOMORPH_POOLING to mean, last or max"],
     );
     let encoder = tiny::writer(Options::default());
     assert_eq!(chosen(&encoder, pooled(Pooling::Cls)).unwrap().pooling, Pooling::Cls);
