@@ -76,7 +76,7 @@ struct Measurement {
 }
 
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
-    let texts = Source::open(&args.input, None)?.read_all()?;
+    let texts = Source::open(&args.input, None, false)?.read_all()?;
     if texts.is_empty() {
         return Err(Failure::Failed(format!("{}: no texts to time", args.input.display())));
     }

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::choice::some_of;
 use super::failure::Failure;
-use super::records::{Entry, Records, TableFormat};
+use super::message;
+use super::records::{Entry, Records, TableFormat, Told};
 
 /// Texts of one call into the library: many enough to share the repacking of the weights, few enough
 /// that input of any length needs little memory.
@@ -25,7 +26,7 @@ pub struct InputArgs {
     #[arg(long, short, value_name = "FILE")]
     input: Option<PathBuf>,
 
-    /// Format of --input [default: by its extension, else lines; tables are for batch]
+    /// Format of --input [default: what its content or its extension says, else lines; tables are for batch]
     #[arg(long, value_name = "FORMAT", value_parser = some_of(TableFormat::is_of_texts))]
     input_format: Option<TableFormat>,
 }
@@ -34,12 +35,12 @@ impl InputArgs {
     /// Opens the source of the texts.
     pub fn open(self) -> Result<Source, Failure> {
         match self.input {
-            Some(path) => Source::open(&path, self.input_format),
+            Some(path) => Source::open(&path, self.input_format, true),
             None if !self.texts.is_empty() => Ok(Source::new(Records::arguments(self.texts))),
             None if io::stdin().is_terminal() => Err(Failure::Usage(
                 "no text: give TEXT, --input FILE, or text on standard input".into(),
             )),
-            None => Source::open(Path::new("-"), self.input_format),
+            None => Source::open(Path::new("-"), self.input_format, true),
         }
     }
 }
@@ -56,16 +57,15 @@ impl Source {
         Source { records, failure: None }
     }
 
-    /// Opens a file, or standard input if the path is `-`.
-    pub fn open(path: &Path, format: Option<TableFormat>) -> Result<Source, Failure> {
-        let by_name = TableFormat::of(path);
-        if format.is_none() && !by_name.is_of_texts() {
-            return Err(Failure::Usage(format!(
-                "--input {}: this command reads lines and jsonl; monomorph batch reads tables",
-                path.display()
-            )));
-        }
-        Records::texts(path, format.unwrap_or(by_name), "text").map(Source::new)
+    /// Opens a file, or standard input if the path is `-`; `has_option` where the command can be told its format.
+    pub fn open(
+        path: &Path,
+        asked: Option<TableFormat>,
+        has_option: bool,
+    ) -> Result<Source, Failure> {
+        let told = Told { asked, by_name: TableFormat::of(path), has_option, is_for_texts: true };
+        let records = Records::texts(path, told, "text")?;
+        Ok(Source::new(records))
     }
 
     /// Replaces the contents of `chunk` with the next texts, or with none at the end. A chunk ends early where reading
@@ -174,11 +174,9 @@ mod tests {
         for (bytes, message) in [
             (&b"{\"text\":\"a\"}\n{\"id\":1}\n"[..], "line 2: no key `text`"),
             (b"{\"text\":1}", "line 1: `text` is a number, not a string"),
-            (
-                b"{\"text\":\"a\",\"id\":1.5}",
-                "`id` is 1.5; it must be a string or a 64-bit integer",
-            ),
-            (b"{\"text\":\"\\ud800\"}", "line 1: not valid JSON at column"),
+            (b"{\"text\":\"a\",\"text\":\"b\"}", "line 1: the key `text` is there twice"),
+            (b"{\"text\":\"a\",\"id\":1", "line 1: not valid JSON at column 19: the line ends"),
+            (b"{\"text\":\"\\ud800\"}", "line 1: not valid JSON at column 10: half of a surrogate"),
             (b"plain", "line 1: not valid JSON at column 1: expected value"),
             (b"[1]", "line 1: an array, not an object"),
         ] {

@@ -8,6 +8,8 @@ mod choice;
 mod embed;
 mod embedding;
 mod failure;
+#[cfg(feature = "parquet")]
+mod guard;
 mod input;
 mod inspect;
 mod license;

@@ -8,7 +8,7 @@ use monomorph::{BitOrder, Precision, Quantizer, Ranges};
 
 use super::choice::choice;
 use super::failure::Failure;
-use super::vectors::{Npy, Vectors};
+use super::vectors::{Next, Npy, Vectors};
 
 /// The arguments for the type of the values.
 #[derive(Args, Debug)]
@@ -27,6 +27,15 @@ pub struct PrecisionArgs {
 }
 
 impl PrecisionArgs {
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The file of ranges that was named.
+    pub fn ranges(&self) -> Option<&Path> {
+        self.ranges.as_deref()
+    }
+
     /// The quantizer for vectors of so many dimensions.
     pub fn quantizer(&self, dimensions: usize) -> Result<Quantizer, Failure> {
         let precision = self.precision;
@@ -51,13 +60,24 @@ impl PrecisionArgs {
 fn read(path: &Path) -> Result<Ranges, Failure> {
     let name = path.display().to_string();
     let file = fs::File::open(path).map_err(|error| Failure::reading(&name, &error))?;
-    let mut rows = Npy::open(file, &name, "ranges are float32 or float16")?;
-    let mut row = || -> Result<Vec<f32>, Failure> {
-        let mut row = Vec::new();
-        let found = rows.next(&mut row)?;
-        found.then_some(row).ok_or_else(|| {
-            Failure::Failed(format!("{name}: expected two rows, minimums and maximums"))
-        })
+    let mut rows = Npy::open(file, &name, "ranges are floats")?;
+    let (mut least, mut greatest, mut third) = (Vec::new(), Vec::new(), Vec::new());
+    let read = [&mut least, &mut greatest, &mut third].map(|row| rows.next(row));
+    let [Ok(Next::Vector), Ok(Next::Vector), Ok(Next::End)] = read else {
+        let [first, second, third] = read;
+        first.and(second).and(third)?;
+        return Err(Failure::Failed(format!(
+            "{name}: expected two rows, minimums and maximums, as monomorph ranges writes them"
+        )));
     };
-    Ok(Ranges { least: row()?, greatest: row()? })
+    let is_range = |(least, greatest): (&f32, &f32)| {
+        least <= greatest && least.is_finite() && greatest.is_finite()
+    };
+    if let Some(dimension) = least.iter().zip(&greatest).position(|range| !is_range(range)) {
+        return Err(Failure::Failed(format!(
+            "{name}: no ranges: {} to {} in dimension {dimension} (from 0)",
+            least[dimension], greatest[dimension]
+        )));
+    }
+    Ok(Ranges { least, greatest })
 }

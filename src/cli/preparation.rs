@@ -101,14 +101,14 @@ impl PromptArgs {
         self.prompt
     }
 
-    /// The title that was given.
+    /// The title that was given. One without a letter is none.
     pub fn title(&self) -> Option<&str> {
-        self.title.as_deref()
+        self.title.as_deref().filter(|title| !title.trim().is_empty())
     }
 
     /// The prefix, if there is one.
     pub fn prefix(&self) -> Result<Option<String>, Failure> {
-        match (self.prompt, &self.title) {
+        match (self.prompt, self.title()) {
             (Some(prompt), Some(_)) if prompt.titled.is_none() => {
                 Err(Failure::Usage(match titled() {
                     Some(other) => {
@@ -117,7 +117,7 @@ impl PromptArgs {
                     None => "--title: this model has no prompt that takes a title".to_owned(),
                 }))
             }
-            (Some(prompt), title) => Ok(Some(prompt.prefix(title.as_deref()).into_owned())),
+            (Some(prompt), title) => Ok(Some(prompt.prefix(title).into_owned())),
             (None, _) => Ok(self.prefix.clone()),
         }
     }

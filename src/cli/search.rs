@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,20 +14,20 @@ use super::failure::Failure;
 use super::message;
 use super::output;
 use super::preparation::{self, prompt_help, role, warn_if_cut};
-use super::records::{Id, Records, TableFormat};
-use super::vectors::{self, Label};
+use super::records::{Id, Records, TableFormat, Told};
+use super::vectors::{self, Label, Next};
 
-/// Find the texts that answer a query, in float32 or float16 vectors that batch or embed wrote
+/// Find the texts that answer a query, in vectors of floats that batch or embed wrote
 #[derive(Args, Debug)]
 #[command(mut_arg("prompt", |arg| arg.help(query_prompt_help())))]
 #[command(mut_arg("prefix", |arg| arg.help("Prepend STR to the query, verbatim, instead of a prompt")))]
 #[command(mut_arg("title", |arg| arg.help("Title of the query, for a prompt that takes a title")))]
 #[command(mut_arg("dimensions", |arg| arg.help("Expect vectors of N dimensions [default: the file's]")))]
 #[command(after_help = preparation::help("\
-Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs. Parquet files
-contain the texts; for other files, --texts names the table that the vectors were made from, row by row. The search is
-exact: every vector is compared. If the model has prompts, the query gets the one for queries; embed the documents with
---prompt document.
+Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs; a terminal shows
+the beginning of the text. Parquet files contain the texts; for other files, --texts names the table that the vectors
+were made from, row by row. The search is exact: every vector is compared. If the model has prompts, the query gets the
+one for queries; embed the documents with --prompt document.
 
 Examples:
   monomorph batch --prompt document --input notes.txt --output notes.parquet
@@ -37,7 +38,7 @@ pub struct SearchArgs {
     #[arg(value_name = "QUERY")]
     query: String,
 
-    /// Vectors to search: an npy, Parquet or jsonl file of float32 or float16 values
+    /// Vectors to search: an npy, Parquet or jsonl file of float32, float16 or float64 values
     #[arg(long = "in", value_name = "VECTORS")]
     vectors: PathBuf,
 
@@ -49,9 +50,9 @@ pub struct SearchArgs {
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
 
-    /// Column of the texts
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    column: String,
+    /// Column of the texts [default: the one that a Parquet file names, else text]
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
 
     /// Column of the vectors in a Parquet file
     #[arg(long, value_name = "NAME", default_value = "embedding")]
@@ -60,10 +61,17 @@ pub struct SearchArgs {
     #[command(flatten)]
     embedding: EmbeddingArgs,
 
+    /// Print whole texts to a terminal, too; elsewhere they always are
+    #[arg(long)]
+    full: bool,
+
     /// Print one JSON object: {"query", "results": [{"score", "row", "id", "text"}]}
     #[arg(long)]
     json: bool,
 }
+
+/// Letters of a text that a terminal shows, where a text may be a whole document.
+const SHOWN_LETTERS: usize = 200;
 
 /// One of the results.
 #[derive(Debug, Serialize)]
@@ -84,32 +92,46 @@ struct Answer<'a> {
 
 pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     let name = args.vectors.display();
-    let mut vectors = vectors::open(&args.vectors, &args.embedding_column, &args.column)?;
+    let mut vectors = vectors::open(&args.vectors, &args.embedding_column, args.column.as_deref())?;
     check(&vectors.about(), args)?;
-    let mut row = Vec::new();
-    let mut found = vectors.next(&mut row)?;
-    let query = if found { args.embed(row.len())? } else { Vec::new() };
+    let (mut row, mut query) = (Vec::new(), Vec::new());
     let mut best = Best::new(args.top as usize);
-    let mut number = 0;
-    while found {
-        if row.len() != query.len() {
-            return Err(Failure::Failed(format!(
-                "{name}, row {number} (from 0): {}, but the first vector has {}",
-                message::counted(row.len() as u64, "value"),
-                query.len()
-            )));
+    let (mut number, mut passed_over) = (0, 0);
+    loop {
+        match vectors.next(&mut row)? {
+            Next::End => break,
+            Next::Vector if row.iter().all(|value| value.is_finite()) => {
+                if query.is_empty() {
+                    query = args.embed(row.len())?;
+                }
+                if row.len() != query.len() {
+                    return Err(Failure::Failed(format!(
+                        "{name}, row {number} (from 0): {}, but the first vector has {}",
+                        message::counted(row.len() as u64, "value"),
+                        query.len()
+                    )));
+                }
+                let score = cosine(&query, &row);
+                if best.takes(score) {
+                    let Label { id, text } = vectors.label();
+                    best.add(Hit { score, row: number, id, text });
+                }
+            }
+            Next::Vector | Next::Null => passed_over += 1,
         }
-        let score = cosine(&query, &row);
-        if best.takes(score) {
-            let Label { id, text } = vectors.label();
-            best.add(Hit { score, row: number, id, text });
-        }
-        found = vectors.next(&mut row)?;
         number += 1;
+    }
+    if passed_over > 0 {
+        let rows = message::counted(passed_over, "row");
+        message::warning(format_args!(
+            "{name}: {rows} without a vector, or with one that lacks values, passed over"
+        ));
     }
     let mut hits = best.hits;
     if let Some(path) = &args.texts {
-        let table = Records::texts(path, TableFormat::of(path), &args.column)?;
+        let by_name = TableFormat::of(path);
+        let told = Told { asked: None, by_name, has_option: false, is_for_texts: false };
+        let table = Records::texts(path, told, args.column.as_deref().unwrap_or("text"))?;
         look_up(table, path, args, number, &mut hits)?;
     }
     print(args, &hits)
@@ -246,19 +268,25 @@ fn print(args: &SearchArgs, hits: &[Hit]) -> Result<(), Failure> {
         let answer = Answer { query: &args.query, results: hits };
         serde_json::to_string(&answer).map_err(|error| Failure::Failed(error.to_string()))? + "\n"
     } else {
-        hits.iter().map(Hit::line).collect()
+        let is_short = !args.full && std::io::stdout().is_terminal();
+        let letters = if is_short { SHOWN_LETTERS } else { usize::MAX };
+        hits.iter().map(|hit| hit.line(letters)).collect()
     };
     output::print(answer.as_bytes())
 }
 
 impl Hit {
-    fn line(&self) -> String {
+    /// A line with so many letters of the text.
+    fn line(&self, letters: usize) -> String {
         let name = match &self.id {
             Some(Id::String(id)) => id.replace(char::is_control, " "),
             Some(id) => id.to_string(),
             None => self.row.to_string(),
         };
-        let text = self.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
+        let mut text = self.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
+        if let Some((end, _)) = text.char_indices().nth(letters) {
+            text.replace_range(end.., "...");
+        }
         format!("{:.4}\t{name}\t{text}", self.score).trim_end().to_owned() + "\n"
     }
 }

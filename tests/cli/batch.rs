@@ -100,7 +100,7 @@ fn bad_records_stop_the_run_or_are_left_out() {
     let bytes = [
         &b"{\"text\":\"one\"}\n\n{\"txt\":1}\nnot json\n{\"text\":7}\n"[..],
         b"{\"text\":\"t\xFF\"}\n",
-        b"{\"text\":\"one\",\"id\":1.5}\n",
+        b"{\"text\":\"one\",\"text\":\"two\"}\n",
         long.as_bytes(),
         b"\n{\"text\":\"two\"}\n{",
     ]

@@ -21,3 +21,8 @@ mod readback;
 mod search;
 mod support;
 mod transcripts;
+#[cfg(feature = "parquet")]
+mod table_columns;
+mod table_formats;
+mod table_json;
+mod table_text;

@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::support::*;
 
 /// All of a small file.
-fn read(path: &str) -> RecordBatch {
+pub fn read(path: &str) -> RecordBatch {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let schema = builder.schema().clone();
     let batches: Vec<RecordBatch> =
@@ -81,14 +81,15 @@ fn columns_of_the_input_stand_beside_the_vectors() {
     assert!(run(&again).failure(1).contains("already has a column \"embedding\""));
 }
 
+/// A pipe cannot be read twice: its first records define the columns.
 #[test]
 fn late_surprises_in_jsonl_are_bad_records() {
     let folder = Folder::new("parquet-late");
     let mut lines = "{\"text\":\"a\",\"n\":1}\n".repeat(1000);
     lines += "{\"text\":\"a\",\"n\":\"x\"}\n{\"text\":\"a\",\"new\":1}\n{\"text\":\"b\"}\n";
-    let input = folder.write("in.jsonl", lines.as_bytes());
     let output = folder.argument("out.parquet");
-    let outcome = run(&["batch", "--input", &input, "--output", &output, "--keep-going"]);
+    let arguments = ["batch", "--input", "-", "--output", &output, "--keep-going"];
+    let outcome = run_with_input(&arguments, lines.as_bytes());
     assert_eq!(outcome.code, Some(3));
     assert!(
         outcome.stderr.contains("line 1001: `n` is not a 64-bit integer"),
@@ -97,6 +98,14 @@ fn late_surprises_in_jsonl_are_bad_records() {
     );
     assert!(outcome.stderr.contains("line 1002: unexpected key `new`"), "{}", outcome.stderr);
     assert_eq!(read(&output).num_rows(), 1001);
+
+    // A file is read as a whole first.
+    let input = folder.write("in.jsonl", lines.as_bytes());
+    run(&["batch", "--input", &input, "--output", &output]).good();
+    let table = read(&output);
+    assert_eq!(table.num_rows(), 1003);
+    assert_eq!(table.column_by_name("n").unwrap().as_string::<i32>().value(1000), "x");
+    assert_eq!(table.column_by_name("new").unwrap().as_primitive::<Int64Type>().value(1001), 1);
 }
 
 #[test]

@@ -136,7 +136,92 @@ fn integers_are_refused_in_every_format() {
             _ => "uint8",
         };
         let outcome = run(&["search", "x", "--in", &vectors]);
-        let message = format!("are {kind}; search reads float32 and float16");
+        let message = format!("are {kind}; search reads float32, float16 and float64");
         assert!(outcome.failure(1).ends_with(&message), "{}", outcome.stderr);
     }
+}
+
+/// A search over vectors of four dimensions, and what it says: rows in the order of their scores.
+fn found(vectors: &str, more: &[&str]) -> Vec<(u64, Value)> {
+    let outcome = run(&[&["search", "a", "--in", vectors, "--json"], more].concat());
+    let answer: Value = serde_json::from_str(&outcome.text()).unwrap();
+    let hits = answer["results"].as_array().unwrap().clone();
+    hits.into_iter().map(|hit| (hit["row"].as_u64().unwrap(), hit)).collect()
+}
+
+#[test]
+fn vectors_of_other_programs_are_read() {
+    let folder = Folder::new("search-others");
+    let mut single = b"\x93NUMPY\x01\0v\0".to_vec();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
+    single.extend(format!("{header:<117}\n").as_bytes());
+    let double = fs::read(case("vectors_float64.npy")).unwrap();
+    let values: Vec<f32> =
+        double[128..].as_chunks().0.iter().map(|value| f64::from_le_bytes(*value) as f32).collect();
+    assert_eq!(values.len(), 12);
+    single.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    let single = folder.write("single.npy", &single);
+    let expected: Vec<(u64, f64)> = found(&single, &[])
+        .iter()
+        .map(|(row, hit)| (*row, hit["score"].as_f64().unwrap()))
+        .collect();
+    let mut files = vec![case("vectors_float64.npy"), case("vectors_fortran.npy")];
+    if cfg!(feature = "parquet") {
+        files.push(case("vectors_float64.parquet"));
+    }
+    // Wider than one block of columns.
+    for file in files {
+        let scores = found(&file, &[]).into_iter();
+        let scores: Vec<(u64, f64)> =
+            scores.map(|(row, hit)| (row, hit["score"].as_f64().unwrap())).collect();
+        assert_eq!(scores, expected, "{file}");
+    }
+}
+
+/// A left join makes such rows, and NaN is no score.
+#[test]
+fn rows_without_a_vector_are_passed_over() {
+    let folder = Folder::new("search-null");
+    let infinite = folder.write(
+        "in.jsonl",
+        b"{\"embedding\":null}\n{\"embedding\":[1.0,2.0,0.5,0.5]}\n{\"embedding\":[1.0,1e39,0.5,0.5]}\n",
+    );
+    let mut cases = vec![(case("vectors_nan.npy"), &[0, 2][..], 1), (infinite, &[1], 2)];
+    if cfg!(feature = "parquet") {
+        cases.extend([
+            (case("vectors_null.parquet"), &[0, 2][..], 1),
+            (case("vectors_null_first.parquet"), &[1, 2], 1),
+            (case("vectors_null_inside.parquet"), &[1], 1),
+        ]);
+    }
+    for (file, rows, passed_over) in cases {
+        let mut found: Vec<u64> = found(&file, &[]).into_iter().map(|(row, _)| row).collect();
+        found.sort();
+        assert_eq!(found, rows, "{file}");
+        let outcome = run(&["search", "a", "--in", &file]);
+        let rows = if passed_over == 1 { "row" } else { "rows" };
+        assert!(outcome.stderr.contains(&format!(": {passed_over} {rows} without a vector, or")));
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn columns_of_a_file_are_found() {
+    let folder = Folder::new("search-columns");
+    let hits = found(&case("vectors_dictionary_text.parquet"), &[]);
+    let mut texts: Vec<&Value> = hits.iter().map(|(_, hit)| &hit["text"]).collect();
+    texts.sort_by_key(|text| text.as_str());
+    assert_eq!(texts, ["a", "b", "c"]);
+    let scalar = case("vectors_scalar.parquet");
+    let outcome = run(&["search", "a", "--in", &scalar]);
+    assert!(outcome.failure(1).contains("is float32, not lists of numbers; --embedding-column"));
+    // The file says which columns its vectors were made of.
+    let input = folder.write("in.csv", b"sku,description,id\nx1,red,7\nx2,blue,8\n");
+    let output = folder.argument("out.parquet");
+    let batch = ["batch", "--input", &input, "--output", &output, "--column", "description"];
+    run(&[&batch[..], &["--id-column", "sku"]].concat()).good();
+    let hits = found(&output, &[]);
+    let by_row = |row: u64| hits.iter().find(|(found, _)| *found == row).unwrap().1.clone();
+    assert_eq!((&by_row(0)["id"], &by_row(0)["text"]), (&json!("x1"), &json!("red")));
+    assert_eq!(found(&output, &["--column", "sku"])[0].1["text"].as_str().unwrap().len(), 2);
 }

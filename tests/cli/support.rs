@@ -81,6 +81,11 @@ impl From<std::process::Output> for Outcome {
     }
 }
 
+/// The path of a file in testdata/cases, whose README says where they come from.
+pub fn case(name: &str) -> String {
+    format!("{}/testdata/cases/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// An answer's vector.
 pub fn vector(values: &Value) -> Vec<f32> {
     values

@@ -116,7 +116,12 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let (embedder, mut options) = args.vectors.open_for_table(&args.table)?;
     let dimensions = options.dimensions.unwrap_or(embedder.info().dimensions);
     let quantizer = args.precision.quantizer(dimensions)?;
-    records.sample()?;
+    if format == VectorFormat::Parquet {
+        let prompt = args.prompt().prompt();
+        let is_file = args.table.is_file();
+        let again = is_file.then(|| args.table.open(true, prompt)).transpose()?;
+        records.learn_columns(again)?;
+    }
     let end = args.shard.map(|shard| args.enter_shard(shard, &mut records)).transpose()?;
 
     let cancel = cancel_on_signal()?;
@@ -180,7 +185,7 @@ impl BatchArgs {
         if !self.table.is_file() {
             return Err(Failure::Usage("--shard needs an input file whose length is known".into()));
         }
-        let mut all = self.table.open(false, self.prompt().prompt())?;
+        let mut all = self.table.open(false, self.prompt().prompt())?.quiet();
         all.skip_to(u64::MAX)?;
         let place = |part: u64| {
             (u128::from(all.index()) * u128::from(part) / u128::from(shard.parts)) as u64

@@ -204,6 +204,8 @@ fn parquet(
         pair("normalized", get("normalize")),
         pair("precision", get("precision")),
         pair("column", &args.embedding_column),
+        pair("text_column", get("column")),
+        pair("id_column", about.get("id-column").map_or("id", String::as_str)),
     ];
     let columns = records.columns.clone();
     let parquet = output::Parquet::new(

@@ -1,16 +1,19 @@
 //! Arrow's view of an output: the columns of the input's rows, and that of the vectors.
 
+use std::borrow::Cow;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{
-    ArrayRef, BooleanArray, Float16Array, Float32Array, Float64Array, Int8Array, Int64Array,
-    RecordBatch, StringArray, UInt8Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Float16Array, Float32Array, Float64Array,
+    Int8Array, Int64Array, LargeBinaryArray, LargeStringArray, RecordBatch, StringArray,
+    UInt8Array, UInt64Array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use monomorph::{Precision, Values};
-use serde_json::Value;
 
-use crate::cli::records::{Columns, Kind, Row};
+use crate::cli::records::{Columns, Kind, Row, lossy};
 
 /// Vectors one after another, in the precision they are stored in.
 pub enum Waiting {
@@ -29,15 +32,28 @@ pub fn schema(
 ) -> Result<SchemaRef, String> {
     let mut fields: Vec<Arc<Field>> = match columns {
         Columns::None => Vec::new(),
-        Columns::Strings(names) => {
-            names.iter().map(|name| Arc::new(Field::new(name, DataType::Utf8, true))).collect()
-        }
-        Columns::Json(columns) => columns
+        Columns::Strings(columns) | Columns::Json(columns) => columns
             .iter()
             .map(|(name, kind)| Arc::new(Field::new(name, data_type(*kind), true)))
             .collect(),
         Columns::Arrow(schema) => schema.fields().iter().cloned().collect(),
     };
+    for (i, field) in fields.iter().enumerate() {
+        if has_union(field.data_type()) {
+            return Err(format!(
+                "Parquet has no unions of types, as column {:?} is one; leave it out of the input, or write another \
+                 format",
+                field.name()
+            ));
+        }
+        if fields[..i].iter().any(|other| other.name() == field.name()) {
+            return Err(format!(
+                "the input has two columns {:?}, and no program reads such a Parquet file; rename one of the two, or write \
+                 another format",
+                field.name()
+            ));
+        }
+    }
     if fields.iter().any(|field| field.name() == embedding) {
         return Err(format!(
             "the input already has a column {embedding:?}; choose another name for the vectors with --embedding-column"
@@ -55,10 +71,27 @@ pub fn schema(
     Ok(Arc::new(Schema::new(fields)))
 }
 
+fn has_union(kind: &DataType) -> bool {
+    match kind {
+        DataType::Union(..) => true,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _)
+        | DataType::RunEndEncoded(_, item) => has_union(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_union(field.data_type())),
+        DataType::Dictionary(_, values) => has_union(values),
+        _ => false,
+    }
+}
+
 fn data_type(kind: Kind) -> DataType {
     match kind {
         Kind::Bool => DataType::Boolean,
         Kind::Int => DataType::Int64,
+        Kind::Uint => DataType::UInt64,
         Kind::Float => DataType::Float64,
         Kind::String => DataType::Utf8,
     }
@@ -68,17 +101,17 @@ fn data_type(kind: Kind) -> DataType {
 pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowError> {
     Ok(match columns {
         Columns::None => Vec::new(),
-        Columns::Strings(names) => (0..names.len())
-            .map(|i| {
-                let value = |row: &Row| match row {
-                    Row::Strings(values) => values.get(i).cloned(),
-                    _ => None,
-                };
-                Arc::new(rows.iter().map(value).collect::<StringArray>()) as ArrayRef
-            })
-            .collect(),
+        Columns::Strings(columns) => {
+            let columns = columns.iter().enumerate();
+            columns
+                .map(|(i, (_, kind))| array(*kind, rows.iter().map(|row| field(row, i))))
+                .collect()
+        }
         Columns::Json(columns) => {
-            columns.iter().map(|(key, kind)| json_array(key, *kind, rows)).collect()
+            let columns = columns.iter();
+            columns
+                .map(|(key, kind)| array(*kind, rows.iter().map(|row| value(row, key))))
+                .collect()
         }
         Columns::Arrow(schema) => {
             let mut batches: Vec<&RecordBatch> = Vec::new();
@@ -93,35 +126,67 @@ pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowErr
             if schema.fields().is_empty() {
                 return Ok(Vec::new());
             }
-            arrow_select::interleave::interleave_record_batch(&batches, &places)?.columns().to_vec()
+            let rows = arrow_select::interleave::interleave_record_batch(&batches, &places)?;
+            let columns = rows.columns().iter().zip(schema.fields());
+            columns.map(|(column, field)| declared(column, field.data_type())).collect()
         }
     })
 }
 
-fn json_array(key: &str, kind: Kind, rows: &[Row]) -> ArrayRef {
-    let values = rows.iter().map(|row| match row {
-        Row::Json(row) => row.iter().find(|(known, _)| known == key).map(|(_, value)| value),
+/// A column as its table declares it; it may have been read as views.
+fn declared(column: &ArrayRef, kind: &DataType) -> ArrayRef {
+    match (column.data_type(), kind) {
+        (DataType::Utf8View, DataType::Utf8) => {
+            Arc::new(column.as_string_view().iter().collect::<StringArray>())
+        }
+        (DataType::Utf8View, DataType::LargeUtf8) => {
+            Arc::new(column.as_string_view().iter().collect::<LargeStringArray>())
+        }
+        (DataType::BinaryView, DataType::Binary) => {
+            Arc::new(column.as_binary_view().iter().collect::<BinaryArray>())
+        }
+        (DataType::BinaryView, DataType::LargeBinary) => {
+            Arc::new(column.as_binary_view().iter().collect::<LargeBinaryArray>())
+        }
+        _ => column.clone(),
+    }
+}
+
+/// A field of a table of text. An empty one is an empty string, or no number.
+fn field(row: &Row, i: usize) -> Option<Cow<'_, str>> {
+    match row {
+        Row::Strings(values) => values.get(i).map(|value| Cow::Borrowed(value.as_str())),
         _ => None,
-    });
+    }
+}
+
+/// A value of JSON: a string's characters, anything else as it is written.
+fn value<'a>(row: &'a Row, key: &str) -> Option<Cow<'a, str>> {
+    let Row::Json(row) = row else { return None };
+    let (_, raw) = row.iter().find(|(known, _)| known == key)?;
+    match raw.as_str() {
+        "null" => None,
+        string if string.starts_with('"') => Some(Cow::Owned(lossy(string))),
+        other => Some(Cow::Borrowed(other)),
+    }
+}
+
+/// An array of values that its kind holds.
+fn array<'a>(kind: Kind, values: impl Iterator<Item = Option<Cow<'a, str>>>) -> ArrayRef {
+    fn parsed<T: FromStr>(value: Option<Cow<'_, str>>) -> Option<T> {
+        value?.parse().ok()
+    }
+    let is_true = |value: Option<Cow<'_, str>>| match value?.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    };
     match kind {
-        Kind::Bool => {
-            Arc::new(values.map(|value| value.and_then(Value::as_bool)).collect::<BooleanArray>())
-        }
-        Kind::Int => {
-            Arc::new(values.map(|value| value.and_then(Value::as_i64)).collect::<Int64Array>())
-        }
-        Kind::Float => {
-            Arc::new(values.map(|value| value.and_then(Value::as_f64)).collect::<Float64Array>())
-        }
-        Kind::String => Arc::new(
-            values
-                .map(|value| match value {
-                    None | Some(Value::Null) => None,
-                    Some(Value::String(text)) => Some(text.clone()),
-                    Some(other) => Some(other.to_string()),
-                })
-                .collect::<StringArray>(),
-        ),
+        Kind::Bool => Arc::new(values.map(is_true).collect::<BooleanArray>()),
+        Kind::Int => Arc::new(values.map(parsed::<i64>).collect::<Int64Array>()),
+        Kind::Uint => Arc::new(values.map(parsed::<u64>).collect::<UInt64Array>()),
+        Kind::Float => Arc::new(values.map(parsed::<f64>).collect::<Float64Array>()),
+        Kind::String => Arc::new(values.collect::<StringArray>()),
     }
 }
 

@@ -5,9 +5,10 @@ use std::io::Read;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::fields::Object;
 use super::lines::{Fault, Lines};
-use super::{Fields, Id, Row, TableReader, Wanted};
+use super::object::{self, Member, Raw, kind};
+use super::wanted::near;
+use super::{Fields, Found, Id, Row, TableReader, Wanted};
 
 pub struct Jsonl {
     lines: Lines,
@@ -18,60 +19,16 @@ impl Jsonl {
     pub fn new(reader: Box<dyn Read + Send>, name: String, wanted: Wanted) -> Jsonl {
         Jsonl { lines: Lines::new(reader, name), wanted }
     }
-
-    fn fields(&self, line: &str) -> Result<Fields, String> {
-        let Object(object) = parse(line)?;
-        let find = |name: &str| object.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        let text = match find(&self.wanted.text) {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => return Err(not_a_string(&self.wanted.text, other)),
-            None => {
-                let hint = match self.wanted.has_option {
-                    true => " (--column names the key of the texts)",
-                    false => "",
-                };
-                return Err(format!("no key `{}`{hint}", self.wanted.text));
-            }
-        };
-        let id = match find(&self.wanted.id.0) {
-            Some(Value::Null) | None => None,
-            Some(Value::String(id)) => Some(Id::String(id.clone())),
-            Some(Value::Number(id)) if id.is_u64() => id.as_u64().map(Id::Unsigned),
-            Some(Value::Number(id)) if id.is_i64() => id.as_i64().map(Id::Signed),
-            Some(other) => {
-                let name = &self.wanted.id.0;
-                let found = match other {
-                    Value::Number(number) => number.to_string(),
-                    other => kind(other).to_owned(),
-                };
-                return Err(format!(
-                    "`{name}` is {found}; it must be a string or a 64-bit integer"
-                ));
-            }
-        };
-        if id.is_none() && self.wanted.id.1 {
-            let name = &self.wanted.id.0;
-            return Err(match find(name) {
-                Some(_) => format!("`{name}` is null; it must be a string or a 64-bit integer"),
-                None => format!("no key `{name}`"),
-            });
-        }
-        let title = self.wanted.title.as_deref();
-        let title = match title.and_then(|name| Some((name, find(name)?))) {
-            Some((_, Value::String(title))) => Some(title.clone()),
-            Some((_, Value::Null)) | None => None,
-            Some((name, other)) => return Err(not_a_string(name, other)),
-        };
-        let row = if self.wanted.rest { Row::Json(object) } else { Row::None };
-        Ok(Fields { place: self.lines.place(), text, id, title, row })
-    }
 }
 
 impl TableReader for Jsonl {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         while let Some(line) = self.lines.next_line()? {
+            // Files that were put one after another have their marks at the beginnings of lines.
+            let line = line.trim_start_matches('\u{FEFF}');
             if !line.trim_ascii().is_empty() {
-                return self.fields(&line).map(Some).map_err(|reason| self.lines.fault(reason));
+                let fields = fields(line, &self.lines.place(), &self.wanted);
+                return fields.map(Some).map_err(|reason| self.lines.fault(reason));
             }
         }
         Ok(None)
@@ -86,18 +43,87 @@ impl TableReader for Jsonl {
     }
 }
 
-fn not_a_string(name: &str, value: &Value) -> String {
-    format!("`{name}` is {}, not a string", kind(value))
+/// What is wanted of an object; nothing else of it is judged.
+pub fn fields(line: &str, place: &str, wanted: &Wanted) -> Result<Fields, String> {
+    let members = object::members(line)?;
+    let find = |name: &str| -> Result<Option<Raw<'_>>, String> {
+        let mut found = members.iter().filter(|member| member.key() == name);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => Err(format!("the key `{name}` is there twice")),
+            (first, _) => Ok(first.map(|member| member.value)),
+        }
+    };
+    let must = |name: &str, option: &str| {
+        find(name)?.ok_or_else(|| {
+            let keys: Vec<String> = members.iter().map(|m| m.key().into_owned()).collect();
+            match near(name, &keys) {
+                Some(near) if wanted.has_option => {
+                    format!("no key `{name}`; --{option} {near:?} would name the one that is there")
+                }
+                Some(near) => format!("no key `{name}`, but {near:?}"),
+                None if wanted.has_option && option == "column" => {
+                    format!("no key `{name}` (--column names the key of the texts)")
+                }
+                None => format!("no key `{name}`"),
+            }
+        })
+    };
+    let string = |name: &str, raw: Raw<'_>| match raw.parse()? {
+        Value::String(text) => Ok(text),
+        other => Err(format!("`{name}` is {}, not a string", kind(&other))),
+    };
+    let text = string(&wanted.text, must(&wanted.text, "column")?)?;
+    let (name, is_asked) = &wanted.id;
+    let id = match is_asked {
+        true => match id_of(must(name, "id-column")?) {
+            Found::Id(id) => Found::Id(id),
+            Found::None => {
+                return Err(format!("`{name}` is null; it must be a string or a 64-bit integer"));
+            }
+            Found::Other(other) => {
+                return Err(format!(
+                    "`{name}` is {other}; it must be a string or a 64-bit integer"
+                ));
+            }
+        },
+        false => find(name)?.map_or(Found::None, id_of),
+    };
+    let title = match &wanted.title {
+        Some(name) => match find(name)? {
+            Some(raw) if raw.text != "null" => Some(string(name, raw)?),
+            _ => None,
+        },
+        None => None,
+    };
+    let row = if wanted.rest { Row::Json(row(&members)?) } else { Row::None };
+    Ok(Fields { place: place.to_owned(), text, id, title, row })
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+/// Every key with the text of its value.
+fn row(members: &[Member<'_>]) -> Result<Vec<(String, String)>, String> {
+    let mut row: Vec<(String, String)> = Vec::with_capacity(members.len());
+    for member in members {
+        let key = member.key().into_owned();
+        if row.iter().any(|(known, _)| *known == key) {
+            return Err(format!("the key `{key}` is there twice"));
+        }
+        row.push((key, member.value.text.to_owned()));
+    }
+    Ok(row)
+}
+
+/// The id that a value is. Pandas writes integers with a point where one of them is missing.
+fn id_of(raw: Raw<'_>) -> Found {
+    match raw.parse() {
+        Ok(Value::Null) => Found::None,
+        Ok(Value::String(id)) => Found::Id(Id::String(id)),
+        Ok(Value::Number(number)) => Id::of_number(&number).map_or_else(
+            // As it is written: a number of more digits would be shown rounded.
+            || Found::Other(raw.text.to_owned()),
+            Found::Id,
+        ),
+        Ok(other) => Found::Other(kind(&other).to_owned()),
+        Err(_) => Found::Other("no valid JSON".to_owned()),
     }
 }
 

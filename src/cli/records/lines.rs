@@ -5,7 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 use crate::cli::failure::Failure;
 
 /// Limit of a line's length. A longer one is a mistake, such as a binary file, and is refused before it fills memory.
-const MAX_LINE_BYTES: usize = 256 << 20;
+pub const MAX_LINE_BYTES: usize = 256 << 20;
+
+/// What begins a text in UTF-8 that Windows wrote. It is no part of the text.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Bytes that are read at a time.
 pub const BUFFER_BYTES: usize = 64 << 10;
@@ -45,8 +48,8 @@ impl Lines {
         limited.read_until(b'\n', &mut bytes).map_err(|error| self.unreadable(&error))?;
         self.bytes += bytes.len() as u64;
         self.line += 1;
-        if self.line == 1 && bytes.starts_with(b"\xEF\xBB\xBF") {
-            bytes.drain(..3);
+        if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
         }
         if bytes.is_empty() {
             return Ok(None);

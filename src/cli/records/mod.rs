@@ -1,33 +1,47 @@
 //! Reads the records of a table in any format, one by one; every command reads its texts with it.
 
+mod array;
 #[cfg(feature = "parquet")]
 mod arrow;
+mod columns;
 mod csv;
-mod fields;
+mod format;
 mod id;
 mod jsonl;
 mod lines;
+mod object;
+mod scalar;
+mod sniff;
+mod source;
 mod table;
 mod texts;
+mod wanted;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use monomorph::Prompt;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::failure::Failure;
+use super::message;
+use source::Source;
+use wanted::{Places, Wanted};
 
 #[cfg(feature = "parquet")]
 pub use arrow::{id_at, text_at};
-#[cfg(feature = "parquet")]
-pub use fields::Kind;
-pub use fields::{Columns, Row};
-pub use id::Id;
+use columns::Sample;
+pub use columns::{Columns, Row};
+pub use csv::DialectArgs;
+pub use format::TableFormat;
+pub use id::{Found, Id};
 pub use jsonl::parse as parse_json;
 pub use lines::{Fault, Lines};
-pub use table::{TableArgs, TableFormat};
+#[cfg(feature = "parquet")]
+pub use object::lossy;
+#[cfg(feature = "parquet")]
+pub use scalar::Kind;
+pub use sniff::Told;
+pub use table::TableArgs;
 
 /// The first records of a table, from which the names and types of its columns are read before any is embedded.
 const SAMPLE: usize = 1000;
@@ -60,7 +74,7 @@ impl AsRef<str> for Entry {
 pub struct Fields {
     pub place: String,
     pub text: String,
-    pub id: Option<Id>,
+    pub id: Found,
     pub title: Option<String>,
     pub row: Row,
 }
@@ -78,58 +92,6 @@ trait TableReader: Send {
     }
 }
 
-/// Names of the columns to read.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    pub text: String,
-    /// Whether the command has the option that names it, for messages.
-    pub has_option: bool,
-    /// The column of ids, and whether a table without it is refused.
-    pub id: (String, bool),
-    pub title: Option<String>,
-    /// Whether to keep all the other columns, too.
-    pub rest: bool,
-}
-
-/// Indices of the wanted columns.
-struct Places {
-    text: usize,
-    id: Option<usize>,
-    title: Option<usize>,
-}
-
-impl Wanted {
-    /// The texts of this column, and the ids of a column of that name.
-    fn text(column: &str) -> Wanted {
-        let id = ("id".to_owned(), false);
-        Wanted { text: column.to_owned(), has_option: false, id, title: None, rest: false }
-    }
-
-    /// Finds them among a table's column names.
-    fn places(&self, file: &str, names: &[String]) -> Result<Places, Failure> {
-        let find = |column: &str| names.iter().position(|known| known == column);
-        let must = |column: &str| {
-            find(column).ok_or_else(|| {
-                let names = names.join(", ");
-                let hint = match self.has_option && column == self.text {
-                    true => " (--column names the one of the texts)",
-                    false => "",
-                };
-                Failure::Failed(match &names[..] {
-                    "" => format!("{file} is empty; it should begin with a line of column names"),
-                    names => format!("{file}: no column {column:?}; it has {names}{hint}"),
-                })
-            })
-        };
-        let (id, asked) = &self.id;
-        Ok(Places {
-            text: must(&self.text)?,
-            id: if *asked { Some(must(id)?) } else { find(id) },
-            title: self.title.as_deref().map(must).transpose()?,
-        })
-    }
-}
-
 /// A table, read record by record.
 pub struct Records {
     format: Box<dyn TableReader>,
@@ -139,7 +101,11 @@ pub struct Records {
     pub extent: Option<u64>,
     /// The prompt of each text, where there is a column of titles.
     title: Option<Prompt>,
+    /// Columns whose values are texts, whatever they look like.
+    texts: Vec<String>,
     ahead: std::collections::VecDeque<Result<Fields, Fault>>,
+    /// Whether to warn of an id that is none, once.
+    warns: bool,
     index: u64,
     bad: u64,
     digest: u64,
@@ -147,57 +113,75 @@ pub struct Records {
 
 impl Records {
     fn new(format: Box<dyn TableReader>, columns: Columns, extent: Option<u64>) -> Records {
-        let ahead = Default::default();
-        Records { format, columns, extent, title: None, ahead, index: 0, bad: 0, digest: 0 }
+        let (ahead, texts) = Default::default();
+        let (title, warns, index, bad, digest) = (None, true, 0, 0, 0);
+        Records { format, columns, extent, title, texts, ahead, warns, index, bad, digest }
     }
 
-    fn open(path: &Path, format: TableFormat, wanted: Wanted) -> Result<Records, Failure> {
-        let bytes = std::fs::metadata(path).ok().filter(|file| file.is_file()).map(|f| f.len());
+    fn open(
+        path: &Path,
+        told: Told,
+        dialect: &DialectArgs,
+        wanted: Wanted,
+    ) -> Result<Records, Failure> {
+        let source = Source::open(path)?;
+        let format = sniff::format(&source, told, &wanted.text)?;
+        wanted.must_have_columns(format)?;
+        if let (Some(option), false) = (dialect.first_given(), format.is_separated()) {
+            return Err(Failure::Usage(format!(
+                "--{option} is for csv and tsv, but {} is {}",
+                source.name,
+                format.name()
+            )));
+        }
         #[cfg(feature = "parquet")]
         if let TableFormat::Parquet | TableFormat::Arrow = format {
+            let bytes = source.bytes;
             let rest = wanted.rest;
-            let table = arrow::Batches::open(path, format, &wanted)?;
+            let table = arrow::Batches::open(path, source, format, &wanted)?;
             let columns = if rest { Columns::Arrow(table.schema()) } else { Columns::None };
             let extent = table.rows().or(bytes);
             return Ok(Records::new(Box::new(table), columns, extent));
         }
-        let (reader, name) = open(path)?;
-        Records::of_text(reader, name, format, wanted, bytes)
+        Records::of_text(source, format, dialect, wanted)
     }
 
-    /// A table in a format of text; UTF-16 is refused with a clear message before a format misreads it.
+    /// A table in a format of text.
     fn of_text(
-        reader: Box<dyn Read + Send>,
-        name: String,
+        source: Source,
         format: TableFormat,
+        dialect: &DialectArgs,
         wanted: Wanted,
-        extent: Option<u64>,
     ) -> Result<Records, Failure> {
-        // As large as the buffer of the lines, which then takes all of it at once.
-        let mut reader = Box::new(BufReader::with_capacity(lines::BUFFER_BYTES, reader));
-        let start = reader.fill_buf().map_err(|error| Failure::reading(&name, &error))?;
-        if let Some(hint) = lines::utf16_hint(start) {
-            return Err(Failure::Failed(format!("{name}: not UTF-8{hint}")));
-        }
-        let rest = wanted.rest;
+        let (extent, rest) = (source.bytes, wanted.rest);
+        let texts = [Some(wanted.text.clone()), wanted.title.clone()].into_iter().flatten();
+        let texts = texts.collect();
+        let name = source.name.clone();
         let (format, columns): (Box<dyn TableReader>, Columns) = match format {
-            TableFormat::Lines => {
-                (Box::new(texts::Texts::new(reader, name, rest)), Columns::texts())
-            }
+            TableFormat::Lines => (
+                Box::new(texts::Texts::new(source.into_reader(), name, rest)),
+                Columns::strings(&["text".to_owned()]),
+            ),
             TableFormat::Jsonl => {
-                (Box::new(jsonl::Jsonl::new(reader, name, wanted)), Columns::Json(Vec::new()))
+                let lines = jsonl::Jsonl::new(source.into_reader(), name, wanted);
+                (Box::new(lines), Columns::Json(Vec::new()))
+            }
+            TableFormat::Json => {
+                let array = array::Array::new(source.into_reader(), name, wanted);
+                (Box::new(array), Columns::Json(Vec::new()))
             }
             TableFormat::Csv | TableFormat::Tsv => {
                 let delimiter = if format == TableFormat::Csv { b',' } else { b'\t' };
-                let table = csv::Csv::new(reader, name, delimiter, wanted)?;
-                let columns = Columns::Strings(table.names().to_vec());
+                let table = csv::Csv::new(source, dialect.dialect(delimiter), wanted)?;
+                let columns = Columns::strings(table.names());
                 (Box::new(table), columns)
             }
             TableFormat::Parquet | TableFormat::Arrow => {
                 return Err(Failure::without_parquet());
             }
         };
-        Ok(Records::new(format, if rest { columns } else { Columns::None }, extent))
+        let columns = if rest { columns } else { Columns::None };
+        Ok(Records { texts, ..Records::new(format, columns, extent) })
     }
 
     /// Texts of the command line.
@@ -206,34 +190,63 @@ impl Records {
     }
 
     /// The texts of a table, with the ids it may have.
-    pub fn texts(path: &Path, format: TableFormat, column: &str) -> Result<Records, Failure> {
-        Records::open(path, format, Wanted::text(column))
+    pub fn texts(path: &Path, told: Told, column: &str) -> Result<Records, Failure> {
+        Records::open(path, told, &DialectArgs::default(), Wanted::text(column))
     }
 
     /// The texts that a reader yields.
     #[cfg(test)]
     pub fn read(
-        reader: Box<dyn Read + Send>,
+        reader: Box<dyn std::io::Read + Send>,
         name: String,
         format: TableFormat,
     ) -> Result<Records, Failure> {
-        Records::of_text(reader, name, format, Wanted::text("text"), None)
+        let source = Source::new(reader, name)?;
+        let told =
+            Told { asked: Some(format), by_name: None, has_option: false, is_for_texts: true };
+        sniff::format(&source, told, "text")?;
+        Records::of_text(source, format, &DialectArgs::default(), Wanted::text("text"))
     }
 
-    /// Reads the first records to learn their columns; [`Records::next`] still returns them.
-    pub fn sample(&mut self) -> Result<(), Failure> {
-        let Columns::Json(_) = self.columns else { return Ok(()) };
-        while self.ahead.len() < SAMPLE {
-            match self.format.next() {
-                Ok(Some(fields)) => self.ahead.push_back(Ok(fields)),
-                Ok(None) => break,
-                Err(Fault::Input(failure)) => return Err(failure),
-                Err(fault) => self.ahead.push_back(Err(fault)),
+    /// Learns the types of the columns that the output keeps: from all records of the same table, opened once more, or
+    /// from the first ones, which [`Records::next`] still returns.
+    pub fn learn_columns(&mut self, again: Option<Records>) -> Result<(), Failure> {
+        let mut sample = Sample::default();
+        match (&self.columns, again) {
+            (Columns::Json(_) | Columns::Strings(_), Some(mut again)) => loop {
+                match again.format.next() {
+                    Ok(Some(fields)) => sample.add(&fields.row, &self.columns),
+                    Ok(None) => break,
+                    // It will be reported where the record is to be embedded.
+                    Err(Fault::Record { .. }) => {}
+                    Err(Fault::Input(failure)) => return Err(failure),
+                }
+            },
+            (Columns::Json(_), None) => {
+                while self.ahead.len() < SAMPLE {
+                    match self.format.next() {
+                        Ok(Some(fields)) => {
+                            sample.add(&fields.row, &self.columns);
+                            self.ahead.push_back(Ok(fields));
+                        }
+                        Ok(None) => break,
+                        Err(Fault::Input(failure)) => return Err(failure),
+                        Err(fault) => self.ahead.push_back(Err(fault)),
+                    }
+                }
             }
+            // Columns of text hold whatever a pipe brings.
+            _ => return Ok(()),
         }
-        let rows = self.ahead.iter().filter_map(|record| Some(&record.as_ref().ok()?.row));
-        self.columns = Columns::of_json(rows);
+        let texts: Vec<&str> = self.texts.iter().map(String::as_str).collect();
+        self.columns = sample.columns(&self.columns, &texts);
         Ok(())
+    }
+
+    /// Reads without a word about ids, because the same table is read with it elsewhere.
+    pub fn quiet(mut self) -> Records {
+        self.warns = false;
+        self
     }
 
     /// The next record. Bad ones count in the index, too.
@@ -265,17 +278,33 @@ impl Records {
 
     fn entry(&mut self, fields: Fields) -> Entry {
         let text = match self.title {
-            Some(prompt) => prompt.prefix(fields.title.as_deref()).into_owned() + &fields.text,
+            Some(prompt) => {
+                let title = fields.title.as_deref().filter(|title| !title.trim().is_empty());
+                prompt.prefix(title).into_owned() + &fields.text
+            }
             None => fields.text,
         };
-        let id = fields.id.as_ref().map(Id::to_string).unwrap_or_default();
+        let id = match fields.id {
+            Found::Id(id) => Some(id),
+            Found::None => None,
+            Found::Other(other) => {
+                if std::mem::take(&mut self.warns) {
+                    message::warning(format_args!(
+                        "{}: its id is {other}, neither a string nor a 64-bit integer; such ids are left out",
+                        fields.place
+                    ));
+                }
+                None
+            }
+        };
+        let name = id.as_ref().map(Id::to_string).unwrap_or_default();
         self.digest = xxh3_64_with_seed(text.as_bytes(), self.digest);
-        self.digest = xxh3_64_with_seed(id.as_bytes(), self.digest);
+        self.digest = xxh3_64_with_seed(name.as_bytes(), self.digest);
         Entry {
             index: self.index - 1,
             place: fields.place,
             text,
-            id: fields.id,
+            id,
             row: fields.row,
             digest: self.digest,
             position: self.format.position(),
@@ -318,14 +347,4 @@ impl Records {
     pub fn index(&self) -> u64 {
         self.index
     }
-}
-
-/// Opens a file, or standard input if the path is `-`, and returns its name for messages.
-fn open(path: &Path) -> Result<(Box<dyn Read + Send>, String), Failure> {
-    if path == Path::new("-") {
-        return Ok((Box::new(io::stdin()), "standard input".to_owned()));
-    }
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|error| Failure::reading(&name, &error))?;
-    Ok((Box::new(file), name))
 }

@@ -1,11 +1,11 @@
 //! Which table is read, and which of its columns.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use monomorph::Prompt;
 
-use super::{Records, Wanted};
+use super::{DialectArgs, Records, TableFormat, Told, Wanted};
 use crate::cli::failure::Failure;
 use crate::cli::preparation::titled;
 
@@ -16,7 +16,7 @@ pub struct TableArgs {
     #[arg(long, short, value_name = "FILE")]
     pub input: PathBuf,
 
-    /// Format of --input [default: by its extension, else lines]
+    /// Format of --input [default: what its content or its extension says, else lines]
     #[arg(long, value_name = "FORMAT")]
     input_format: Option<TableFormat>,
 
@@ -31,23 +31,9 @@ pub struct TableArgs {
     /// Column of titles, for a prompt that takes a title
     #[arg(long, value_name = "NAME")]
     title_column: Option<String>,
-}
 
-/// The formats of tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TableFormat {
-    /// One text per line; an empty line is an empty text
-    Lines,
-    /// One JSON object per line: {"text": "...", "id": "..."}, the id a string or an integer and optional
-    Jsonl,
-    /// Comma-separated values, quoted where necessary; the first line names the columns
-    Csv,
-    /// As csv, but separated by tabs
-    Tsv,
-    /// Apache Parquet
-    Parquet,
-    /// Apache Arrow's IPC file (Feather 2) or stream
-    Arrow,
+    #[command(flatten)]
+    dialect: DialectArgs,
 }
 
 impl TableArgs {
@@ -59,7 +45,6 @@ impl TableArgs {
                 None => "--title-column: this model has no prompt that takes a title".to_owned(),
             }));
         }
-        let format = self.input_format.unwrap_or_else(|| TableFormat::of(&self.input));
         let id = self.id_column.clone();
         let wanted = Wanted {
             text: self.column.clone(),
@@ -68,13 +53,17 @@ impl TableArgs {
             title: self.title_column.clone(),
             rest: keep,
         };
-        let columns_asked = self.column != "text" || id.is_some() || self.title_column.is_some();
-        if format == TableFormat::Lines && columns_asked {
-            return Err(Failure::Usage(
-                "lines have no columns; use --input-format for a file in another format".into(),
-            ));
+        let told = Told {
+            asked: self.input_format,
+            by_name: TableFormat::of(&self.input),
+            has_option: true,
+            is_for_texts: false,
+        };
+        // Before the file is looked for.
+        if let Some(format) = told.asked.or(told.by_name) {
+            wanted.must_have_columns(format)?;
         }
-        let mut records = Records::open(&self.input, format, wanted)?;
+        let mut records = Records::open(&self.input, told, &self.dialect, wanted)?;
         records.title = prompt.filter(|_| self.title_column.is_some());
         Ok(records)
     }
@@ -91,30 +80,13 @@ impl TableArgs {
             ("id-column", self.id_column.as_ref()),
             ("title-column", self.title_column.as_ref()),
         ];
-        columns.into_iter().filter_map(|(option, column)| Some((option, column?.clone())))
+        let columns =
+            columns.into_iter().filter_map(|(option, column)| Some((option, column?.clone())));
+        columns.chain(self.dialect.given())
     }
 
     /// Whether the input is a regular file, which can be read twice.
     pub fn is_file(&self) -> bool {
         std::fs::metadata(&self.input).is_ok_and(|input| input.is_file())
-    }
-}
-
-impl TableFormat {
-    /// Whether it holds texts and no other columns, as the commands that read a list of texts take them.
-    pub fn is_of_texts(&self) -> bool {
-        matches!(self, TableFormat::Lines | TableFormat::Jsonl)
-    }
-
-    pub fn of(path: &Path) -> TableFormat {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension.unwrap_or_default().to_ascii_lowercase().as_str() {
-            "jsonl" | "ndjson" => TableFormat::Jsonl,
-            "csv" => TableFormat::Csv,
-            "tsv" | "tab" => TableFormat::Tsv,
-            "parquet" | "pq" => TableFormat::Parquet,
-            "arrow" | "arrows" | "feather" | "ipc" => TableFormat::Arrow,
-            _ => TableFormat::Lines,
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::vec;
 
 use super::lines::{Fault, Lines};
-use super::{Fields, Row, TableReader};
+use super::{Fields, Found, Row, TableReader};
 
 pub struct Texts {
     lines: Lines,
@@ -22,7 +22,7 @@ impl TableReader for Texts {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         let Some(text) = self.lines.next_line()? else { return Ok(None) };
         let row = if self.keep { Row::Strings(vec![text.clone()]) } else { Row::None };
-        Ok(Some(Fields { place: self.lines.place(), text, id: None, title: None, row }))
+        Ok(Some(Fields { place: self.lines.place(), text, id: Found::None, title: None, row }))
     }
 
     fn position(&self) -> u64 {
@@ -38,8 +38,13 @@ pub struct Arguments(pub vec::IntoIter<String>);
 
 impl TableReader for Arguments {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
-        let fields =
-            |text| Fields { place: String::new(), text, id: None, title: None, row: Row::None };
+        let fields = |text| Fields {
+            place: String::new(),
+            text,
+            id: Found::None,
+            title: None,
+            row: Row::None,
+        };
         Ok(self.0.next().map(fields))
     }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::{Label, READS, Vectors};
+use super::{Label, Next, READS, Vectors};
 use crate::cli::failure::Failure;
 use crate::cli::records::{Id, Lines, parse_json};
 
@@ -18,7 +18,9 @@ pub struct Jsonl {
 struct Line {
     id: Option<Id>,
     text: Option<String>,
-    embedding: Option<Vec<Number>>,
+    /// None where there is no such key.
+    #[serde(default, deserialize_with = "present")]
+    embedding: Option<Option<Vec<Number>>>,
 }
 
 /// A value, and whether it is written as an integer: batch and embed write every float with a point or an exponent.
@@ -34,7 +36,7 @@ impl Jsonl {
 }
 
 impl Vectors for Jsonl {
-    fn next(&mut self, vector: &mut Vec<f32>) -> Result<bool, Failure> {
+    fn next(&mut self, vector: &mut Vec<f32>) -> Result<Next, Failure> {
         while let Some(line) = self.lines.next_line()? {
             if line.trim_ascii().is_empty() {
                 continue;
@@ -45,20 +47,27 @@ impl Vectors for Jsonl {
                 let reason = "no vector `embedding`; --in takes a file that batch or embed wrote";
                 return Err(self.lines.fault(reason.to_owned()).into());
             };
+            let Some(values) = values else { return Ok(Next::Null) };
             if !values.is_empty() && values.iter().all(|value| value.is_integer) {
                 return Err(self.lines.fault(format!("its values are integers; {READS}")).into());
             }
             vector.clear();
             vector.extend(values.iter().map(|value| value.value));
-            return Ok(true);
+            return Ok(Next::Vector);
         }
-        Ok(false)
+        Ok(Next::End)
     }
 
     fn label(&self) -> Label {
         let (id, text) = self.label.clone();
         Label { id, text }
     }
+}
+
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<Vec<Number>>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 impl<'de> Deserialize<'de> for Number {

@@ -14,13 +14,23 @@ use super::records::Id;
 pub use npy::Npy;
 
 /// The types of values that are compared. Whole numbers need the ranges that they were made with, and a query in bits.
-const READS: &str = "search reads float32 and float16";
+const READS: &str = "search reads float32, float16 and float64";
 
 /// What a file says about a vector.
 #[derive(Debug, Default)]
 pub struct Label {
     pub id: Option<Id>,
     pub text: Option<String>,
+}
+
+/// What is in the next row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Next {
+    Vector,
+    /// Nothing, or a vector that lacks values: joins of tables make such rows.
+    Null,
+    /// There is no row.
+    End,
 }
 
 /// How the vectors of a file were made, as far as it says.
@@ -33,8 +43,8 @@ pub struct About {
 
 /// A file of vectors.
 pub trait Vectors {
-    /// Reads the next vector into `vector`; false at the end.
-    fn next(&mut self, vector: &mut Vec<f32>) -> Result<bool, Failure>;
+    /// Reads the next vector into `vector`.
+    fn next(&mut self, vector: &mut Vec<f32>) -> Result<Next, Failure>;
 
     /// The label of the vector that was read last.
     fn label(&self) -> Label {
@@ -47,7 +57,11 @@ pub trait Vectors {
 }
 
 /// Opens a file that `batch` or `embed` wrote; its extension says which format it has.
-pub fn open(path: &Path, column: &str, text_column: &str) -> Result<Box<dyn Vectors>, Failure> {
+pub fn open(
+    path: &Path,
+    column: &str,
+    text_column: Option<&str>,
+) -> Result<Box<dyn Vectors>, Failure> {
     let name = path.display().to_string();
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let open = || File::open(path).map_err(|error| Failure::reading(&name, &error));

@@ -3,21 +3,23 @@
 use std::fs::File;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float16Type, Float32Type};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{About, Label, READS, Vectors};
+use super::{About, Label, Next, READS, Vectors};
 use crate::cli::failure::Failure;
-use crate::cli::records::{id_at, text_at};
+use crate::cli::guard::guarded;
+use crate::cli::records::{Found, id_at, text_at};
 
 pub struct Parquet {
     batches: ParquetRecordBatchReader,
     name: String,
     column: String,
     text_column: String,
+    id_column: String,
     about: About,
     batch: Option<RecordBatch>,
     /// The next row of the batch.
@@ -29,11 +31,12 @@ impl Parquet {
         file: File,
         name: String,
         column: &str,
-        text_column: &str,
+        text_column: Option<&str>,
     ) -> Result<Parquet, Failure> {
         let failed =
             |error: &dyn std::fmt::Display| Failure::Failed(format!("cannot read {name}: {error}"));
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| failed(&e))?;
+        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file));
+        let builder = builder.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         let schema = builder.schema();
         let Ok(field) = schema.field_with_name(column) else {
             let names: Vec<&str> =
@@ -47,9 +50,14 @@ impl Parquet {
             DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
                 item.data_type()
             }
-            other => other,
+            other => {
+                return Err(Failure::Failed(format!(
+                    "{name}: column {column:?} is {}, not lists of numbers; --embedding-column names the one of the vectors",
+                    other.to_string().to_lowercase()
+                )));
+            }
         };
-        if !matches!(item, DataType::Float32 | DataType::Float16) {
+        if !matches!(item, DataType::Float16 | DataType::Float32 | DataType::Float64) {
             return Err(Failure::Failed(format!(
                 "{name}: the values of column {column:?} are {}; {READS}",
                 item.to_string().to_lowercase()
@@ -62,15 +70,20 @@ impl Parquet {
         };
         let about =
             About { model: pair("monomorph.model_xxh3_128"), prompt: pair("monomorph.prompt") };
-        let wanted = |field: &str| [column, text_column, "id"].contains(&field);
+        // The file knows which columns its vectors were made of.
+        let said = |key: &str, default: &str| pair(key).unwrap_or_else(|| default.to_owned());
+        let id_column = said("monomorph.id_column", "id");
+        let text_column =
+            text_column.map_or_else(|| said("monomorph.text_column", "text"), str::to_owned);
+        let wanted = |field: &str| [column, &text_column, &id_column].contains(&field);
         let roots = schema.fields().iter().enumerate();
         let roots: Vec<usize> =
             roots.filter(|(_, field)| wanted(field.name())).map(|(i, _)| i).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        let batches =
-            builder.with_projection(mask).with_batch_size(1024).build().map_err(|e| failed(&e))?;
-        let (column, text_column) = (column.to_owned(), text_column.to_owned());
-        Ok(Parquet { batches, name, column, text_column, about, batch: None, row: 0 })
+        let build = || builder.with_projection(mask).with_batch_size(1024).build();
+        let batches = guarded(build).map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+        let column = column.to_owned();
+        Ok(Parquet { batches, name, column, text_column, id_column, about, batch: None, row: 0 })
     }
 
     fn column(&self, name: &str) -> Option<&ArrayRef> {
@@ -79,14 +92,13 @@ impl Parquet {
 }
 
 impl Vectors for Parquet {
-    fn next(&mut self, vector: &mut Vec<f32>) -> Result<bool, Failure> {
+    fn next(&mut self, vector: &mut Vec<f32>) -> Result<Next, Failure> {
         while self.batch.as_ref().is_none_or(|batch| batch.num_rows() == self.row) {
-            match self.batches.next() {
+            let failed = |reason| Failure::Failed(format!("cannot read {}: {reason}", self.name));
+            match guarded(|| self.batches.next()).map_err(failed)? {
                 Some(Ok(batch)) => (self.batch, self.row) = (Some(batch), 0),
-                Some(Err(error)) => {
-                    return Err(Failure::Failed(format!("cannot read {}: {error}", self.name)));
-                }
-                None => return Ok(false),
+                Some(Err(error)) => return Err(failed(error.to_string())),
+                None => return Ok(Next::End),
             }
         }
         let row = self.row;
@@ -97,22 +109,29 @@ impl Vectors for Parquet {
             DataType::LargeList(_) => Some(column.as_list::<i64>().value(row)),
             _ => Some(column.as_list::<i32>().value(row)),
         });
+        let Some(list) = list.filter(|list| list.null_count() == 0) else { return Ok(Next::Null) };
         vector.clear();
-        match list {
-            Some(list) if *list.data_type() == DataType::Float16 => {
-                vector
-                    .extend(list.as_primitive::<Float16Type>().values().iter().map(|x| x.to_f32()));
+        match list.data_type() {
+            DataType::Float16 => {
+                let values = list.as_primitive::<Float16Type>().values();
+                vector.extend(values.iter().map(|x| x.to_f32()));
             }
-            Some(list) => vector.extend(list.as_primitive::<Float32Type>().values()),
-            None => {}
+            DataType::Float64 => {
+                let values = list.as_primitive::<Float64Type>().values();
+                vector.extend(values.iter().map(|x| *x as f32));
+            }
+            _ => vector.extend(list.as_primitive::<Float32Type>().values()),
         }
-        Ok(true)
+        Ok(Next::Vector)
     }
 
     fn label(&self) -> Label {
         let row = self.row - 1;
         Label {
-            id: self.column("id").and_then(|column| id_at(column, row)),
+            id: self.column(&self.id_column).and_then(|column| match id_at(column, row) {
+                Found::Id(id) => Some(id),
+                Found::None | Found::Other(_) => None,
+            }),
             text: self.column(&self.text_column).and_then(|column| text_at(column, row)),
         }
     }
