@@ -9,7 +9,7 @@ use super::embedding::VectorArgs;
 use super::failure::Failure;
 use super::input::InputArgs;
 use super::message;
-use super::output::{Output, OutputArgs, Record, Summary};
+use super::output::{self, Output, OutputArgs, Record, Summary};
 use super::precision::PrecisionArgs;
 use super::preparation::{self, Cuts};
 use super::records::{Entry, Row};
@@ -43,6 +43,11 @@ pub struct EmbedArgs {
 
 pub fn run(args: EmbedArgs) -> Result<(), Failure> {
     let begun = Instant::now();
+    let ranges = args.precision.ranges().map(|path| ("--ranges", path));
+    let input = args.input.path().map(|path| ("the input", path));
+    let model = args.vectors.embedding.model.file();
+    let model = model.as_deref().map(|path| ("the model", path));
+    output::must_be_none_of(args.output.file(), [input, ranges, model].into_iter().flatten())?;
     let mut source = args.input.open()?;
     let (embedder, options) = args.vectors.open(|options| options)?;
     let dimensions = options.dimensions.unwrap_or(embedder.info().dimensions);

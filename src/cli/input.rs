@@ -32,8 +32,24 @@ pub struct InputArgs {
 }
 
 impl InputArgs {
+    /// The file of the texts, or `-` for standard input; none if they are arguments.
+    pub fn path(&self) -> Option<&Path> {
+        let stdin = || Some(Path::new("-")).filter(|_| self.texts.is_empty());
+        self.input.as_deref().or_else(stdin)
+    }
+
     /// Opens the source of the texts.
-    pub fn open(self) -> Result<Source, Failure> {
+    pub fn open(mut self) -> Result<Source, Failure> {
+        // By the custom of other commands.
+        if self.texts == ["-"] {
+            self.input = Some(PathBuf::from("-"));
+        }
+        let is_file = |text: &&String| !text.is_empty() && Path::new(text).is_file();
+        if let Some(text) = self.texts.iter().find(is_file) {
+            message::note(format_args!(
+                "the text {text:?} is also the name of a file; --input {text} reads its texts"
+            ));
+        }
         match self.input {
             Some(path) => Source::open(&path, self.input_format, true),
             None if !self.texts.is_empty() => Ok(Source::new(Records::arguments(self.texts))),

@@ -22,6 +22,7 @@ mod preparation;
 mod ranges;
 mod records;
 mod search;
+mod signals;
 mod similarity;
 mod tokenize;
 mod vectors;

@@ -8,7 +8,7 @@ use monomorph::{Quantizer, Ranges, built};
 use super::embedding::VectorArgs;
 use super::failure::Failure;
 use super::message;
-use super::output::{Destination, Npy, Output, Record, Summary};
+use super::output::{self, Destination, Npy, Output, Record, Summary};
 use super::preparation::{self, Cuts};
 use super::records::{Row, TableArgs};
 
@@ -39,6 +39,10 @@ pub struct RangesArgs {
 }
 
 pub fn run(args: &RangesArgs) -> Result<(), Failure> {
+    let model = args.vectors.embedding.model.file();
+    let model = model.as_deref().map(|path| ("the model", path));
+    let input = ("the input", args.table.input.as_path());
+    output::must_be_none_of(Some(&args.output), [input].into_iter().chain(model))?;
     let mut records = args.table.open(false, args.vectors.embedding.prompt.prompt())?;
     let (embedder, options) = args.vectors.open_for_table(&args.table)?;
 

@@ -31,6 +31,26 @@ fn tables_are_left_to_batch() {
 }
 
 #[test]
+fn a_hyphen_is_standard_input() {
+    let expected = run(&["embed", "one", "two"]).json_lines();
+    assert_eq!(run_with_input(&["embed", "-"], b"one\ntwo\n").json_lines(), expected);
+    let ids = run_with_input(&["tokenize", "-"], b"one\ntwo\n").json_lines();
+    assert_eq!(ids, run(&["tokenize", "one", "two"]).json_lines());
+    assert_eq!(run(&["embed", "-", "one"]).json_lines().len(), 2);
+}
+
+#[test]
+fn a_text_that_names_a_file_is_noted() {
+    let folder = Folder::new("named");
+    let notes = folder.write("notes.md", b"one\n");
+    let outcome = run(&["embed", "one", &notes]);
+    let note = format!("--input {notes} reads its texts");
+    assert!(outcome.stderr.contains(&note), "{}", outcome.stderr);
+    assert_eq!(outcome.json_lines().len(), 2);
+    assert!(!run(&["embed", "one"]).stderr.contains("--input"));
+}
+
+#[test]
 fn nothing_gives_nothing() {
     assert_eq!(run(&["embed"]).good(), b"");
     let empty = run(&["embed", "--format", "json"]).json_lines();

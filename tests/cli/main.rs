@@ -10,6 +10,7 @@ mod failures;
 mod formats;
 mod input;
 mod inspect;
+mod kept;
 mod license;
 mod manual;
 mod mutated;
@@ -20,9 +21,9 @@ mod precision;
 mod readback;
 mod search;
 mod support;
-mod transcripts;
 #[cfg(feature = "parquet")]
 mod table_columns;
 mod table_formats;
 mod table_json;
 mod table_text;
+mod transcripts;

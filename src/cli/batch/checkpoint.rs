@@ -3,7 +3,7 @@
 //! The file is replaced as a whole, after the output has been synced up to that point, so it never claims too much.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -80,12 +80,13 @@ impl CheckpointFile {
         }))
     }
 
-    /// Replaces the checkpoint.
+    /// Replaces the checkpoint; it may be read by those who may read the output.
     pub fn store(
         &self,
         about: &About,
         progressed: &Progressed,
         state: &[u8],
+        permissions: Permissions,
     ) -> Result<(), Failure> {
         let header = Header {
             monomorph: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,7 +97,15 @@ impl CheckpointFile {
             let mut bytes = serde_json::to_vec(&header)?;
             bytes.push(b'\n');
             bytes.extend_from_slice(state);
-            let mut file = File::create(new)?;
+            // Left by a run that was killed, or a link of somebody else's.
+            if let Err(error) = fs::remove_file(new)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            let mut file = OpenOptions::new().write(true).create_new(true).open(new)?;
+            // It holds texts: the least and the greatest of each of Parquet's row groups.
+            file.set_permissions(permissions)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(new, &self.0)

@@ -24,6 +24,7 @@ use super::output::{self, VectorFormat, Writing};
 use super::precision::PrecisionArgs;
 use super::preparation::{self, PromptArgs};
 use super::records::{Records, TableArgs};
+use super::signals;
 use pipeline::{Ending, Job};
 use progress::{Progress, ProgressMode};
 use target::Target;
@@ -102,14 +103,15 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let format = args.format()?;
     args.prompt().prefix()?;
     let mut records = args.table.open(format == VectorFormat::Parquet, args.prompt().prompt())?;
-    if args.table.is_file() && output::resolve(&args.table.input) == output::resolve(&args.output) {
-        return Err(Failure::Usage(format!(
-            "--output {} is also the input; name another file",
-            args.output.display()
-        )));
-    }
+    let ranges = args.precision.ranges().map(|path| ("--ranges", path));
+    let model = args.vectors.embedding.model.file();
+    let read = [Some(("the input", args.table.input.as_path())), ranges];
+    let read = read.into_iter().flatten().chain(model.as_deref().map(|path| ("the model", path)));
+    output::must_be_none_of(Some(&args.output), read)?;
     let target = Target::open(&args.output, args.resume, args.restart)?;
-    let Some(target) = target else { return Ok(()) };
+    let Some(target) = target else {
+        return args.must_have_made_output(format);
+    };
     if format.is_binary() && target.is_terminal() {
         return Err(output::binary_on_terminal());
     }
@@ -222,6 +224,23 @@ impl BatchArgs {
         about
     }
 
+    /// Refuses a finished output that this command would have made otherwise, as far as the file says how it was made.
+    fn must_have_made_output(&self, format: VectorFormat) -> Result<(), Failure> {
+        if format != VectorFormat::Parquet {
+            return Ok(());
+        }
+        let prefix = if self.table.has_titles() { None } else { self.prompt().prefix()? };
+        target::must_be_about(
+            &self.output,
+            [
+                ("model_xxh3_128", format!("{:032x}", built::FINGERPRINT.content)),
+                ("prompt", self.prompt().name()),
+                ("prefix", prefix.unwrap_or_default()),
+                ("precision", self.precision.precision().to_string()),
+            ],
+        )
+    }
+
     fn every(&self) -> Duration {
         Duration::from_secs(self.checkpoint)
     }
@@ -250,7 +269,6 @@ fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
             std::process::exit(Failure::INTERRUPTED.into());
         }
     };
-    ctrlc::set_handler(handler)
-        .map_err(|error| Failure::Failed(format!("cannot listen for signals: {error}")))?;
+    signals::on_end(handler)?;
     Ok(cancel)
 }

@@ -33,7 +33,9 @@ pub struct Unfinished {
 
 /// Whether the output is a regular file, so that a run can be resumed.
 pub fn names_file(path: &Path) -> bool {
-    !output::names_stdout(path) && fs::metadata(path).map_or(true, |old| old.is_file())
+    !output::names_stdout(path)
+        && !output::names_descriptor(path)
+        && fs::metadata(path).map_or(true, |old| old.is_file())
 }
 
 impl Target {
@@ -64,7 +66,8 @@ impl Target {
         };
         let (part, checkpoints) = (beside(".part"), CheckpointFile(beside(".checkpoint")));
         // Before anything of another run that may still be going is touched.
-        let file = if part.exists() { Some(lock(&part)?) } else { None };
+        let is_there = fs::symlink_metadata(&part).is_ok();
+        let file = if is_there { Some(lock(&part)?) } else { None };
         if restart || file.is_none() {
             if resume && target.exists() {
                 message::note(format_args!("{} already exists; nothing to resume", path.display()));
@@ -157,8 +160,45 @@ impl Target {
     }
 }
 
+/// Refuses a complete Parquet file that says it was made otherwise.
+#[cfg(feature = "parquet")]
+pub fn must_be_about(
+    path: &Path,
+    about: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<(), Failure> {
+    let made = output::Parquet::about(path)?;
+    for (key, asked) in about {
+        let Some(then) = made.get(key).filter(|then| **then != asked) else { continue };
+        let how = match key {
+            "model_xxh3_128" => "with another model file".to_owned(),
+            "prefix" => format!("with the prefix {then:?}"),
+            key => format!("with the {key} {then}, not {asked}"),
+        };
+        return Err(Failure::Failed(format!(
+            "{} was made {how}; --restart makes it again",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "parquet"))]
+pub fn must_be_about(
+    _: &Path,
+    _: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<(), Failure> {
+    Ok(())
+}
+
 /// Opens the part, locked for this run.
 fn lock(part: &Path) -> Result<File, Failure> {
+    // What it points to would be overwritten, and the link would become the output.
+    if fs::symlink_metadata(part).is_ok_and(|part| !part.is_file()) {
+        return Err(Failure::Failed(format!(
+            "{} is in the way: it is not a regular file, as what a run leaves would be; remove or rename it",
+            part.display()
+        )));
+    }
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part);
     let file = open.map_err(|error| Failure::writing(part.display(), &error))?;
     match file.try_lock() {

@@ -112,7 +112,7 @@ impl Writer {
             let progressed = &mut self.progressed;
             (progressed.texts, progressed.tokens) = (summary.texts, summary.tokens);
             progressed.bytes = bytes;
-            file.store(about, progressed, &state)?;
+            file.store(about, progressed, &state, self.output.permissions()?)?;
         }
         self.last = Instant::now();
         Ok(())

@@ -2,12 +2,13 @@
 //! what it has written of the file is removed, or kept for another run to resume ([`Destination::part`]).
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::cli::failure::Failure;
+use crate::cli::signals;
 
 /// Where bytes go.
 pub struct Destination {
@@ -71,6 +72,14 @@ impl Destination {
                 file.get_ref().sync_data()?;
                 file.stream_position()
             }
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Who may read a part.
+    pub fn permissions(&self) -> io::Result<Permissions> {
+        match &self.kind {
+            Kind::Part { file, .. } => file.get_ref().metadata().map(|file| file.permissions()),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -156,14 +165,15 @@ impl Write for Destination {
 
 impl Kind {
     fn open(path: &Path) -> io::Result<Kind> {
-        let target = resolve(path);
-        match fs::metadata(&target) {
+        match fs::metadata(path) {
             Ok(old) if old.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(old) if !old.is_file() => {
-                Ok(Kind::Device(BufWriter::new(OpenOptions::new().write(true).open(&target)?)))
+            // Under its own name: a pipe of the shell has no other.
+            Ok(old) if !old.is_file() || names_descriptor(path) => {
+                Ok(Kind::Device(BufWriter::new(OpenOptions::new().write(true).open(path)?)))
             }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             old => {
-                let (file, unfinished) = Unfinished::create(target)?;
+                let (file, unfinished) = Unfinished::create(resolve(path))?;
                 if let Ok(old) = old {
                     file.set_permissions(old.permissions())?;
                 }
@@ -173,12 +183,23 @@ impl Kind {
     }
 }
 
+/// Whether a path names what the caller has opened already.
+pub fn names_descriptor(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc/self/fd"].iter().any(|at| path.starts_with(at))
+}
+
 /// The file that a path refers to. Symbolic links are followed, so that the file they point to is replaced, even one
 /// that does not exist yet.
 pub fn resolve(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
-        Ok(end) => path.parent().unwrap_or(Path::new("")).join(end),
-        Err(_) => path.to_owned(),
+    /// As many links as Linux follows.
+    const MAX_LINKS: usize = 40;
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let Ok(end) = fs::read_link(&path) else { break };
+            path = path.parent().unwrap_or(Path::new("")).join(end);
+        }
+        path
     })
 }
 
@@ -198,7 +219,10 @@ impl Unfinished {
             hidden.push(format!(".{}-{attempt}.part", process::id()));
             let temporary = target.with_file_name(hidden);
             match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-                Ok(file) => return Ok((file, Unfinished { temporary, target })),
+                Ok(file) => {
+                    signals::remove_at_end(&temporary);
+                    return Ok((file, Unfinished { temporary, target }));
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
                 Err(error) => return Err(error),
             }

@@ -10,6 +10,7 @@ use super::json::Json;
 use super::jsonl::Jsonl;
 use super::npy::Npy;
 use super::raw::Raw;
+use crate::cli::failure::Failure;
 
 /// The formats of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +41,45 @@ pub enum Writing {
     Table,
 }
 
+/// Extensions of formats that are not written: a file of another format under such a name misleads.
+const OTHERS: &[&str] = &[
+    "arrow",
+    "arrows",
+    "avro",
+    "db",
+    "duckdb",
+    "feather",
+    "gz",
+    "h5",
+    "hdf5",
+    "ipc",
+    "npz",
+    "orc",
+    "pickle",
+    "pkl",
+    "pt",
+    "pth",
+    "safetensors",
+    "sqlite",
+    "xls",
+    "xlsx",
+    "zip",
+    "zst",
+];
+
+/// Refuses a file name that says a format which is not written.
+pub fn must_be_written(path: &Path) -> Result<(), Failure> {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match OTHERS.iter().find(|other| extension.eq_ignore_ascii_case(other)) {
+        Some(other) => Err(Failure::Usage(format!(
+            "--output {}: {other} is not written; choose one of {} by the file's name, or with --format",
+            path.display(),
+            VectorFormat::names(Writing::Texts)
+        ))),
+        None => Ok(()),
+    }
+}
+
 impl VectorFormat {
     /// Whether a command can write it.
     pub fn supports(self, writing: Writing) -> bool {
@@ -65,6 +105,8 @@ impl VectorFormat {
     pub fn of(path: &Path) -> Option<VectorFormat> {
         match path.extension()?.to_str()? {
             extension if extension.eq_ignore_ascii_case("pq") => Some(VectorFormat::Parquet),
+            extension if extension.eq_ignore_ascii_case("ndjson") => Some(VectorFormat::Jsonl),
+            extension if extension.eq_ignore_ascii_case("tab") => Some(VectorFormat::Tsv),
             extension => VectorFormat::from_str(extension, true).ok(),
         }
     }

@@ -12,7 +12,9 @@ mod numbers;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod raw;
+mod same;
 
+use std::fs::Permissions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,11 +25,12 @@ use super::choice::some_of;
 use super::failure::Failure;
 use super::records::{Id, Row};
 
-pub use destination::{Destination, resolve};
+pub use destination::{Destination, names_descriptor, resolve};
 pub use format::{VectorFormat, Writing};
 pub use npy::Npy;
 #[cfg(feature = "parquet")]
 pub use parquet::Parquet;
+pub use same::must_be_none_of;
 
 /// The arguments for the format and the destination.
 #[derive(Args, Debug)]
@@ -109,6 +112,11 @@ pub struct Output {
 }
 
 impl OutputArgs {
+    /// The file that was named.
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+
     /// Opens the output and writes what comes before the first vector.
     pub fn open(
         &self,
@@ -117,6 +125,9 @@ impl OutputArgs {
         dimensions: usize,
     ) -> Result<Output, Failure> {
         let by_name = || self.output.as_deref().and_then(VectorFormat::of);
+        if let (None, Some(path)) = (self.format, &self.output) {
+            format::must_be_written(path)?;
+        }
         let format = self.format.or_else(by_name).unwrap_or(VectorFormat::Jsonl);
         let Some(writer) = format.writer() else {
             let path = self.output.as_deref().unwrap_or(Path::new("-"));
@@ -196,6 +207,11 @@ impl Output {
             .checkpoint(&mut self.destination)
             .and_then(|state| Ok((self.destination.sync()?, state)));
         checkpoint.map_err(|error| self.destination.failure(&error))
+    }
+
+    /// Who may read what is being written.
+    pub fn permissions(&self) -> Result<Permissions, Failure> {
+        self.destination.permissions().map_err(|error| self.destination.failure(&error))
     }
 
     /// Counts of what has been written.

@@ -3,8 +3,11 @@
 //! A Parquet file ends with a footer that locates its row groups, so a file without one cannot be read. The footer that
 //! would end the file is part of each checkpoint; with it, another writer resumes after the last complete row group.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::FixedSizeListArray;
@@ -27,6 +30,8 @@ use parquet::schema::types::ColumnPath;
 use super::columns::{self, Waiting};
 use super::destination::Destination;
 use super::{FormatWriter, Record, Summary};
+use crate::cli::failure::Failure;
+use crate::cli::guard::guarded;
 use crate::cli::records::{Columns, Row};
 
 pub struct Parquet {
@@ -102,6 +107,19 @@ impl Parquet {
         })
     }
 
+    /// What a complete file says of how it was made, by the keys of `metadata` without their prefix; nothing where it
+    /// cannot be read.
+    pub fn about(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+        let file = File::open(path).map_err(|error| Failure::reading(path.display(), &error))?;
+        let read = guarded(|| ParquetMetaDataReader::new().parse_and_finish(&file));
+        let Ok(Ok(metadata)) = read else { return Ok(BTreeMap::new()) };
+        let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        let own = |pair: &KeyValue| {
+            Some((pair.key.strip_prefix("monomorph.")?.to_owned(), pair.value.clone()?))
+        };
+        Ok(pairs.filter_map(own).collect())
+    }
+
     /// Ends a row group, if there are rows for one.
     fn flush(&mut self, out: &mut Destination) -> io::Result<()> {
         if !self.rows.is_empty() {
@@ -157,6 +175,13 @@ impl Parquet {
     fn repeat(&mut self, footer: &[u8]) -> ParquetResult<()> {
         let footer = Bytes::copy_from_slice(footer);
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&footer)?;
+        let written = metadata.file_metadata().schema_descr().root_schema();
+        if written != self.writer.schema_descr().root_schema() {
+            return Err(ParquetError::General(
+                "the input is not the one that the unfinished run read: its columns changed; start over with --restart"
+                    .into(),
+            ));
+        }
         self.sink.discard(true);
         for group in metadata.row_groups() {
             let mut row_group = self.writer.next_row_group()?;
