@@ -34,6 +34,76 @@ fn files_that_are_no_model_are_refused() {
     assert!(Outcome::of(from_environment).failure(1).contains(&missing));
 }
 
+/// What people have instead of a model, and what to do.
+#[test]
+fn files_that_are_something_else_are_named() {
+    let folder = Folder::new("models-else");
+    let zip = folder.write("pytorch_model.bin", b"PK\x03\x04\0\0\x08\x08");
+    let old = folder.write("old.bin", b"tjgg\x03\0\0\0");
+    let page = folder.write("page.gguf", b"<html lang=\"en\">");
+    for (path, message) in [
+        (case("lfs_pointer.gguf"), "a pointer of Git LFS; git lfs pull fetches the file itself"),
+        (case("web_page.gguf"), "a web page; a model that asks for a login"),
+        (case("safetensors.gguf"), "safetensors; convert the model"),
+        (zip, "a zip archive, as PyTorch writes; convert"),
+        (old, "a GGML file of before GGUF"),
+        (page, "a web page"),
+    ] {
+        for arguments in [&["inspect", &path][..], &["embed", "--model", &path, "one"]] {
+            let outcome = run(arguments);
+            let expected = format!("{path}: not a GGUF file, but {message}");
+            assert!(outcome.failure(1).starts_with(&expected), "{}", outcome.stderr);
+        }
+    }
+}
+
+/// Names in messages come from strangers' files.
+#[test]
+fn messages_do_nothing_to_a_terminal() {
+    let folder = Folder::new("controls");
+    let csv = case("control_characters_in_names.csv");
+    let keys =
+        folder.write("keys.jsonl", b"{\"a\\u001b[2J\\nb\":1,\"Text\\n\":2,\"\\u001btext\":1}\n");
+    let path = folder.argument("\x1b[31mred\n\u{202e}.jsonl");
+    let long =
+        folder.write("long.jsonl", format!("{{\"{}\":1}}\n", "k".repeat(1 << 20)).as_bytes());
+    for input in [&csv, &keys, &path, &long] {
+        for more in [&[][..], &["--id-column", "\x1b[31mid"]] {
+            let output = folder.argument("o.npy");
+            let outcome = run(&[&["batch", "--input", input, "--output", &output], more].concat());
+            let message = outcome.failure(1);
+            assert!(!message.contains(|c: char| c.is_control() || c == '\u{202e}'), "{message}");
+            assert!(message.len() < 2300, "{}", message.len());
+        }
+    }
+    let late = "{\"text\":\"a\"}\n".repeat(1000) + "{\"text\":\"a\",\"\\u001b[2Jnew\":1}\n";
+    let output = folder.argument("o.parquet");
+    let outcome = run_with_input(&["batch", "--input", "-", "--output", &output], late.as_bytes());
+    if cfg!(feature = "parquet") {
+        assert!(outcome.failure(1).contains("`\\u{1b}[2Jnew`"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn ranges_are_checked() {
+    let folder = Folder::new("ranges-checked");
+    let vectors = folder.argument("v.npy");
+    run(&["embed", "--output", &vectors, "a", "b", "c"]).good();
+    let two = folder.argument("two.npy");
+    run(&["embed", "--output", &two, "a", "b"]).good();
+    let mut nan = fs::read(&two).unwrap();
+    nan[128..132].copy_from_slice(&f32::NAN.to_le_bytes());
+    let nan = folder.write("nan.npy", &nan);
+    for (ranges, message) in [
+        (&vectors, "expected two rows, minimums and maximums"),
+        (&two, "no ranges: "),
+        (&nan, "no ranges: NaN to "),
+    ] {
+        let outcome = run(&["embed", "--precision", "int8", "--ranges", ranges, "one"]);
+        assert!(outcome.failure(1).contains(message), "{}", outcome.stderr);
+    }
+}
+
 #[test]
 fn input_that_cannot_be_read_is_named() {
     let folder = Folder::new("input");

@@ -30,6 +30,8 @@ pub enum Error {
     Magic {
         /// The first four bytes.
         found: [u8; 4],
+        /// What the file is, and what to do, if that is known.
+        other: Option<&'static str>,
     },
     /// The version is neither 2 nor 3.
     Version {
@@ -162,7 +164,10 @@ impl fmt::Display for Error {
             Error::NeedMore { needed } => {
                 write!(f, "the header is longer: at least {needed} bytes of the file are needed")
             }
-            Error::Magic { found } => {
+            Error::Magic { other: Some(other), .. } => {
+                write!(f, "not a GGUF file, but {other}")
+            }
+            Error::Magic { found, other: None } => {
                 write!(
                     f,
                     "not a GGUF file: it begins with \"{}\" instead of \"GGUF\"",

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::error::{Error, Limit, Place, printable};
 use crate::metadata::{MIN_ENTRY_BYTES, Metadata};
+use crate::other;
 use crate::reader::Cursor;
 use crate::tensor::{MIN_TENSOR_INFO_BYTES, TensorInfo};
 use crate::value::Value;
@@ -76,10 +77,11 @@ impl<'a> Header<'a> {
 }
 
 fn parse_version(cursor: &mut Cursor<'_>) -> Result<u32, Error> {
+    let other = other::known(cursor.given());
     let mut found = [0; 4];
     found.copy_from_slice(cursor.take(4)?);
     if found != MAGIC {
-        return Err(Error::Magic { found });
+        return Err(Error::Magic { found, other });
     }
     cursor.place = Place::Field("the version");
     match cursor.u32()? {

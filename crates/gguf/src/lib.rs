@@ -11,6 +11,7 @@
 mod error;
 mod header;
 mod metadata;
+mod other;
 mod reader;
 mod tensor;
 mod value;

@@ -24,6 +24,11 @@ impl<'a> Cursor<'a> {
         Cursor { bytes: bytes.get(..len).unwrap_or(bytes), file_len, pos: 0, place }
     }
 
+    /// The bytes from here on that were given.
+    pub fn given(&self) -> &'a [u8] {
+        self.bytes.get(self.pos..).unwrap_or_default()
+    }
+
     /// Offset of the next byte, in bytes from the file's start.
     pub fn pos(&self) -> u64 {
         self.pos as u64

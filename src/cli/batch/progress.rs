@@ -100,8 +100,9 @@ impl Progress {
                 });
                 bar.set_position(at);
                 bar.set_message(format!(
-                    "{texts} texts, {:.0} texts/s, {:.0} tokens/s{left}",
-                    line.texts_per_second, line.tokens_per_second
+                    "{texts} texts, {} texts/s, {:.0} tokens/s{left}",
+                    rate(line.texts_per_second),
+                    line.tokens_per_second
                 ));
             }
             Shown::Json(last) => {
@@ -123,11 +124,11 @@ impl Progress {
             Shown::Summary | Shown::Bar(_) => {
                 self.clear();
                 message::line(format_args!(
-                    "{}, {} in {:.1} s: {:.0} texts/s, {:.0} tokens/s, isa {}, threads {}",
+                    "{}, {} in {:.1} s: {} texts/s, {:.0} tokens/s, isa {}, threads {}",
                     message::counted(texts as u64, "text"),
                     message::counted(tokens as u64, "token"),
                     line.seconds,
-                    line.texts_per_second,
+                    rate(line.texts_per_second),
                     line.tokens_per_second,
                     embedder.info().isa,
                     embedder.info().threads,
@@ -181,6 +182,12 @@ fn print(line: &Line) {
     }
 }
 
+/// A rate with a digit that says something: long texts take seconds each.
+fn rate(per_second: f64) -> String {
+    let digits = if per_second < 10.0 { 1 + usize::from(per_second < 1.0) } else { 0 };
+    format!("{per_second:.digits$}")
+}
+
 /// A duration such as 1:02:03 or 2:03.
 fn clock(time: Duration) -> String {
     let (hours, minutes, seconds) =
@@ -188,5 +195,18 @@ fn clock(time: Duration) -> String {
     match hours {
         0 => format!("{minutes}:{seconds:02}"),
         _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_a_digit() {
+        for (per_second, shown) in [(0.04, "0.04"), (0.4, "0.40"), (2.34, "2.3"), (1234.5, "1234")]
+        {
+            assert_eq!(rate(per_second), shown);
+        }
     }
 }
