@@ -1,4 +1,4 @@
-//! What tests and fuzz targets share: tiny models, damaged files, random numbers, a counting allocator.
+//! What tests and fuzz targets share: tiny models, damaged files, random numbers, a counting allocator, an HTTP client.
 //!
 //! Nothing that is shipped depends on this crate.
 
@@ -7,6 +7,7 @@
 pub mod architecture;
 pub mod counting_allocator;
 pub mod files;
+pub mod http;
 pub mod mutate;
 mod random;
 pub mod random_blocks;
