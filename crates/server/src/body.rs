@@ -1,0 +1,223 @@
+//! Reading a request's body: JSON, whatever its content type says, of bounded size and in bounded time.
+
+use crate::answer::blocking;
+use crate::app::App;
+use crate::failure::Failure;
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Longer bodies are parsed by another thread than the one that serves all connections.
+const LONG: usize = 256 << 10;
+
+/// When a client may come again whose body found no room.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A body that was parsed as what a route takes.
+pub struct Json<T> {
+    /// What it says.
+    pub value: T,
+    /// Its share of what all bodies may hold, until the request is answered.
+    pub held: Held,
+}
+
+/// A share of what all bodies may hold.
+pub struct Held {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Held {
+    fn grow(&mut self, bytes: usize, most: usize) -> Result<(), Failure> {
+        let before = self.all.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > most { Err(Failure::Overloaded { retry: RETRY }) } else { Ok(()) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Json<T>, Failure> {
+        let checked = if app.is_draining() { Err(Failure::Draining) } else { check(&request, app) };
+        if let Err(failure) = checked {
+            discard(request.into_body()).await;
+            return Err(failure);
+        }
+        let within = app.options.limits.body_time;
+        let (bytes, held) = tokio::time::timeout(within, read(request.into_body(), app))
+            .await
+            .unwrap_or(Err(Failure::SlowBody(within)))?;
+        let value = blocking(bytes.len() > LONG, move || parse(&bytes)).await??;
+        Ok(Json { value, held })
+    }
+}
+
+/// Reads what a client is still sending, if that is not much: a connection that is closed with something unread is
+/// reset, and the answer may be lost.
+pub async fn discard(mut body: Body) {
+    const MOST: usize = 1 << 20;
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let read = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, |data| data.len());
+            if bytes > MOST {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, read).await;
+}
+
+fn too_large(app: &App) -> Failure {
+    let most = app.options.limits.body;
+    Failure::TooLarge(format!("the body is larger than the {most} bytes that one may have"))
+}
+
+/// What the head says of the body.
+fn check(request: &Request, app: &App) -> Result<(), Failure> {
+    let headers = request.headers();
+    let starts = |name, prefix: &str| {
+        let value = headers.get(name).map(|value: &axum::http::HeaderValue| value.as_bytes());
+        value
+            .and_then(|value| value.get(..prefix.len()))
+            .is_some_and(|value| value.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    if starts(CONTENT_TYPE, "multipart/") {
+        return Err(Failure::UnsupportedMedia("the body must be JSON, not multipart".to_owned()));
+    }
+    if headers.contains_key(CONTENT_ENCODING) && !starts(CONTENT_ENCODING, "identity") {
+        return Err(Failure::UnsupportedMedia("the body must not be compressed".to_owned()));
+    }
+    match announced(request.body()) > app.options.limits.body {
+        true => Err(too_large(app)),
+        false => Ok(()),
+    }
+}
+
+/// How many bytes a body has, as far as the head says.
+fn announced(body: &Body) -> usize {
+    usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)
+}
+
+async fn read(mut body: Body, app: &App) -> Result<(Vec<u8>, Held), Failure> {
+    let limits = app.options.limits;
+    let announced = announced(&body);
+    let mut held = Held { all: app.held.clone(), bytes: 0 };
+    held.grow(announced, limits.bodies)?;
+    let mut bytes = Vec::with_capacity(announced.min(64 << 10));
+    while let Some(frame) = body.frame().await {
+        let unreadable = |_| Failure::NotJson("it ended early or is malformed".to_owned());
+        let Ok(data) = frame.map_err(unreadable)?.into_data() else { continue };
+        if bytes.len() + data.len() > limits.body {
+            return Err(too_large(app));
+        }
+        bytes.extend_from_slice(&data);
+        held.grow(bytes.len().saturating_sub(held.bytes), limits.bodies)?;
+    }
+    Ok((bytes, held))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    // Serde would take an array's items for the fields in their order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Failure::Invalid {
+            field: None,
+            reason: "the body must be a JSON object".to_owned(),
+        });
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        // The field itself, not a place inside.
+        let path = error.path().to_string();
+        let field = path.split(['.', '[']).next().filter(|field| !field.is_empty());
+        failure(error.inner(), field.map(str::to_owned))
+    })?;
+    json.end().map_err(|error| failure(&error, None))?;
+    Ok(value)
+}
+
+fn failure(error: &serde_json::Error, field: Option<String>) -> Failure {
+    match error.classify() {
+        Category::Data => Failure::Invalid { field, reason: error.to_string() },
+        _ => Failure::NotJson(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::Inputs;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Example {
+        input: Option<Inputs>,
+        dimensions: Option<usize>,
+    }
+
+    fn refused(json: &str) -> (Option<String>, String) {
+        match parse::<Example>(json.as_bytes()).unwrap_err() {
+            Failure::Invalid { field, reason } => (field, reason),
+            Failure::NotJson(reason) => (None, format!("not JSON: {reason}")),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn null_is_absent_and_others_are_ignored() {
+        let json = r#"{"input": null, "user": {"deep": [1, 2]}, "dimensions": null}"#;
+        let example: Example = parse(json.as_bytes()).unwrap();
+        assert!(example.input.is_none() && example.dimensions.is_none());
+    }
+
+    /// What is ignored is not kept, however deep it is.
+    #[test]
+    fn depth_is_bounded_or_ignored() {
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        assert!(parse::<Example>(format!("{{\"x\": {deep}}}").as_bytes()).is_ok());
+        assert_eq!(refused(&format!("{{\"input\": {deep}}}")).0.as_deref(), Some("input"));
+    }
+
+    #[test]
+    fn the_field_is_named() {
+        assert_eq!(refused(r#"{"dimensions": "many"}"#).0.as_deref(), Some("dimensions"));
+        assert_eq!(refused(r#"{"dimensions": -1}"#).0.as_deref(), Some("dimensions"));
+        assert_eq!(refused(r#"{"dimensions": 1.5}"#).0.as_deref(), Some("dimensions"));
+        assert_eq!(refused(r#"{"input": 5}"#).0.as_deref(), Some("input"));
+        let (field, reason) = refused("[]");
+        assert!(field.is_none() && !reason.starts_with("not JSON"), "{reason}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_so() {
+        let bytes: [&[u8]; 8] = [
+            b"",
+            b"{",
+            b"{}x",
+            b"{\"input\": \"\xff\"}",
+            b"{\"input\": NaN}",
+            b"{\"dimensions\": 1e999}",
+            b"{\"input\": \"\\ud800\"}",
+            b"input=1",
+        ];
+        for bytes in bytes {
+            let failure = parse::<Example>(bytes).unwrap_err();
+            assert!(matches!(failure, Failure::NotJson(_)), "{bytes:?}: {failure:?}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The one thread that runs passes, and how requests reach it.
+//!
+//! A request asks to be admitted, turns its texts into ids, and submits them; its [`Ticket`] becomes the vectors. The
+//! thread takes passes from the [`Queue`] as long as something waits, with a budget that the [`Pace`] sets, and hands
+//! out each text's vector as soon as it is there.
+//!
+//! Timeouts, clients that leave, and shutdown are one mechanism: the ticket is dropped. Its texts leave the queue at
+//! once, and a pass that nobody wants any more is cancelled.
+
+mod job;
+#[cfg(test)]
+mod tests;
+mod ticket;
+
+use crate::engine::{Engine, EngineError};
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+use crate::pace::Pace;
+use crate::queue::{Kind, Queue, Size, Taken};
+use job::Job;
+pub use job::{Done, Finish};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Tokens of the passes that are only run to be timed, the first of them to bring the weights into memory.
+const CALIBRATION: [usize; 5] = [16, 16, 256, 16, 256];
+/// So many failed passes in a row are no accident.
+const MOST_FAULTS: u32 = 3;
+/// A pass that takes longer does not end any more.
+const LONGEST_PASS: Duration = Duration::from_secs(60);
+/// When a refused client may come again, at the earliest and the latest.
+const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+
+/// Where the time comes from: tests have a clock of their own.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// What the dispatcher is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The longest a pass should take.
+    pub pass: Duration,
+    /// Requests are refused if they would wait longer.
+    pub max_wait: Duration,
+    /// No request may take longer.
+    pub timeout: Duration,
+}
+
+/// The engine's thread, from the outside.
+pub struct Dispatcher {
+    engine: Arc<dyn Engine>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Something was added to the queue, or it was closed.
+    changed: Condvar,
+}
+
+struct State {
+    queue: Queue<Arc<Job>>,
+    pace: Pace,
+    /// Estimated tokens of requests that were admitted and not submitted yet: short ones, long ones.
+    arriving: [usize; 2],
+    running: Option<Running>,
+    /// Passes that are still to be timed.
+    calibration: VecDeque<usize>,
+    /// Failed passes in a row.
+    faults: u32,
+    /// Why no pass can succeed any more.
+    broken: Option<String>,
+    closed: bool,
+    alive: bool,
+}
+
+/// The pass under way.
+struct Running {
+    requests: BTreeMap<u64, Arc<Job>>,
+    tokens: usize,
+    begun: Instant,
+    cancel: Arc<AtomicBool>,
+}
+
+/// How the engine does, for health checks and metrics.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Why it cannot serve; none while all is well.
+    pub fault: Option<String>,
+    /// What waits.
+    pub waiting: Size,
+    /// How long a new long request would wait.
+    pub wait: Duration,
+    /// Tokens that a pass should have.
+    pub budget: usize,
+    /// Tokens a second, a pass's fixed cost left out; zero before the first pass.
+    pub rate: f64,
+}
+
+impl Dispatcher {
+    /// Starts the thread. It ends once the dispatcher is closed and nothing waits any more.
+    pub fn start(
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> std::io::Result<(Arc<Dispatcher>, JoinHandle<()>)> {
+        let facts = engine.facts();
+        let calibration = CALIBRATION.map(|tokens| tokens.min(facts.n_ctx));
+        let state = State {
+            queue: Queue::new(),
+            pace: Pace::new(facts.threads, settings.pass),
+            arriving: [0; 2],
+            running: None,
+            calibration: calibration.into(),
+            faults: 0,
+            broken: None,
+            closed: false,
+            alive: true,
+        };
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        let dispatcher = Arc::new(Dispatcher { engine, settings, metrics, clock, state, changed });
+        let itself = dispatcher.clone();
+        let thread = std::thread::Builder::new().name("engine".to_owned());
+        let thread = thread.spawn(move || {
+            itself.run();
+            itself.lock().alive = false;
+        })?;
+        Ok((dispatcher, thread))
+    }
+
+    fn check(&self, state: &State, kind: Kind) -> Result<(), Failure> {
+        if let Some(reason) = &state.broken {
+            return Err(Failure::Broken(reason.clone()));
+        }
+        if state.closed || !state.alive {
+            return Err(Failure::Draining);
+        }
+        let wait = state.wait(kind);
+        match wait.checked_sub(self.settings.max_wait) {
+            Some(over) if over > Duration::ZERO => {
+                Err(Failure::Overloaded { retry: over.clamp(RETRY[0], RETRY[1]) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the thread once nothing waits any more. Nothing new is let in.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// How the engine does.
+    pub fn status(&self) -> Status {
+        let state = self.lock();
+        let stuck = state.running.as_ref().is_some_and(|running| {
+            (self.clock)().saturating_duration_since(running.begun) > LONGEST_PASS
+        });
+        let fault = match &state.broken {
+            Some(reason) => Some(reason.clone()),
+            None if !state.alive && !state.closed => Some("the engine's thread ended".to_owned()),
+            None if state.faults >= MOST_FAULTS => Some("pass after pass fails".to_owned()),
+            None if stuck => Some("a pass does not end".to_owned()),
+            None => None,
+        };
+        Status {
+            fault,
+            waiting: state.queue.size(),
+            wait: state.wait(Kind::Long),
+            budget: state.pace.budget(),
+            rate: state.pace.line().map_or(0.0, |line| line.rate),
+        }
+    }
+
+    fn run(&self) {
+        let mut rows = Vec::new();
+        while let Some(work) = self.next() {
+            match work {
+                Work::Pass(pass, cancel) => self.pass(pass, &cancel, &mut rows),
+                Work::Calibration(tokens, is_first) => self.calibrate(tokens, is_first, &mut rows),
+            }
+        }
+    }
+
+    /// What is to be done next, once there is something; `None` when all is done and nothing more can come.
+    fn next(&self) -> Option<Work> {
+        let mut state = self.lock();
+        loop {
+            if !state.queue.is_empty() {
+                let budget = state.pace.budget();
+                let pass = state.queue.take(budget);
+                let cancel = Arc::new(AtomicBool::new(false));
+                state.running = Some(Running::new(&pass, (self.clock)(), cancel.clone()));
+                return Some(Work::Pass(pass, cancel));
+            }
+            if state.closed {
+                return None;
+            }
+            if let Some(tokens) = state.calibration.pop_front() {
+                return Some(Work::Calibration(
+                    tokens,
+                    state.calibration.len() + 1 == CALIBRATION.len(),
+                ));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn pass(&self, pass: Vec<Taken<Arc<Job>>>, cancel: &AtomicBool, rows: &mut Vec<f32>) {
+        let ids: Vec<&[u32]> = pass.iter().map(|taken| taken.text.ids.as_slice()).collect();
+        let tokens = ids.iter().map(|ids| ids.len()).sum();
+        let begun = (self.clock)();
+        let result = self.embed(&ids, cancel, rows);
+        let took = (self.clock)().saturating_duration_since(begun);
+        let mut state = self.lock();
+        state.running = None;
+        match result {
+            Ok(()) => {
+                state.faults = 0;
+                state.pace.observe(tokens, took);
+                drop(state);
+                self.metrics.pass(pass.len(), tokens, took);
+                self.hand_out(&pass, took, rows);
+            }
+            // Nobody wants them: they are cancelled only then.
+            Err(EngineError::Cancelled) => {}
+            Err(EngineError::Failed(reason)) => fail(state, &pass, &Failure::Engine(reason)),
+            Err(EngineError::Broken(reason)) => {
+                state.broken = Some(reason.clone());
+                fail(state, &pass, &Failure::Broken(reason));
+            }
+        }
+    }
+
+    /// Gives each request the vectors of its texts.
+    fn hand_out(&self, pass: &[Taken<Arc<Job>>], took: Duration, rows: &[f32]) {
+        // Each request counts the pass once.
+        let mut counted = BTreeSet::new();
+        for (taken, row) in pass.iter().zip(rows.chunks_exact(self.engine.facts().dimensions)) {
+            let first = counted.insert(taken.request);
+            let Finish { dimensions, normalize } = taken.job.finish;
+            let finish = || self.engine.finish(row, dimensions, normalize);
+            let index = taken.text.index;
+            let vector = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_default();
+            match vector {
+                Some(vector) => {
+                    let took = if first { took } else { Duration::ZERO };
+                    taken.job.give(index, vector, took, (self.clock)());
+                }
+                None => {
+                    self.lock().queue.remove(taken.request);
+                    taken.job.fail(Failure::NotFinite { text: index });
+                }
+            }
+        }
+    }
+
+    /// Times a pass that nobody asked for. A fault is left for the first request to find.
+    fn calibrate(&self, tokens: usize, is_first: bool, rows: &mut Vec<f32>) {
+        let n_vocab = self.engine.facts().n_vocab.max(1);
+        let ids: Vec<u32> = (0..tokens).map(|i| (i * 97 % n_vocab) as u32).collect();
+        let begun = (self.clock)();
+        let result = self.embed(&[&ids], &AtomicBool::new(false), rows);
+        let took = (self.clock)().saturating_duration_since(begun);
+        if result.is_ok() && !is_first {
+            self.lock().pace.calibrate(tokens, took);
+        }
+    }
+
+    /// Runs the engine, and survives it.
+    fn embed(
+        &self,
+        ids: &[&[u32]],
+        cancel: &AtomicBool,
+        rows: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        // Every value is overwritten.
+        rows.resize(ids.len() * self.engine.facts().dimensions, 0.0);
+        let embed = || self.engine.embed(ids, cancel, rows);
+        catch_unwind(AssertUnwindSafe(embed))
+            .unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pass has failed, and with it all requests that have a text in it.
+fn fail(mut state: MutexGuard<'_, State>, pass: &[Taken<Arc<Job>>], failure: &Failure) {
+    state.faults += 1;
+    for taken in pass {
+        state.queue.remove(taken.request);
+    }
+    drop(state);
+    pass.iter().for_each(|taken| taken.job.fail(failure.clone()));
+}
+
+enum Work {
+    Pass(Vec<Taken<Arc<Job>>>, Arc<AtomicBool>),
+    /// A pass of so many tokens to be timed, and whether it is the first.
+    Calibration(usize, bool),
+}
+
+impl State {
+    /// How long a request of this kind would wait if it came now.
+    fn wait(&self, kind: Kind) -> Duration {
+        let [short, long] = self.arriving;
+        let arriving = if kind == Kind::Short { short } else { short + long };
+        let running = self.running.as_ref().map_or(0, |running| running.tokens);
+        self.pace.time(running + arriving + self.queue.ahead_of(kind))
+    }
+}
+
+impl Running {
+    fn new(pass: &[Taken<Arc<Job>>], begun: Instant, cancel: Arc<AtomicBool>) -> Running {
+        let requests = pass.iter().map(|taken| (taken.request, taken.job.clone())).collect();
+        let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();
+        Running { requests, tokens, begun, cancel }
+    }
+}

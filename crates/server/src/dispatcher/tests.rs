@@ -1,0 +1,278 @@
+//! The dispatcher over an engine whose passes and clock the tests control.
+
+use super::ticket::Ticket;
+use super::*;
+use crate::fake::{Fake, MARKS, row, wait_until};
+use monomorph_testing::Random;
+
+const FINISH: Finish = Finish { dimensions: 8, normalize: false };
+/// Passes that only calibrate.
+const N: usize = CALIBRATION.len();
+
+struct Bench {
+    fake: Arc<Fake>,
+    dispatcher: Arc<Dispatcher>,
+    thread: Option<JoinHandle<()>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bench {
+    /// A dispatcher that has calibrated itself: passes have 193 tokens at most.
+    fn new() -> Bench {
+        Bench::with(Duration::from_secs(30), Duration::from_secs(300))
+    }
+
+    fn with(max_wait: Duration, timeout: Duration) -> Bench {
+        let fake = Fake::new();
+        let settings = Settings { pass: Duration::from_millis(75), max_wait, timeout };
+        let metrics = Arc::new(Metrics::new(fake.facts()).unwrap());
+        let (dispatcher, thread) =
+            Dispatcher::start(fake.clone(), settings, metrics, fake.clock()).unwrap();
+        wait_until(|| fake.ended() == N && dispatcher.status().rate > 3000.0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Bench { fake, dispatcher, thread: Some(thread), runtime }
+    }
+
+    fn submit(&self, texts: Vec<Vec<u32>>) -> Result<Ticket, Failure> {
+        let tokens = texts.iter().map(Vec::len).sum();
+        self.dispatcher.admit(tokens)?.submit(texts, FINISH)
+    }
+
+    /// Holds the engine in a pass of one token, so that what is submitted next waits.
+    fn occupied(&self) -> Ticket {
+        self.fake.hold(true);
+        let before = self.fake.passes().len();
+        let ticket = self.submit(vec![vec![5]]).unwrap();
+        self.fake.wait_for_passes(before + 1);
+        ticket
+    }
+
+    fn wait(&self, ticket: Ticket) -> Result<Done, Failure> {
+        self.runtime.block_on(async {
+            tokio::time::timeout(Duration::from_secs(10), ticket.done()).await.expect("an answer")
+        })
+    }
+
+    /// What the passes after the calibration had.
+    fn passes(&self) -> Vec<Vec<usize>> {
+        self.fake.passes().split_off(N)
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.fake.hold(false);
+        self.dispatcher.close();
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn ids(n: usize, first: u32) -> Vec<u32> {
+    let mut ids = vec![MARKS[0], first];
+    ids.resize(n, 7);
+    ids
+}
+
+#[test]
+fn vectors_come_in_order_with_their_own_bits() {
+    let bench = Bench::new();
+    let texts: Vec<Vec<u32>> = (0..20).map(|i| ids(10 + i as usize, i)).collect();
+    let done = bench.wait(bench.submit(texts.clone()).unwrap()).unwrap();
+    for (text, vector) in texts.iter().zip(&done.vectors) {
+        assert_eq!(*vector, row(text));
+    }
+    assert_eq!(done.vectors.len(), 20);
+    assert!(done.inference > Duration::ZERO);
+}
+
+#[test]
+fn what_waits_together_runs_together() {
+    let bench = Bench::new();
+    let first = bench.occupied();
+    let tickets: Vec<Ticket> = (0..8).map(|i| bench.submit(vec![ids(48, i)]).unwrap()).collect();
+    bench.fake.hold(false);
+    bench.wait(first).unwrap();
+    for (i, ticket) in tickets.into_iter().enumerate() {
+        assert_eq!(bench.wait(ticket).unwrap().vectors, [row(&ids(48, i as u32))]);
+    }
+    // Four of 48 tokens fit a pass of 193.
+    assert_eq!(bench.passes(), [vec![1], vec![48; 4], vec![48; 4]]);
+}
+
+#[test]
+fn a_dropped_ticket_takes_its_texts_out_of_the_queue() {
+    let bench = Bench::new();
+    let first = bench.occupied();
+    let (kept, dropped) = (bench.submit(vec![ids(20, 1)]), bench.submit(vec![ids(20, 2); 3]));
+    drop(dropped.unwrap());
+    assert_eq!(bench.dispatcher.status().waiting, Size { requests: 1, texts: 1, tokens: 20 });
+    bench.fake.hold(false);
+    bench.wait(first).unwrap();
+    bench.wait(kept.unwrap()).unwrap();
+    assert_eq!(bench.passes(), [vec![1], vec![20]]);
+}
+
+#[test]
+fn a_pass_that_nobody_wants_is_cancelled() {
+    let bench = Bench::new();
+    let first = bench.occupied();
+    let [a, b] = [1, 2].map(|i| bench.submit(vec![ids(20, i)]).unwrap());
+    drop(first);
+    // Both run in the next pass, which goes on as long as one is wanted.
+    bench.fake.wait_for_passes(N + 2);
+    drop(a);
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(bench.dispatcher.lock().running.is_some());
+    drop(b);
+    wait_until(|| bench.dispatcher.lock().running.is_none());
+    // A cancelled pass is no fault, and the engine still works although nobody lets it go on.
+    assert_eq!(bench.dispatcher.status().fault, None);
+    bench.fake.hold(false);
+    bench.wait(bench.submit(vec![ids(20, 3)]).unwrap()).unwrap();
+}
+
+#[test]
+fn a_fault_fails_its_pass_only() {
+    for (word, expected) in [(991, "the engine panicked"), (992, "a fault")] {
+        let bench = Bench::new();
+        let first = bench.occupied();
+        let bad = bench.submit(vec![ids(20, 1), ids(20, word)]).unwrap();
+        let beside = bench.submit(vec![ids(20, 2)]).unwrap();
+        let later = bench.submit(vec![ids(190, 3)]).unwrap();
+        bench.fake.hold(false);
+        bench.wait(first).unwrap();
+        let failure = Failure::Engine(expected.to_owned());
+        assert_eq!(bench.wait(bad).unwrap_err(), failure);
+        assert_eq!(bench.wait(beside).unwrap_err(), failure);
+        bench.wait(later).unwrap();
+        assert_eq!(bench.dispatcher.status().fault, None);
+        for _ in 0..MOST_FAULTS {
+            assert_eq!(bench.wait(bench.submit(vec![ids(9, word)]).unwrap()).unwrap_err(), failure);
+        }
+        assert!(bench.dispatcher.status().fault.is_some());
+        bench.wait(bench.submit(vec![ids(9, 1)]).unwrap()).unwrap();
+        assert_eq!(bench.dispatcher.status().fault, None);
+    }
+}
+
+#[test]
+fn a_text_without_a_finite_vector_fails_alone_and_is_named() {
+    let bench = Bench::new();
+    let first = bench.occupied();
+    let bad = bench.submit(vec![ids(20, 1), ids(20, 990)]).unwrap();
+    let beside = bench.submit(vec![ids(20, 2)]).unwrap();
+    bench.fake.hold(false);
+    bench.wait(first).unwrap();
+    assert_eq!(bench.wait(bad).unwrap_err(), Failure::NotFinite { text: 1 });
+    assert_eq!(bench.wait(beside).unwrap().vectors, [row(&ids(20, 2))]);
+}
+
+#[test]
+fn an_engine_that_is_broken_serves_nobody() {
+    let bench = Bench::new();
+    let failure = bench.wait(bench.submit(vec![ids(20, 993)]).unwrap()).unwrap_err();
+    assert_eq!(failure, Failure::Broken("the file changed".to_owned()));
+    assert_eq!(bench.dispatcher.status().fault.as_deref(), Some("the file changed"));
+    assert_eq!(bench.submit(vec![ids(20, 1)]).err(), Some(failure));
+}
+
+/// A request is refused for what is before it, never for its own size.
+#[test]
+fn requests_are_refused_for_what_is_before_them() {
+    let bench = Bench::with(Duration::from_secs(1), Duration::from_secs(300));
+    let first = bench.occupied();
+    // 6400 tokens take two seconds.
+    let bulk = bench.submit(vec![ids(64, 1); 100]).unwrap();
+    let retry = match bench.submit(vec![ids(64, 1); 10]).err() {
+        Some(Failure::Overloaded { retry }) => retry,
+        other => panic!("{other:?}"),
+    };
+    assert!((RETRY[0]..=RETRY[0] * 2).contains(&retry), "{retry:?}");
+    assert!(bench.dispatcher.status().wait > Duration::from_secs(2));
+    // A short one goes before the bulk.
+    let short = bench.submit(vec![ids(20, 2)]).unwrap();
+    bench.fake.hold(false);
+    for ticket in [first, bulk, short] {
+        bench.wait(ticket).unwrap();
+    }
+    bench.wait(bench.submit(vec![ids(64, 1); 100]).unwrap()).unwrap();
+}
+
+/// What is let in and not yet in the queue counts for those who come next.
+#[test]
+fn requests_under_way_to_the_queue_count() {
+    let bench = Bench::with(Duration::from_secs(1), Duration::from_secs(300));
+    let admission = bench.dispatcher.admit(6400).unwrap();
+    assert!(matches!(bench.dispatcher.admit(6400), Err(Failure::Overloaded { .. })));
+    assert!(bench.dispatcher.admit(10).is_ok());
+    drop(admission);
+    assert!(bench.dispatcher.admit(6400).is_ok());
+}
+
+#[test]
+fn a_request_that_cannot_end_in_time_is_too_large() {
+    let bench = Bench::with(Duration::from_secs(30), Duration::from_secs(1));
+    match bench.submit(vec![ids(64, 1); 100]).err() {
+        Some(Failure::TooLarge(reason)) => assert!(reason.contains("6400 tokens"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    bench.wait(bench.submit(vec![ids(64, 1); 20]).unwrap()).unwrap();
+}
+
+#[test]
+fn a_closed_dispatcher_ends_when_nothing_waits() {
+    let mut bench = Bench::new();
+    let first = bench.occupied();
+    let waiting = bench.submit(vec![ids(64, 1); 10]).unwrap();
+    bench.dispatcher.close();
+    assert_eq!(bench.submit(vec![ids(5, 1)]).err(), Some(Failure::Draining));
+    bench.fake.hold(false);
+    bench.wait(first).unwrap();
+    assert_eq!(bench.wait(waiting).unwrap().vectors.len(), 10);
+    bench.thread.take().unwrap().join().unwrap();
+    assert_eq!(bench.dispatcher.status().fault, None);
+}
+
+#[test]
+fn a_pass_that_does_not_end_is_noticed() {
+    let bench = Bench::new();
+    let first = bench.occupied();
+    bench.fake.advance(LONGEST_PASS + Duration::from_secs(1));
+    assert_eq!(bench.dispatcher.status().fault.as_deref(), Some("a pass does not end"));
+    bench.fake.hold(false);
+    bench.wait(first).unwrap();
+    assert_eq!(bench.dispatcher.status().fault, None);
+}
+
+/// From many threads at once, some leaving: every other text gets its own bits, once.
+#[test]
+fn ten_thousand_requests_get_their_own_bits() {
+    let bench = Bench::with(Duration::from_secs(100_000), Duration::from_secs(100_000));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let bench = &bench;
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let mut random = Random(thread);
+                let mut open = Vec::new();
+                for _ in 0..2500 {
+                    let texts: Vec<Vec<u32>> = (0..1 + random.below(5))
+                        .map(|_| ids(2 + random.below(90), random.below(900) as u32))
+                        .collect();
+                    let ticket = bench.submit(texts.clone()).unwrap();
+                    if random.below(8) > 0 {
+                        open.push((texts, ticket));
+                    }
+                }
+                for (texts, ticket) in open {
+                    let done = runtime.block_on(ticket.done()).unwrap();
+                    assert!(done.vectors.iter().zip(&texts).all(|(v, text)| *v == row(text)));
+                    assert_eq!(done.vectors.len(), texts.len());
+                }
+            });
+        }
+    });
+    wait_until(|| bench.dispatcher.lock().running.is_none());
+    assert_eq!(bench.dispatcher.status().waiting, Size::default());
+    assert_eq!(bench.dispatcher.lock().arriving, [0, 0]);
+}

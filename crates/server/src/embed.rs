@@ -1,0 +1,207 @@
+//! From inputs to vectors: what every route that embeds has in common.
+
+use crate::answer::blocking;
+use crate::app::App;
+use crate::body::Held;
+use crate::dispatcher::{Done, Finish};
+use crate::engine::{Encoding, Prompt, Truncate};
+use crate::failure::Failure;
+use crate::inputs::Inputs;
+use crate::report::Report;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Texts with fewer bytes are turned into ids by the thread that serves all connections: it takes some microseconds.
+const SHORT: usize = 8 << 10;
+/// Bytes of a token, roughly, for the first look at how much a request asks for.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// What is to be embedded, and how.
+pub struct Asked {
+    pub inputs: Inputs,
+    pub prompt: Prompt,
+    pub truncate: Truncate,
+    pub finish: Finish,
+    pub held: Held,
+}
+
+/// Vectors, and what was done for them.
+pub struct Embedded {
+    pub vectors: Vec<Vec<f32>>,
+    /// The texts that were cut: index, and number of tokens dropped.
+    pub cuts: Vec<(usize, usize)>,
+    pub report: Report,
+}
+
+/// What texts became.
+struct Encoded {
+    ids: Vec<Vec<u32>>,
+    cuts: Vec<(usize, usize)>,
+}
+
+/// Set when the request is not wanted any more, which a thread that encodes many texts looks at.
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl App {
+    /// The prefix that a request asks for: by a prompt's name, or literally; the server's own where it names none.
+    pub fn prompt(&self, name: Option<&str>, literal: Option<String>) -> Result<Prompt, Failure> {
+        match (name, literal) {
+            (Some(_), Some(_)) => {
+                Err(Failure::invalid("prompt", "a request has either a prompt or a prompt's name"))
+            }
+            (Some(name), None) => {
+                self.engine.prompt(name).map_err(|reason| Failure::invalid("prompt_name", reason))
+            }
+            (None, Some(prefix)) => {
+                let name = if prefix.is_empty() { "none" } else { "custom" };
+                Ok(Prompt { name: name.to_owned(), prefix })
+            }
+            (None, None) => Ok(self.options.prompt.clone()),
+        }
+    }
+
+    /// The number of values that a request asks for.
+    pub fn dimensions(&self, asked: Option<usize>) -> Result<usize, Failure> {
+        let all = self.facts().dimensions;
+        match asked {
+            None => Ok(all),
+            Some(n) if (1..=all).contains(&n) => Ok(n),
+            Some(n) => Err(Failure::invalid(
+                "dimensions",
+                format!("{n} dimensions requested, but this model has 1 to {all}"),
+            )),
+        }
+    }
+
+    /// Embeds what is asked for.
+    pub async fn embed(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
+        let Asked { inputs, prompt, truncate, finish, held } = asked;
+        let limits = self.options.limits;
+        let texts = inputs.count();
+        if texts == 0 {
+            return Err(Failure::NoTexts);
+        }
+        if texts > limits.batch {
+            return Err(Failure::TooManyTexts { found: texts, most: limits.batch });
+        }
+        self.metrics.asked(texts);
+        let space = self.space(&prompt, finish);
+        let (bytes, characters) = measure(&inputs);
+        let estimate =
+            bytes / BYTES_PER_TOKEN + texts * (2 + prompt.prefix.len() / BYTES_PER_TOKEN);
+        let admission = self.dispatcher.admit(estimate)?;
+
+        let begun = Instant::now();
+        let abandoned = Abandoned(Arc::default());
+        let (app, flag) = (self.clone(), abandoned.0.clone());
+        let is_long = bytes + texts * prompt.prefix.len() > SHORT;
+        let encode = move || app.encode(inputs, &prompt.prefix, truncate, &flag);
+        let Encoded { ids, cuts } = blocking(is_long, encode).await??;
+        let tokenization = begun.elapsed();
+        let tokens: Vec<usize> = ids.iter().map(Vec::len).collect();
+        tokens.iter().for_each(|&tokens| self.metrics.text(tokens));
+
+        let ticket = admission.submit(ids, finish)?;
+        let timed = tokio::time::timeout(limits.timeout, ticket.done()).await;
+        let done = timed.unwrap_or(Err(Failure::Timeout(limits.timeout)))?;
+        drop((held, abandoned));
+        let Done { vectors, queue, inference } = done;
+        let all = tokens.iter().sum();
+        let truncated = cuts.len();
+        let report = Report {
+            texts,
+            characters,
+            tokens: all,
+            truncated,
+            tokenization,
+            queue,
+            inference,
+            space,
+        };
+        Ok(Embedded { vectors, cuts, report })
+    }
+
+    /// What vectors can be compared with: an index that keeps this can refuse to mix.
+    fn space(&self, prompt: &Prompt, finish: Finish) -> String {
+        let (name, fingerprint) = (self.name(), &self.facts().fingerprint);
+        format!("{name}/{fingerprint}/{}/{}", finish.dimensions, prompt.name)
+    }
+
+    fn encode(
+        &self,
+        inputs: Inputs,
+        prefix: &str,
+        truncate: Truncate,
+        abandoned: &AtomicBool,
+    ) -> Result<Encoded, Failure> {
+        let (mut ids, mut cuts) = (Vec::with_capacity(inputs.count()), Vec::new());
+        let most = self.options.limits.request_tokens;
+        let mut tokens = 0;
+        let mut add = |encoding: Encoding| {
+            tokens += encoding.ids.len();
+            if tokens > most {
+                return Err(Failure::TooLarge(format!(
+                    "the request has more than the {most} tokens that one may have; send fewer texts at a time"
+                )));
+            }
+            if encoding.dropped > 0 {
+                cuts.push((ids.len(), encoding.dropped));
+            }
+            ids.push(encoding.ids);
+            // Nobody reads this.
+            if abandoned.load(Ordering::Relaxed) { Err(Failure::Draining) } else { Ok(()) }
+        };
+        match inputs {
+            Inputs::Texts(texts) => {
+                for (text, input) in texts.iter().enumerate() {
+                    let encoding = self.engine.encode(input, prefix, truncate);
+                    add(encoding
+                        .map_err(|error| Failure::TooLong { text, reason: error.reason })?)?;
+                }
+            }
+            Inputs::Ids(texts) => {
+                for (text, ids) in texts.into_iter().enumerate() {
+                    self.check_ids(text, &ids)?;
+                    add(Encoding { ids, dropped: 0 })?;
+                }
+            }
+        }
+        Ok(Encoded { ids, cuts })
+    }
+
+    fn check_ids(&self, text: usize, ids: &[u32]) -> Result<(), Failure> {
+        let (n_ctx, n_vocab) = (self.facts().n_ctx, self.facts().n_vocab);
+        let invalid = |reason| Failure::Invalid { field: Some("input".to_owned()), reason };
+        if ids.is_empty() {
+            return Err(invalid(format!("the text at index {text} has no ids")));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= n_vocab) {
+            return Err(invalid(format!(
+                "the text at index {text} has the id {id}, beyond the vocabulary of {n_vocab} pieces"
+            )));
+        }
+        if ids.len() > n_ctx {
+            let reason = format!("{} ids, more than the context of {n_ctx}", ids.len());
+            return Err(Failure::TooLong { text, reason });
+        }
+        Ok(())
+    }
+}
+
+/// Bytes and characters of the texts; an id stands for a few bytes.
+fn measure(inputs: &Inputs) -> (usize, usize) {
+    match inputs {
+        Inputs::Texts(texts) => {
+            let bytes = texts.iter().map(String::len).sum();
+            (bytes, texts.iter().map(|text| text.chars().count()).sum())
+        }
+        Inputs::Ids(texts) => (texts.iter().map(Vec::len).sum::<usize>() * BYTES_PER_TOKEN, 0),
+    }
+}

@@ -1,0 +1,46 @@
+//! An HTTP server for embeddings: the routes that existing clients speak, over any [`Engine`].
+//!
+//! ```text
+//! connection -> request -> texts -> ids -> queue -> pass -> vectors -> answer
+//! listen        app        routes/  embed  queue    dispatcher        routes/
+//! ```
+//!
+//! A request's texts become ids, and wait in the [queue]. One thread, the dispatcher, takes from it what makes up a
+//! pass, runs the engine over it, and hands each text's vector to the request that it belongs to. There is no waiting
+//! for company: a pass begins as soon as the engine is free and a text is there.
+//!
+//! What this crate must never do: know a model, give a text a vector that depends on its company, write a text, a
+//! vector or a key to a log, panic on what a client sends.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod answer;
+mod app;
+mod body;
+mod dispatcher;
+mod embed;
+mod engine;
+mod failure;
+#[cfg(test)]
+mod fake;
+mod inputs;
+mod listen;
+mod log;
+mod metrics;
+mod options;
+mod pace;
+mod process;
+mod queue;
+mod report;
+mod routes;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use access::Keys;
+pub use engine::{Encoding, Engine, EngineError, Facts, Prompt, TooLong, Truncate};
+pub use listen::Address;
+pub use log::LogFormat;
+pub use options::{Limits, Options};
+pub use server::{Ending, Server, Stop};

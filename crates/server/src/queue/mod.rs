@@ -1,0 +1,234 @@
+//! What waits for the engine, and who is next. It knows no time and no threads.
+//!
+//! A pass has a budget of tokens.
+//!
+//! - *Short* requests, those whose tokens all fit a budget, wait in order of arrival, and a pass takes whole ones while
+//!   they fit.
+//! - *Long* requests take turns, text by text, so that one of two thousand texts is not in the way of one of two
+//!   hundred. A text over the budget is a pass of its own.
+//! - A pass holds one kind: a short text does not wait for a pass that is filled up with others' bulk.
+//! - While both kinds wait, each gets half of the tokens. A credit of the long ones grows by half of what short ones
+//!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at
+//!   zero when both begin to wait.
+
+use std::collections::{BTreeMap, VecDeque};
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+/// Requests that wait, each with a value of its owner's. Numbers of requests grow in order of arrival.
+pub struct Queue<J> {
+    short: BTreeMap<u64, Waiting<J>>,
+    /// In order of their turns.
+    long: VecDeque<(u64, Waiting<J>)>,
+    /// Twice what the long ones may take before it is the short ones' turn.
+    credit: i64,
+    next: u64,
+    short_size: Size,
+    long_size: Size,
+}
+
+struct Waiting<J> {
+    job: J,
+    texts: VecDeque<Text>,
+    /// Tokens of all of them.
+    tokens: usize,
+}
+
+/// One text of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Its place in the request.
+    pub index: usize,
+    /// Its ids.
+    pub ids: Vec<u32>,
+}
+
+/// A text that is part of a pass.
+#[derive(Clone, Debug)]
+pub struct Taken<J> {
+    /// The number of its request.
+    pub request: u64,
+    /// What the request's owner gave with it.
+    pub job: J,
+    /// The text.
+    pub text: Text,
+}
+
+/// Which line a request stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All its tokens fit one pass.
+    Short,
+    /// They do not.
+    Long,
+}
+
+impl Kind {
+    /// The kind of a request with so many tokens.
+    pub fn of(tokens: usize, budget: usize) -> Kind {
+        if tokens <= budget { Kind::Short } else { Kind::Long }
+    }
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Requests.
+    pub requests: usize,
+    /// Texts.
+    pub texts: usize,
+    /// Tokens.
+    pub tokens: usize,
+}
+
+impl<J: Clone> Queue<J> {
+    /// A queue in which nothing waits.
+    pub fn new() -> Queue<J> {
+        Queue {
+            short: BTreeMap::new(),
+            long: VecDeque::new(),
+            credit: 0,
+            next: 0,
+            short_size: Size::default(),
+            long_size: Size::default(),
+        }
+    }
+
+    /// Adds a request, at least one text, and returns its number.
+    pub fn push(&mut self, texts: Vec<Text>, job: J, budget: usize) -> u64 {
+        let tokens = texts.iter().map(|text| text.ids.len()).sum();
+        let number = self.next;
+        self.next += 1;
+        let size = Size { requests: 1, texts: texts.len(), tokens };
+        let waiting = Waiting { job, texts: texts.into(), tokens };
+        match Kind::of(tokens, budget) {
+            Kind::Short => {
+                self.short_size.add(size);
+                self.short.insert(number, waiting);
+            }
+            Kind::Long => {
+                self.long_size.add(size);
+                self.long.push_back((number, waiting));
+            }
+        }
+        number
+    }
+
+    /// The texts of the next pass; none if nothing waits.
+    pub fn take(&mut self, budget: usize) -> Vec<Taken<J>> {
+        let both = !self.short.is_empty() && !self.long.is_empty();
+        if !both {
+            self.credit = 0;
+        }
+        let kind = match self.short.is_empty() || (both && self.credit > 0) {
+            true => Kind::Long,
+            false => Kind::Short,
+        };
+        let pass = match kind {
+            Kind::Short => self.take_short(budget),
+            Kind::Long => self.take_long(budget),
+        };
+        if both {
+            let tokens = pass.iter().map(|taken| taken.text.ids.len() as i64).sum::<i64>();
+            self.credit += if kind == Kind::Short { tokens } else { -tokens };
+        }
+        pass
+    }
+
+    /// Whole requests, in order of arrival, while they fit. One that arrived under a larger budget goes alone.
+    fn take_short(&mut self, budget: usize) -> Vec<Taken<J>> {
+        let mut pass = Vec::new();
+        let mut tokens = 0;
+        while let Some(first) = self.short.first_entry() {
+            tokens += first.get().tokens;
+            if tokens > budget && !pass.is_empty() {
+                break;
+            }
+            let (request, waiting) = first.remove_entry();
+            self.short_size.subtract(waiting.size());
+            let job = waiting.job;
+            let taken = |text| Taken { request, job: job.clone(), text };
+            pass.extend(waiting.texts.into_iter().map(taken));
+        }
+        pass
+    }
+
+    /// A text of each request in turn, while they fit.
+    fn take_long(&mut self, budget: usize) -> Vec<Taken<J>> {
+        let mut pass = Vec::new();
+        let mut tokens = 0;
+        while let Some((request, mut waiting)) = self.long.pop_front() {
+            let next = waiting.texts.front().map_or(0, |text| text.ids.len());
+            tokens += next;
+            if tokens > budget && !pass.is_empty() {
+                self.long.push_front((request, waiting));
+                break;
+            }
+            let is_last = waiting.texts.len() == 1;
+            self.long_size.subtract(Size { requests: is_last.into(), texts: 1, tokens: next });
+            waiting.tokens -= next;
+            if let Some(text) = waiting.texts.pop_front() {
+                pass.push(Taken { request, job: waiting.job.clone(), text });
+            }
+            if !is_last {
+                self.long.push_back((request, waiting));
+            }
+        }
+        pass
+    }
+
+    /// Takes out what still waits of a request. Returns the number of its texts.
+    pub fn remove(&mut self, request: u64) -> usize {
+        if let Some(waiting) = self.short.remove(&request) {
+            self.short_size.subtract(waiting.size());
+            return waiting.texts.len();
+        }
+        let place = self.long.iter().position(|(number, _)| *number == request);
+        let Some((_, waiting)) = place.and_then(|place| self.long.remove(place)) else { return 0 };
+        self.long_size.subtract(waiting.size());
+        waiting.texts.len()
+    }
+
+    /// Tokens that are served before a request of this kind that arrives now.
+    pub fn ahead_of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Short => self.short_size.tokens,
+            Kind::Long => self.short_size.tokens + self.long_size.tokens,
+        }
+    }
+
+    /// How much waits.
+    pub fn size(&self) -> Size {
+        let mut size = self.short_size;
+        size.add(self.long_size);
+        size
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.short.is_empty() && self.long.is_empty()
+    }
+}
+
+impl<J> Waiting<J> {
+    fn size(&self) -> Size {
+        Size { requests: 1, texts: self.texts.len(), tokens: self.tokens }
+    }
+}
+
+impl Size {
+    fn add(&mut self, other: Size) {
+        self.requests += other.requests;
+        self.texts += other.texts;
+        self.tokens += other.tokens;
+    }
+
+    fn subtract(&mut self, other: Size) {
+        self.requests -= other.requests;
+        self.texts -= other.texts;
+        self.tokens -= other.tokens;
+    }
+}

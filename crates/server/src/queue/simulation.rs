@@ -1,0 +1,121 @@
+//! The queue under load, in simulated time: an engine whose passes take 2.5 ms and 1 s for each 3222 tokens, and clients
+//! that send their next request when the last one is answered.
+
+use super::*;
+use crate::pace::Pace;
+use std::time::Duration;
+
+/// Clients that all send the same.
+struct Clients {
+    n: usize,
+    /// Tokens of each text of a request.
+    texts: Vec<usize>,
+}
+
+/// What a client waited for each of its answers, in ms, by group of clients.
+struct Outcome {
+    waits: Vec<Vec<f64>>,
+    tokens_per_second: f64,
+}
+
+fn seconds(tokens: usize) -> f64 {
+    2.5e-3 + tokens as f64 / 3222.0
+}
+
+/// What a client needs to send its next request.
+const THINKING: f64 = 0.3e-3;
+
+/// Runs so many seconds of closed loops.
+fn run(groups: &[Clients], until: f64) -> Outcome {
+    let budget = calibrated().budget();
+    let mut queue: Queue<usize> = Queue::new();
+    // Requests on their way, by group, in order of arrival.
+    let mut coming: VecDeque<(f64, usize)> = VecDeque::new();
+    for (group, clients) in groups.iter().enumerate() {
+        coming.extend((0..clients.n).map(|_| (0.0, group)));
+    }
+    // By number of the request: when it began, how many texts are left.
+    let mut open: BTreeMap<u64, (f64, usize)> = BTreeMap::new();
+    let (mut now, mut tokens) = (0.0, 0);
+    let mut waits = vec![Vec::new(); groups.len()];
+    while now < until {
+        while let Some(&(at, group)) =
+            coming.front().filter(|(at, _)| *at <= now || queue.is_empty())
+        {
+            coming.pop_front();
+            now = now.max(at);
+            let text = |(index, &n): (usize, &usize)| Text { index, ids: vec![0; n] };
+            let texts: Vec<Text> = groups[group].texts.iter().enumerate().map(text).collect();
+            let n = texts.len();
+            open.insert(queue.push(texts, group, budget), (at, n));
+        }
+        let pass = queue.take(budget);
+        let n = pass.iter().map(|taken| taken.text.ids.len()).sum();
+        now += seconds(n);
+        tokens += n;
+        for taken in pass {
+            let Some((begun, left)) = open.get_mut(&taken.request) else { panic!("unknown") };
+            *left -= 1;
+            if *left == 0 {
+                waits[taken.job].push((now - *begun) * 1e3);
+                open.remove(&taken.request);
+                coming.push_back((now + THINKING, taken.job));
+            }
+        }
+    }
+    Outcome { waits, tokens_per_second: tokens as f64 / now }
+}
+
+fn calibrated() -> Pace {
+    let mut pace = Pace::new(2, Duration::from_millis(75));
+    [16, 256, 16, 256]
+        .into_iter()
+        .for_each(|n| pace.calibrate(n, Duration::from_secs_f64(seconds(n))));
+    pace
+}
+
+fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((q * sorted.len() as f64) as usize).min(sorted.len() - 1)]
+}
+
+/// A client of one short text beside a request of two thousand texts: it waits for the pass under way and for its own.
+#[test]
+fn one_text_beside_two_thousand() {
+    let groups = [Clients { n: 1, texts: vec![12] }, Clients { n: 1, texts: vec![56; 2000] }];
+    let outcome = run(&groups, 20.0);
+    let p95 = quantile(&outcome.waits[0], 0.95);
+    assert!(p95 < 80.0, "{p95} ms");
+    assert!(outcome.tokens_per_second > 0.85 * 3222.0, "{}", outcome.tokens_per_second);
+}
+
+/// Eight of them beside eight requests of 32 texts.
+#[test]
+fn eight_texts_beside_eight_of_thirty_two() {
+    let groups = [Clients { n: 8, texts: vec![12] }, Clients { n: 8, texts: vec![56; 32] }];
+    let outcome = run(&groups, 20.0);
+    let p95 = quantile(&outcome.waits[0], 0.95);
+    assert!(p95 < 150.0, "{p95} ms");
+    assert!(!outcome.waits[1].is_empty());
+}
+
+/// Sixty-four clients of one text beside a request of five hundred: the bulk gets half of the engine, and ends.
+#[test]
+fn bulk_does_not_starve() {
+    let groups = [Clients { n: 64, texts: vec![56] }, Clients { n: 1, texts: vec![56; 500] }];
+    let outcome = run(&groups, 60.0);
+    let bulk = &outcome.waits[1];
+    assert!(bulk.len() >= 2 && bulk[0] < 25_000.0, "{bulk:?}");
+    let p95 = quantile(&outcome.waits[0], 0.95);
+    assert!(p95 < 3000.0, "{p95} ms");
+}
+
+/// Sixty-four equal clients get nearly the full rate, and none waits much longer than the others.
+#[test]
+fn equal_clients_are_served_alike() {
+    let outcome = run(&[Clients { n: 64, texts: vec![56] }], 20.0);
+    let waits = &outcome.waits[0];
+    assert!(outcome.tokens_per_second > 0.9 * 3222.0, "{}", outcome.tokens_per_second);
+    assert!(quantile(waits, 0.95) < 1.3 * quantile(waits, 0.5));
+}

@@ -1,0 +1,177 @@
+//! Order, turns, credit and removal; and, at random, that every text is taken once.
+
+use super::*;
+use monomorph_testing::Random;
+use std::collections::BTreeSet;
+
+const BUDGET: usize = 100;
+
+/// Texts with these numbers of tokens.
+fn texts(tokens: &[usize]) -> Vec<Text> {
+    let text = |(index, &n): (usize, &usize)| Text { index, ids: vec![0; n] };
+    tokens.iter().enumerate().map(text).collect()
+}
+
+fn queue(requests: &[(&'static str, &[usize])]) -> Queue<&'static str> {
+    let mut queue = Queue::new();
+    for (name, tokens) in requests {
+        queue.push(texts(tokens), *name, BUDGET);
+    }
+    queue
+}
+
+/// The next pass, a word a text.
+fn pass(queue: &mut Queue<&'static str>) -> String {
+    let words = queue.take(BUDGET).into_iter();
+    words.map(|taken| format!("{}{}", taken.job, taken.text.index)).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn short_requests_go_whole_and_in_order() {
+    let mut queue = queue(&[("a", &[30, 30]), ("b", &[30]), ("c", &[20]), ("d", &[5])]);
+    assert_eq!(queue.size(), Size { requests: 4, texts: 5, tokens: 115 });
+    // d would fit, but does not overtake c.
+    assert_eq!(pass(&mut queue), "a0 a1 b0");
+    assert_eq!(pass(&mut queue), "c0 d0");
+    assert_eq!(pass(&mut queue), "");
+    assert_eq!(queue.size(), Size::default());
+}
+
+#[test]
+fn long_requests_take_turns_text_by_text() {
+    let mut queue = queue(&[("a", &[40; 4]), ("b", &[40; 3]), ("c", &[250, 30])]);
+    let passes: Vec<String> = (0..7).map(|_| pass(&mut queue)).collect();
+    assert_eq!(passes, ["a0 b0", "c0", "a1 b1", "c1 a2", "b2 a3", "", ""]);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn a_short_request_goes_first_and_bulk_gets_half() {
+    let mut queue = queue(&[("bulk", &[50; 40])]);
+    assert_eq!(pass(&mut queue), "bulk0 bulk1");
+    for _ in 0..8 {
+        queue.push(texts(&[100]), "s", BUDGET);
+    }
+    // Equal passes alternate.
+    let kinds: Vec<String> = (0..6).map(|_| pass(&mut queue)[..1].to_owned()).collect();
+    assert_eq!(kinds, ["s", "b", "s", "b", "s", "b"]);
+}
+
+#[test]
+fn credit_is_in_tokens_and_ends_with_the_company() {
+    let mut queue = queue(&[("bulk", &[90; 9])]);
+    for _ in 0..30 {
+        queue.push(texts(&[60]), "s", BUDGET);
+    }
+    let kinds: String = (0..10).map(|_| pass(&mut queue).remove(0)).collect();
+    // Three passes of 60 tokens for every two of 90.
+    assert_eq!(kinds, "sbsbssbsbs");
+    let mut alone = self::queue(&[("bulk", &[90; 9])]);
+    for _ in 0..5 {
+        alone.push(texts(&[1]), "s", BUDGET);
+        // Bulk was alone in between, so that no short one has to wait for it.
+        assert_eq!(pass(&mut alone), "s0");
+        assert_eq!(pass(&mut alone).len(), 5);
+    }
+}
+
+#[test]
+fn a_text_over_the_budget_is_a_pass_of_its_own() {
+    let mut queue = queue(&[("a", &[2000]), ("b", &[10, 2000, 10])]);
+    assert_eq!(pass(&mut queue), "a0");
+    assert_eq!(pass(&mut queue), "b0");
+    assert_eq!(pass(&mut queue), "b1");
+    assert_eq!(pass(&mut queue), "b2");
+}
+
+#[test]
+fn removal_takes_out_what_waits() {
+    let mut queue = queue(&[("a", &[60]), ("b", &[60; 4]), ("c", &[60]), ("d", &[60; 3])]);
+    assert_eq!(queue.remove(0), 1);
+    assert_eq!(queue.remove(0), 0);
+    assert_eq!(pass(&mut queue), "c0");
+    assert_eq!(pass(&mut queue), "b0");
+    assert_eq!(queue.remove(1), 3);
+    assert_eq!(queue.remove(9), 0);
+    assert_eq!(queue.size(), Size { requests: 1, texts: 3, tokens: 180 });
+    assert_eq!(pass(&mut queue), "d0");
+}
+
+#[test]
+fn what_is_ahead_depends_on_the_kind() {
+    let queue = queue(&[("a", &[60]), ("b", &[60; 4])]);
+    assert_eq!(queue.ahead_of(Kind::Short), 60);
+    assert_eq!(queue.ahead_of(Kind::Long), 300);
+    assert_eq!(Kind::of(BUDGET, BUDGET), Kind::Short);
+    assert_eq!(Kind::of(BUDGET + 1, BUDGET), Kind::Long);
+}
+
+#[test]
+fn ten_thousand_requests_come_and_go() {
+    let mut queue = Queue::new();
+    let numbers: Vec<u64> = (0..10_000).map(|i| queue.push(texts(&[1 + i % 40]), i, 100)).collect();
+    for number in numbers.iter().step_by(2) {
+        assert_eq!(queue.remove(*number), 1);
+    }
+    let mut served = Vec::new();
+    while !queue.is_empty() {
+        served.extend(queue.take(100).into_iter().map(|taken| taken.job));
+    }
+    assert!(served.iter().copied().eq((0..10_000).filter(|i| i % 2 == 1)));
+}
+
+/// Whatever arrives, is removed and is taken in between, under budgets that change: every text is taken once or removed
+/// once, those of a request in order, and no pass is over the budget unless it is a single request or text.
+#[test]
+fn every_text_is_taken_once() {
+    for seed in 0..200 {
+        let mut random = Random(seed);
+        let mut queue = Queue::new();
+        let mut expected: BTreeSet<(u64, usize)> = BTreeSet::new();
+        let mut last: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut tokens_of: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for step in 0..300 {
+            let budget = 20 + random.below(200);
+            match random.below(4) {
+                0 | 1 if step < 200 => {
+                    let tokens: Vec<usize> =
+                        (0..1 + random.below(12)).map(|_| 1 + random.below(60)).collect();
+                    let number = queue.push(texts(&tokens), tokens.len(), budget);
+                    expected.extend((0..tokens.len()).map(|index| (number, index)));
+                    tokens_of.insert(number, tokens);
+                }
+                2 if step % 3 == 0 => {
+                    let number = random.below(60) as u64;
+                    let removed = queue.remove(number);
+                    let before = expected.len();
+                    expected.retain(|(request, _)| *request != number);
+                    assert_eq!(before - expected.len(), removed);
+                }
+                _ => {
+                    let pass = queue.take(budget);
+                    assert_eq!(pass.is_empty(), expected.is_empty());
+                    let requests: BTreeSet<u64> = pass.iter().map(|taken| taken.request).collect();
+                    let total: usize = pass.iter().map(|taken| taken.text.ids.len()).sum();
+                    assert!(total <= budget || requests.len() == 1, "{total} over {budget}");
+                    for taken in pass {
+                        let (request, index) = (taken.request, taken.text.index);
+                        assert!(expected.remove(&(request, index)), "taken twice");
+                        assert_eq!(taken.text.ids.len(), tokens_of[&request][index]);
+                        assert_eq!(taken.job, tokens_of[&request].len());
+                        assert!(last.insert(request, index).is_none_or(|before| before < index));
+                    }
+                }
+            }
+            let texts = expected.len();
+            let tokens = expected.iter().map(|(request, index)| tokens_of[request][*index]).sum();
+            let requests = expected.iter().map(|(request, _)| request).collect::<BTreeSet<_>>();
+            assert_eq!(queue.size(), Size { requests: requests.len(), texts, tokens });
+        }
+        while !queue.is_empty() {
+            for taken in queue.take(BUDGET) {
+                assert!(expected.remove(&(taken.request, taken.text.index)));
+            }
+        }
+        assert!(expected.is_empty());
+    }
+}
