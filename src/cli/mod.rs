@@ -22,6 +22,8 @@ mod preparation;
 mod ranges;
 mod records;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 mod similarity;
 mod tokenize;
@@ -61,6 +63,8 @@ enum Command {
     Ranges(Box<ranges::RangesArgs>),
     Tokenize(tokenize::TokenizeArgs),
     Similarity(similarity::SimilarityArgs),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::ServeArgs>),
     Inspect(inspect::InspectArgs),
     Bench(bench::BenchArgs),
     Verify(verify::VerifyArgs),
@@ -103,6 +107,8 @@ impl Command {
             Command::Ranges(args) => ranges::run(&args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Similarity(args) => similarity::run(args),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => serve::run(*args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Bench(args) => bench::run(args),
             Command::Verify(args) => verify::run(&args),

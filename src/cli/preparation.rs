@@ -49,7 +49,8 @@ fn names<'a>(prompts: impl IntoIterator<Item = &'a Prompt>) -> String {
     prompts.into_iter().filter_map(shortest).collect::<Vec<_>>().join(", ")
 }
 
-fn prompt(name: &str) -> Result<Prompt, Error> {
+/// The model's prompt of that name.
+pub fn prompt(name: &str) -> Result<Prompt, Error> {
     prompt_by_name(&SPEC, name)
 }
 

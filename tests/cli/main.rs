@@ -20,6 +20,8 @@ mod precision;
 #[cfg(feature = "parquet")]
 mod readback;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod support;
 #[cfg(feature = "parquet")]
 mod table_columns;

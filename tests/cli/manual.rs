@@ -2,13 +2,15 @@
 
 use super::support::*;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: &[&str] = &[
     "embed",
     "batch",
     "search",
     "ranges",
     "tokenize",
     "similarity",
+    #[cfg(feature = "serve")]
+    "serve",
     "inspect",
     "bench",
     "verify",
@@ -43,7 +45,7 @@ fn every_command_has_a_page() {
 /// Everybody looks for an example first.
 #[test]
 fn every_help_ends_with_examples() {
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let help = run(&[command, "--help"]).text();
         let example = format!("\n  monomorph {command} ");
         assert!(help.contains("\nExample") && help.contains(&example), "{command}");

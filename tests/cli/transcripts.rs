@@ -16,6 +16,8 @@ const HELP: &[&[&str]] = &[
     &["ranges", "--help"],
     &["tokenize", "--help"],
     &["similarity", "--help"],
+    #[cfg(feature = "serve")]
+    &["serve", "--help"],
     &["inspect", "--help"],
     &["bench", "--help"],
     &["verify", "--help"],
@@ -45,6 +47,10 @@ const USAGE: &[&[&str]] = &[
     &["man"],
     &["similarity", "one"],
     &["similarity", "--query", "one"],
+    #[cfg(feature = "serve")]
+    &["serve", "--host", "0.0.0.0"],
+    #[cfg(feature = "serve")]
+    &["serve", "--max-body", "16 parsecs"],
     &["inspect"],
     &["inspect", "--self", "model.gguf"],
     &["--license", "inspect"],

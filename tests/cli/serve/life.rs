@@ -1,0 +1,161 @@
+//! Starting, logging and stopping.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn signals_end_a_server_that_loses_nothing() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::start(&[]);
+        let body = json!({"input": vec!["a few words"; 200]}).to_string();
+        // Every client waits for its first answer, so that each has a connection when the signal comes.
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                let (mut client, body) = (server.client(), body.clone());
+                assert_eq!(client.get("/health").status, 200);
+                client.send(
+                    format!(
+                        "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    )
+                    .as_bytes(),
+                );
+                client
+            })
+            .collect();
+        // One that was answered shows that those before it were taken on.
+        server.client().post("/v1/embeddings", &body);
+        server.signal(signal);
+        for mut client in clients {
+            let answer = client.answer(true);
+            assert_eq!(good(&answer)["data"].as_array().expect("a list").len(), 200);
+        }
+        let (code, log) = server.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("draining") && log.contains("drained"), "{log}");
+    }
+}
+
+/// Neither in the log's words nor in its JSON.
+#[test]
+fn texts_and_keys_are_never_logged() {
+    let folder = Folder::new("serve-log");
+    let keys = folder.write("keys.txt", b"sesame-1\n");
+    for form in ["text", "json"] {
+        let server =
+            Server::start(&["--log", form, "--log-level", "debug", "--api-key-file", &keys]);
+        let mut client = server.client();
+        let ask = |client: &mut Client, key: &str, body: &str| {
+            let key = format!("Authorization: Bearer {key}");
+            let headers =
+                [key.as_str(), "X-OpenWebUI-User-Email: secret@example.org", "x-request-id: r-1"];
+            client.ask("POST", "/v1/embeddings?secret=secret", &headers, body.as_bytes()).status
+        };
+        let body = r#"{"input": "secret words", "user": "secret", "model": "secret"}"#;
+        assert_eq!(ask(&mut client, "sesame-1", body), 200);
+        assert_eq!(ask(&mut client, "sesame-2", body), 401);
+        assert_eq!(ask(&mut client, "sesame-1", r#"{"input": {"secret": 1}}"#), 400);
+        assert_eq!(client.get("/secret").status, 401);
+        server.signal("TERM");
+        let (code, log) = server.ended();
+        assert_eq!(code, Some(0));
+        assert!(!log.contains("secret") && !log.contains("sesame"), "{log}");
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("/v1/embeddings")).collect();
+        assert_eq!(lines.len(), 3, "{log}");
+        if form == "json" {
+            let line: Value = serde_json::from_str(lines[0]).expect("JSON");
+            assert_eq!(
+                (&line["id"], &line["status"], &line["texts"]),
+                (&json!("r-1"), &json!(200), &json!(1))
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_are_read_again_on_hangup() {
+    let folder = Folder::new("serve-keys");
+    let keys = folder.write("keys.txt", b"old\n");
+    let server = Server::start(&["--api-key-file", &keys]);
+    let status = |key: &str| {
+        let header = format!("Authorization: Bearer {key}");
+        server.client().ask("GET", "/v1/models", &[&header], &[]).status
+    };
+    assert_eq!((status("old"), status("new")), (200, 401));
+    folder.write("keys.txt", b"new\n");
+    server.signal("HUP");
+    let begun = Instant::now();
+    while status("new") != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the keys were not read");
+    }
+    assert_eq!(status("old"), 401);
+    folder.write("keys.txt", b"");
+    server.signal("HUP");
+    assert_eq!(status("new"), 200);
+}
+
+#[test]
+fn what_cannot_be_served_is_said() {
+    let taken = Server::start(&[]);
+    let port = taken.host.rsplit_once(':').expect("a port").1.to_owned();
+    let outcome = run(&["serve", "--port", &port]);
+    let said = outcome.failure(1);
+    assert!(said.starts_with(&format!("cannot listen at http://127.0.0.1:{port}: ")), "{said}");
+    let missing = run(&["serve", "--port", "0", "--api-key-file", "missing.txt"]);
+    assert!(missing.failure(1).starts_with("cannot read missing.txt: "));
+}
+
+/// Vectors of half a file are nobody's: a model that is written to is served no more.
+#[test]
+fn a_model_that_changes_is_not_served() {
+    if skip_on_large_model() || monomorph::built::IS_EMBEDDED {
+        return;
+    }
+    let folder = Folder::new("serve-changed");
+    let bytes = fs::read(monomorph::built::SOURCE).expect("the model of the build");
+    let model = folder.write("model.gguf", &bytes);
+    let server = Server::start(&["--model", &model]);
+    let body = r#"{"input": "a"}"#;
+    assert_eq!(server.client().post("/v1/embeddings", body).status, 200);
+    folder.write("model.gguf", &bytes);
+    let file = fs::File::options().write(true).open(&model).expect("the file");
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
+    let answer = server.client().post("/v1/embeddings", body);
+    assert_eq!(answer.status, 503);
+    assert!(!answer.text().contains("model.gguf"), "{}", answer.text());
+    assert_eq!(server.client().get("/livez").status, 503);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_listened_at() {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    let folder = Folder::new("serve-uds");
+    let path = folder.argument("s");
+    // One that was left behind is replaced.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+    let mut child =
+        command(&["serve", "--uds", &path]).stderr(Stdio::null()).spawn().expect("a start");
+    let begun = Instant::now();
+    let mut stream = loop {
+        match UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(_) => assert!(begun.elapsed() < Duration::from_secs(10), "nobody listens"),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")
+        .expect("a write");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert!(!std::path::Path::new(&path).exists());
+}
