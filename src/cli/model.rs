@@ -27,7 +27,7 @@ impl ModelArgs {
     /// The file that will be opened; none where the weights are inside the binary.
     pub fn file(&self) -> Option<PathBuf> {
         let of_build = || (!built::IS_EMBEDDED).then(|| PathBuf::from(built::SOURCE));
-        path(self.model.as_deref()).or_else(of_build)
+        file(self.model.as_deref()).map(|file| file.path).or_else(of_build)
     }
 
     /// Opens the model, with options added by `configure`.

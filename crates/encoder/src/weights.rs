@@ -1,7 +1,7 @@
 //! The weights, either a mapped model file or the image that the build put into the executable, and typed views of the
 //! tensors.
 //!
-//! In a file, tensors keep its order and types; an [`image`](monomorph_quant::image) holds integer matrices as panels.
+//! In a file, tensors keep its order and types; an [`image`](monomorph_quant::image) holds matrices as panels.
 //! Nothing is read before it is used, and nothing is copied except the panels that [`Weights::keep_panels`] makes. The
 //! place of each tensor is looked up only once, with [`Weights::locate`], when the model is opened.
 
@@ -79,7 +79,7 @@ impl Weights {
         }
     }
 
-    /// Repacks all integer matrices into panels and keeps them, so that later passes save that work. They take
+    /// Repacks all matrices into panels and keeps them, so that later passes save that work. They take
     /// [`Weights::kept_bytes`] of private memory. An image holds panels already, so nothing is done. Tensors must be
     /// located again afterwards.
     pub fn keep_panels<I: Isa>(

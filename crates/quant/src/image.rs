@@ -2,7 +2,7 @@
 //!
 //! Both sides take the layout from here. Tensors follow each other in order of use, each at a multiple of [`ALIGNMENT`]
 //! bytes: first the token table, so that it begins on a page boundary, and the other embeddings, then the layers, the
-//! output norm and the dense heads. Integer matrices are stored as panels, everything else as in the file.
+//! output norm and the dense heads. Matrices are stored as panels, everything else as in the file.
 
 use crate::{BLOCK, Line, panel_kind, repack};
 use monomorph_simd::{Isa, PANEL, Scalar};
@@ -29,7 +29,7 @@ pub fn layout(spec: &Spec) -> Vec<Stored> {
     let mut tensors: Vec<Stored> = Vec::new();
     for (_, tensor) in spec.tensors() {
         let end = tensors.last().map_or(0, Stored::end);
-        let is_panels = tensor.role == Role::Matrix && panel_bytes(tensor) > 0;
+        let is_panels = tensor.role == Role::Matrix;
         tensors.push(Stored::behind(end, tensor, is_panels));
     }
     tensors
@@ -40,7 +40,7 @@ pub fn length(tensors: &[Stored]) -> u64 {
     tensors.last().map_or(0, |last| last.end().next_multiple_of(ALIGNMENT))
 }
 
-/// All panels of an integer matrix, repacked from its blocks.
+/// All panels of a matrix, repacked from its blocks.
 pub fn panels(tensor: Tensor, blocks: &[u8]) -> Vec<Line> {
     let lines = panel_bytes(tensor) as usize / size_of::<Line>();
     let mut panels = vec![bytemuck::Zeroable::zeroed(); lines];
@@ -49,12 +49,11 @@ pub fn panels(tensor: Tensor, blocks: &[u8]) -> Vec<Line> {
     panels
 }
 
-/// Bytes of a matrix's panels, or 0 if they are not worth storing: float panels are no faster than the file's own
-/// values.
+/// Bytes of a matrix's panels. Those of floats hold float32: a text of 12 tokens spends two thirds of its time on making
+/// them.
 fn panel_bytes(tensor: Tensor) -> u64 {
-    let kind = panel_kind(tensor.kind);
-    let blocks = if kind.is_ints() { tensor.rows / PANEL * tensor.cols / BLOCK } else { 0 };
-    (blocks * kind.block_bytes()) as u64
+    let blocks = tensor.rows / PANEL * tensor.cols / BLOCK;
+    (blocks * panel_kind(tensor.kind).block_bytes()) as u64
 }
 
 impl Stored {
