@@ -36,7 +36,7 @@ pub fn schema(
             .iter()
             .map(|(name, kind)| Arc::new(Field::new(name, data_type(*kind), true)))
             .collect(),
-        Columns::Arrow(schema) => schema.fields().iter().cloned().collect(),
+        Columns::Arrow(schema) => schema.fields().iter().map(written).collect(),
     };
     for (i, field) in fields.iter().enumerate() {
         if has_union(field.data_type()) {
@@ -128,14 +128,29 @@ pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowErr
             }
             let rows = arrow_select::interleave::interleave_record_batch(&batches, &places)?;
             let columns = rows.columns().iter().zip(schema.fields());
-            columns.map(|(column, field)| declared(column, field.data_type())).collect()
+            let columns = columns.map(|(column, field)| declared(column, field.data_type()));
+            columns.collect::<Result<_, _>>()?
         }
     })
 }
 
-/// A column as its table declares it; it may have been read as views.
-fn declared(column: &ArrayRef, kind: &DataType) -> ArrayRef {
-    match (column.data_type(), kind) {
+fn is_view(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8View | DataType::BinaryView)
+}
+
+/// A column as it is written: the library has no dictionaries of views.
+fn written(field: &Arc<Field>) -> Arc<Field> {
+    match field.data_type() {
+        DataType::Dictionary(_, values) if is_view(values) => {
+            Arc::new(field.as_ref().clone().with_data_type(values.as_ref().clone()))
+        }
+        _ => field.clone(),
+    }
+}
+
+/// A column as its table declares it, or as it is written; it may have been read as views.
+fn declared(column: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    Ok(match (column.data_type(), kind) {
         (DataType::Utf8View, DataType::Utf8) => {
             Arc::new(column.as_string_view().iter().collect::<StringArray>())
         }
@@ -148,8 +163,12 @@ fn declared(column: &ArrayRef, kind: &DataType) -> ArrayRef {
         (DataType::BinaryView, DataType::LargeBinary) => {
             Arc::new(column.as_binary_view().iter().collect::<LargeBinaryArray>())
         }
+        (DataType::Dictionary(_, values), _) if is_view(values) => {
+            let dictionary = column.as_any_dictionary();
+            arrow_select::take::take(dictionary.values(), dictionary.keys(), None)?
+        }
         _ => column.clone(),
-    }
+    })
 }
 
 /// A field of a table of text. An empty one is an empty string, or no number.

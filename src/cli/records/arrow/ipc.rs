@@ -1,64 +1,106 @@
-//! Arrow IPC, files and streams alike: a file has the messages of a stream between its magic and its footer.
+//! Arrow IPC, files and streams: the same messages, which a file's footer lists.
 //!
 //! The arrow crate's own readers take the lengths of a message as they come, and so panic or run out of memory on a
 //! damaged file. This one reads no more than there is, and has `check` compare a message with its body first.
 
-use std::io::{BufRead, BufReader, Read};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::reader::FileDecoder;
-use arrow_ipc::{Block, MessageHeader, root_as_message};
+use arrow_ipc::{Block, MessageHeader, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::SchemaRef;
 
 use super::super::source::Source;
 use super::check;
 
-const MAGIC: &[u8] = b"ARROW1";
+/// How a file begins and ends.
+pub const MAGIC: &[u8] = b"ARROW1";
 
-/// Limit of what precedes a body; it has a few bytes for each column.
+/// Limit of what precedes a body, and of a footer; they have a few bytes for each column or message.
 const MAX_METADATA_BYTES: usize = 64 << 20;
 
-/// Words before a message's metadata: a mark that there is one, and its length.
-const PREFIX_BYTES: usize = 8;
+/// What precedes a message's metadata: a mark that there is one, and its length.
 const MARK: [u8; 4] = [0xFF; 4];
 
-/// The messages after the schema.
+/// The batches of a file or stream.
 pub struct Batches {
-    reader: BufReader<Box<dyn Read + Send>>,
-    /// Bytes of the whole input, where they are known.
-    bytes: Option<u64>,
-    is_file: bool,
+    messages: Messages,
     schema: SchemaRef,
+    version: MetadataVersion,
     decoder: FileDecoder,
     is_over: bool,
 }
 
-/// A message: its prefix and metadata, then its body.
+/// Where messages come from.
+enum Messages {
+    Stream(BufReader<Box<dyn Read + Send>>),
+    /// A file, and where its messages are in it, dictionaries first.
+    File(File, VecDeque<Block>),
+}
+
+/// A message: its metadata with what precedes it, then its body.
 struct Message {
     bytes: Vec<u8>,
     metadata: usize,
 }
 
 impl Batches {
-    /// Reads the schema.
-    pub fn open(source: Source) -> Result<Batches, String> {
-        let (is_file, bytes) = (source.start.starts_with(MAGIC), source.bytes);
+    /// Reads the schema of a stream.
+    pub fn open_stream(source: Source) -> Result<Batches, String> {
         let mut reader = BufReader::with_capacity(64 << 10, source.into_reader());
-        if is_file {
-            skip_magic(&mut reader)?;
-        }
-        let message = message(&mut reader, bytes)?.ok_or("it is empty")?;
+        let message = next(&mut reader)?.ok_or("it is empty")?;
         let parsed = message.parsed()?;
         let schema = parsed.header_as_schema().ok_or("it does not begin with a schema")?;
+        Batches::new(Messages::Stream(reader), schema, parsed.version())
+    }
+
+    /// Reads the footer of a file.
+    pub fn open_file(mut file: File) -> Result<Batches, String> {
+        const CUT: &str = "it ends early: its footer is not whole";
+        let bytes = file.metadata().map_err(|error| error.to_string())?.len();
+        let end = bytes.checked_sub(4 + MAGIC.len() as u64).ok_or(CUT)?;
+        let (length, magic) = {
+            let tail = read_at(&mut file, end, 4 + MAGIC.len())?;
+            let (length, magic) = tail.split_first_chunk().ok_or(CUT)?;
+            (u32::from_le_bytes(*length) as usize, magic == MAGIC)
+        };
+        let begin = end.checked_sub(length as u64).filter(|_| length <= MAX_METADATA_BYTES);
+        let (Some(begin), true) = (begin, magic) else { return Err(CUT.to_owned()) };
+        let footer = read_at(&mut file, begin, length)?;
+        let footer = root_as_footer(&footer).map_err(|_| "its footer is damaged")?;
+        let schema = footer.schema().ok_or("its footer lacks a schema")?;
+        let blocks = footer.dictionaries().into_iter().flatten();
+        let blocks: VecDeque<Block> =
+            blocks.chain(footer.recordBatches().into_iter().flatten()).copied().collect();
+        let is_inside = |block: &Block| {
+            let length = i64::from(block.metaDataLength()).checked_add(block.bodyLength())?;
+            let end = u64::try_from(block.offset().checked_add(length)?).ok()?;
+            let is_sane =
+                block.offset() >= 0 && block.metaDataLength() > 0 && block.bodyLength() >= 0;
+            Some(is_sane && end <= bytes)
+        };
+        if !blocks.iter().all(|block| is_inside(block).unwrap_or(false)) {
+            return Err("a message of it lies outside of the file".to_owned());
+        }
+        Batches::new(Messages::File(file, blocks), schema, footer.version())
+    }
+
+    fn new(
+        messages: Messages,
+        schema: arrow_ipc::Schema<'_>,
+        version: MetadataVersion,
+    ) -> Result<Batches, String> {
         if !schema.endianness().equals_to_target_endianness() {
             return Err("its bytes are in the other order than this machine's".to_owned());
         }
         let schema = Arc::new(fb_to_schema(schema));
-        let decoder = FileDecoder::new(schema.clone(), parsed.version());
-        Ok(Batches { reader, bytes, is_file, schema, decoder, is_over: false })
+        let decoder = FileDecoder::new(schema.clone(), version);
+        Ok(Batches { messages, schema, version, decoder, is_over: false })
     }
 
     pub fn schema(&self) -> SchemaRef {
@@ -67,12 +109,12 @@ impl Batches {
 
     /// Reads these columns only.
     pub fn project(&mut self, columns: Vec<usize>) {
-        let none = FileDecoder::new(self.schema.clone(), arrow_ipc::MetadataVersion::V5);
-        self.decoder = std::mem::replace(&mut self.decoder, none).with_projection(columns);
+        let decoder = FileDecoder::new(self.schema.clone(), self.version);
+        self.decoder = decoder.with_projection(columns);
     }
 
     fn read(&mut self) -> Result<Option<RecordBatch>, String> {
-        while let Some(message) = message(&mut self.reader, self.bytes)? {
+        while let Some(message) = self.messages.next()? {
             let parsed = message.parsed()?;
             check::message(&parsed, message.body(), &self.schema)?;
             let (header, metadata) = (parsed.header_type(), message.metadata);
@@ -89,18 +131,7 @@ impl Batches {
                 other => return Err(format!("it has a message of an unknown kind, {other:?}")),
             }
         }
-        match self.is_file && !self.has_footer()? {
-            true => Err("it ends early: its footer is not whole".to_owned()),
-            false => Ok(None),
-        }
-    }
-
-    /// Whether the file ends as it must; one that was cut does not.
-    fn has_footer(&mut self) -> Result<bool, String> {
-        let mut footer = Vec::new();
-        let mut limited = self.reader.by_ref().take(MAX_METADATA_BYTES as u64);
-        limited.read_to_end(&mut footer).map_err(|error| error.to_string())?;
-        Ok(footer.ends_with(MAGIC))
+        Ok(None)
     }
 }
 
@@ -117,11 +148,29 @@ impl Iterator for Batches {
     }
 }
 
+impl Messages {
+    fn next(&mut self) -> Result<Option<Message>, String> {
+        match self {
+            Messages::Stream(reader) => next(reader),
+            Messages::File(file, blocks) => {
+                let Some(block) = blocks.pop_front() else { return Ok(None) };
+                // They were compared with the file's length.
+                let metadata = block.metaDataLength() as usize;
+                let length = metadata + block.bodyLength() as usize;
+                let bytes = read_at(file, block.offset() as u64, length)?;
+                Ok(Some(Message { bytes, metadata }))
+            }
+        }
+    }
+}
+
 impl Message {
     fn parsed(&self) -> Result<arrow_ipc::Message<'_>, String> {
-        root_as_message(&self.bytes[PREFIX_BYTES..self.metadata])
-            // The reason goes over several lines.
-            .map_err(|_| "a message of it is damaged".to_owned())
+        // Files of before 2019 have no mark.
+        let prefix = if self.bytes.starts_with(&MARK) { 8 } else { 4 };
+        let metadata = self.bytes.get(prefix..self.metadata).unwrap_or_default();
+        // The library's reason goes over several lines.
+        root_as_message(metadata).map_err(|_| "a message of it is damaged".to_owned())
     }
 
     fn body(&self) -> &[u8] {
@@ -129,65 +178,43 @@ impl Message {
     }
 }
 
-/// The magic is padded with zeros up to the first message.
-fn skip_magic(reader: &mut impl BufRead) -> Result<(), String> {
-    fill(reader, &mut [0; MAGIC.len()])?;
-    for skipped in MAGIC.len().. {
-        let buffer = reader.fill_buf().map_err(|error| error.to_string())?;
-        match buffer.first() {
-            Some(0) => reader.consume(1),
-            _ if skipped.is_multiple_of(PREFIX_BYTES) => break,
-            _ => return Err("a message of it is damaged".to_owned()),
-        }
-    }
-    Ok(())
-}
-
-/// The next message; none at the end. No more is allocated than is there, or may be for all that is known.
-fn message(reader: &mut impl Read, bytes: Option<u64>) -> Result<Option<Message>, String> {
-    let mut word = [0; 4];
-    let got = fill(reader, &mut word)?;
-    if got == 0 {
+/// The next message of a stream; none at its end. No more is allocated than is there.
+fn next(reader: &mut impl Read) -> Result<Option<Message>, String> {
+    let mut bytes = Vec::new();
+    if append(reader, 4, &mut bytes)? == 0 {
         return Ok(None);
     }
-    // Files of before 2019 have no mark.
-    if got == word.len() && word == MARK && fill(reader, &mut word)? < word.len() {
-        return Err(EARLY.to_owned());
+    if bytes == MARK {
+        append(reader, 4, &mut bytes)?;
     }
-    let length = u32::from_le_bytes(word) as usize;
+    let length = bytes.last_chunk().map_or(0, |length| u32::from_le_bytes(*length)) as usize;
     if length == 0 {
         return Ok(None);
     }
     if length > MAX_METADATA_BYTES {
         return Err(format!("a message of it claims {length} bytes of metadata"));
     }
-    let mut all = [MARK, word].concat();
-    append(reader, length as u64, &mut all)?;
-    let mut message = Message { bytes: all, metadata: PREFIX_BYTES + length };
+    append(reader, length as u64, &mut bytes)?;
+    let metadata = bytes.len();
+    let mut message = Message { bytes, metadata };
     let body = message.parsed()?.bodyLength();
     let body = u64::try_from(body).map_err(|_| format!("a message of it claims {body} bytes"))?;
-    if bytes.is_some_and(|bytes| body > bytes) {
-        return Err(format!("a message of it claims {body} bytes, more than the whole file has"));
-    }
-    if bytes.is_some() {
-        message.bytes.reserve_exact(body as usize);
-    }
     append(reader, body, &mut message.bytes)?;
     Ok(Some(message))
 }
 
-const EARLY: &str = "it ends early, inside a message";
-
-/// Reads into a buffer as far as there is something to read.
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, String> {
-    let mut all = Vec::new();
-    let mut limited = reader.by_ref().take(buffer.len() as u64);
-    limited.read_to_end(&mut all).map_err(|error| error.to_string())?;
-    buffer[..all.len()].copy_from_slice(&all);
-    Ok(all.len())
+/// Reads so many bytes, or none at the end.
+fn append(reader: &mut impl Read, length: u64, all: &mut Vec<u8>) -> Result<usize, String> {
+    let read = reader.by_ref().take(length).read_to_end(all).map_err(|error| error.to_string())?;
+    match read as u64 == length || (read == 0 && all.is_empty()) {
+        true => Ok(read),
+        false => Err("it ends early, inside a message".to_owned()),
+    }
 }
 
-fn append(reader: &mut impl Read, length: u64, all: &mut Vec<u8>) -> Result<(), String> {
-    let read = reader.by_ref().take(length).read_to_end(all).map_err(|error| error.to_string())?;
-    if (read as u64) < length { Err(EARLY.to_owned()) } else { Ok(()) }
+/// Reads a part of a file that is there.
+fn read_at(file: &mut File, at: u64, length: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![0; length];
+    let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut bytes));
+    read.map(|()| bytes).map_err(|error| error.to_string())
 }

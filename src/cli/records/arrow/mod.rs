@@ -67,13 +67,25 @@ impl Batches {
                 Table::Parquet(table.map_err(|error| failed(error.to_string()))?)
             }
             _ => {
-                let is_ipc = source.start.starts_with(b"ARROW1") || source.start.len() > 8;
-                let batches = guarded(|| ipc::Batches::open(source)).and_then(|opened| opened);
-                match batches {
-                    Ok(batches) => Table::Ipc(batches),
-                    Err(reason) if is_ipc => return Err(failed(reason)),
-                    Err(_) => return Err(failed("it is no Arrow IPC file or stream".to_owned())),
-                }
+                let is_file = source.start.starts_with(ipc::MAGIC);
+                let batches = match (is_file, source.is_plain_file) {
+                    (true, false) => {
+                        return Err(Failure::Usage(format!(
+                            "{name}: an Arrow IPC file is read from its end; give the file itself, or pipe an IPC stream"
+                        )));
+                    }
+                    (true, true) => {
+                        let file =
+                            File::open(path).map_err(|error| Failure::reading(&name, &error))?;
+                        guarded(|| ipc::Batches::open_file(file))
+                    }
+                    (false, _) => guarded(|| ipc::Batches::open_stream(source)),
+                };
+                let not_arrow = |reason: String| match is_file {
+                    true => reason,
+                    false => format!("it is no Arrow IPC file, and as a stream {reason}"),
+                };
+                Table::Ipc(batches.and_then(|opened| opened).map_err(|e| failed(not_arrow(e)))?)
             }
         };
         let (schema, rows) = match &table {
