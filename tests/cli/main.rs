@@ -14,6 +14,7 @@ mod kept;
 mod license;
 mod manual;
 mod mutated;
+mod mutated_tables;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod precision;
