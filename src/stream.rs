@@ -16,7 +16,8 @@ const TOKENS_PER_THREAD: usize = 8192;
 ///
 /// It takes texts from the iterator until they have so many tokens ([`Stream::read_ahead`]), embeds them together on
 /// all threads, and gives their vectors out one by one. Memory is bounded by this read-ahead, however many texts there
-/// are: the texts themselves, their ids and one vector each.
+/// are: the texts themselves, their ids and one vector each. An iterator may return `None` to have what was
+/// taken embedded; it is asked again then, and `None` without a text since the last is the end.
 ///
 /// An error of one text ([`Error::text`] is its index in the stream, from 0) takes that text's place, and the next
 /// texts follow. Any other error, such as [`Error::Cancelled`], ends the stream.
@@ -120,9 +121,15 @@ impl<'a, I: Iterator<Item: AsRef<str>>> Stream<'a, I> {
         };
         let first = self.taken;
         let mut batch: Vec<(I::Item, Result<Encoding, Error>)> = Vec::new();
-        let mut tokens = 0;
+        let (mut tokens, mut has_paused) = (0, false);
         while batch.is_empty() || (tokens < self.read_ahead && !request.is_cancelled()) {
-            let Some(text) = self.texts.next() else { break };
+            let Some(text) = self.texts.next() else {
+                if batch.is_empty() && !has_paused {
+                    has_paused = true;
+                    continue;
+                }
+                break;
+            };
             let encoding = request.encode(self.taken, text.as_ref());
             self.taken += 1;
             tokens += encoding.as_ref().map_or(1, |encoding| encoding.ids.len().max(1));

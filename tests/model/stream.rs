@@ -43,6 +43,30 @@ fn texts_are_read_ahead_only_so_far() {
     }
 }
 
+/// An iterator that gives `None` for now is asked again, wherever the pause comes.
+#[test]
+fn a_pause_is_no_end() {
+    let embedder = embedder();
+    let texts: Vec<String> = (0..20).map(|i| "word ".repeat(i % 3 + 1)).collect();
+    let expected = embedder.run(&texts, &EmbedOptions::default()).unwrap();
+    for every in 1..=5 {
+        for tokens in [0, 1, 10, 100_000] {
+            let (mut given, mut has_paused) = (0, false);
+            let pausing = std::iter::from_fn(|| {
+                has_paused = given % every == 0 && !has_paused;
+                if has_paused {
+                    return None;
+                }
+                given += 1;
+                texts.get(given - 1)
+            });
+            let stream = embedder.stream(pausing, &EmbedOptions::default()).read_ahead(tokens);
+            let found: Vec<_> = stream.map(Result::unwrap).collect();
+            assert_eq!(found, expected, "{every}, {tokens}");
+        }
+    }
+}
+
 #[test]
 fn an_error_takes_the_place_of_its_text() {
     let embedder = embedder();

@@ -18,6 +18,8 @@ use crate::cli::records::{Entry, Fault, Records};
 /// Size of what goes through a queue at a time: large enough that the queues cost next to nothing.
 const CHUNK_TEXTS: usize = 256;
 const CHUNK_BYTES: usize = 256 << 10;
+/// What is read ahead of the embedder is paused at this size: a short text may have a picture beside it.
+const AHEAD_BYTES: usize = 16 << 20;
 /// Vectors of long texts do not wait for more than this.
 const CHUNK_TIME: Duration = Duration::from_secs(1);
 /// Chunks that may wait between two threads.
@@ -129,7 +131,7 @@ fn read(
         }
         match records.next() {
             Ok(Some(entry)) => {
-                bytes += entry.text.len();
+                bytes += entry.bytes();
                 chunk.push(entry);
             }
             Ok(None) => break Read::End { bad: records.bad() },
@@ -157,20 +159,28 @@ struct Feed {
     /// The last message; none after a signal.
     ended: Option<Read>,
     over: bool,
+    /// Bytes of the entries since the last pause.
+    ahead: usize,
 }
 
 impl Feed {
     fn new(receiver: Receiver<Read>, cancel: Arc<AtomicBool>) -> Feed {
-        Feed { receiver, chunk: Vec::new().into_iter(), cancel, ended: None, over: false }
+        Feed { receiver, chunk: Vec::new().into_iter(), cancel, ended: None, over: false, ahead: 0 }
     }
 }
 
 impl Iterator for Feed {
     type Item = Entry;
 
+    /// None is the end, or a pause: the stream then embeds what it has and asks again.
     fn next(&mut self) -> Option<Entry> {
+        if self.ahead >= AHEAD_BYTES {
+            self.ahead = 0;
+            return None;
+        }
         while !self.over {
             if let Some(entry) = self.chunk.next() {
+                self.ahead += entry.bytes();
                 return Some(entry);
             }
             match self.receiver.recv_timeout(LISTEN) {
@@ -200,9 +210,12 @@ fn embed(
     sender: SyncSender<Vec<Done>>,
     progress: &Progress,
 ) -> Option<Stop> {
-    let mut chunk: Vec<Done> = Vec::new();
+    let (mut chunk, mut bytes): (Vec<Done>, usize) = (Vec::new(), 0);
     let (mut stop, mut sent) = (None, Instant::now());
-    for (entry, embedding) in job.embedder.stream(feed, job.options).with_texts() {
+    for (mut entry, embedding) in job.embedder.stream(feed, job.options).with_texts() {
+        // It is not written, and may be a book.
+        entry.text = String::new();
+        bytes += entry.bytes();
         match embedding {
             Ok(embedding) => chunk.push((entry, Some(embedding))),
             Err(Error::Cancelled) => {
@@ -223,8 +236,9 @@ fn embed(
             }
         }
         // A closed channel means that writing has failed; the writer reports why.
-        if chunk.len() >= CHUNK_TEXTS || sent.elapsed() >= CHUNK_TIME {
-            sent = Instant::now();
+        let is_full = chunk.len() >= CHUNK_TEXTS || bytes >= CHUNK_BYTES;
+        if is_full || sent.elapsed() >= CHUNK_TIME {
+            (sent, bytes) = (Instant::now(), 0);
             if sender.send(std::mem::take(&mut chunk)).is_err() {
                 return stop;
             }

@@ -136,6 +136,8 @@ impl Parquet {
         self.row_bytes = 0;
         let vectors = mem::replace(&mut self.vectors, Waiting::new(self.precision));
         let mut arrays = columns::arrays(&self.columns, &rows)?;
+        // The arrays are copies.
+        drop(rows);
         let DataType::FixedSizeList(item, _) = self.schema.fields()[arrays.len()].data_type()
         else {
             return Err(ParquetError::General("the last column holds the vectors".into()));
@@ -149,8 +151,8 @@ impl Parquet {
         let ordinal = self.writer.flushed_row_groups().len();
         let mut columns = self.row_groups.create_column_writers(ordinal)?.into_iter();
         let mut row_group = self.writer.next_row_group()?;
-        for (field, array) in self.schema.fields().iter().zip(&arrays) {
-            for leaf in compute_leaves(field, array)? {
+        for (field, array) in self.schema.fields().iter().zip(arrays) {
+            for leaf in compute_leaves(field, &array)? {
                 let Some(mut column) = columns.next() else { break };
                 column.write(&leaf)?;
                 column.close()?.append_to_row_group(&mut row_group)?;

@@ -16,7 +16,6 @@ pub enum Row {
     Arrow { batch: std::sync::Arc<arrow_array::RecordBatch>, row: usize, bytes: usize },
 }
 
-#[cfg(feature = "parquet")]
 impl Row {
     /// Approximate memory of the row, in bytes.
     pub fn bytes(&self) -> usize {
@@ -29,6 +28,7 @@ impl Row {
                 .iter()
                 .map(|(key, value)| 2 * size_of::<String>() + key.len() + value.len())
                 .sum(),
+            #[cfg(feature = "parquet")]
             Row::Arrow { bytes, .. } => *bytes,
         };
         size_of::<Row>() + held

@@ -64,6 +64,13 @@ pub struct Entry {
     pub position: u64,
 }
 
+impl Entry {
+    /// Approximate memory of its text and its row.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.row.bytes()
+    }
+}
+
 impl AsRef<str> for Entry {
     fn as_ref(&self) -> &str {
         &self.text

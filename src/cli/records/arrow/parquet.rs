@@ -15,7 +15,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 /// Rows decoded at a time, if they are small, and the bytes that they may have otherwise.
 const BATCH_ROWS: u64 = 1024;
-const BATCH_BYTES: u64 = 16 << 20;
+const BATCH_BYTES: u64 = 8 << 20;
 
 /// A file whose metadata has been read.
 pub struct Table {

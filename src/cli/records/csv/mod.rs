@@ -15,6 +15,9 @@ use crate::cli::message::counted;
 pub use dialect::{Dialect, DialectArgs};
 use watch::{Watch, Wrong};
 
+/// Memory of a record that is kept for the next one.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+
 pub struct Csv {
     reader: Reader<Watch>,
     name: String,
@@ -110,7 +113,12 @@ impl Csv {
 
 impl TableReader for Csv {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
+        // Its memory is kept for the next one, unless that is much.
+        let is_small = self.record.as_slice().len() < MAX_KEPT_BYTES;
         let mut record = std::mem::take(&mut self.record);
+        if !is_small {
+            record = ByteRecord::new();
+        }
         let start = self.reader.position().byte();
         let read = self.reader.read_byte_record(&mut record);
         self.record = record;
