@@ -218,6 +218,10 @@ impl Records {
     /// Learns the types of the columns that the output keeps: from all records of the same table, opened once more, or
     /// from the first ones, which [`Records::next`] still returns.
     pub fn learn_columns(&mut self, again: Option<Records>) -> Result<(), Failure> {
+        let is_text = |(name, _): &(String, _)| self.texts.contains(name);
+        if matches!(&self.columns, Columns::Strings(columns) if columns.iter().all(is_text)) {
+            return Ok(());
+        }
         let mut sample = Sample::default();
         match (&self.columns, again) {
             (Columns::Json(_) | Columns::Strings(_), Some(mut again)) => loop {

@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::format::TableFormat;
 use super::lines::{BYTE_ORDER_MARK, utf16_hint};
+use super::object;
 use super::source::Source;
 use crate::cli::failure::Failure;
 
@@ -100,6 +101,14 @@ fn find(source: &Source, told: Told, column: &str) -> Result<TableFormat, Failur
         return Err(is_other(what));
     }
     match (told.by_name, json(text)) {
+        (None | Some(TableFormat::Lines), Some(TableFormat::Jsonl))
+            if !begins_with_object(text) =>
+        {
+            Err(Failure::Usage(format!(
+                "{} looks like json, but its first line is no object: --input-format says what it is, jsonl, json or lines",
+                source.name
+            )))
+        }
         (None | Some(TableFormat::Lines | TableFormat::Json | TableFormat::Jsonl), Some(json)) => {
             Ok(json)
         }
@@ -123,6 +132,12 @@ fn json(text: &[u8]) -> Option<TableFormat> {
         (b'[', Some(b'{')) => Some(TableFormat::Json),
         _ => None,
     }
+}
+
+/// Whether the first line is an object, as far as it is there.
+fn begins_with_object(text: &[u8]) -> bool {
+    let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return true };
+    std::str::from_utf8(&text[..end]).is_ok_and(|line| object::members(line).is_ok())
 }
 
 /// What lines may be instead, if they may.
@@ -223,6 +238,11 @@ mod tests {
             for by_name in [None, Some(TableFormat::Lines), Some(TableFormat::Json)] {
                 assert_eq!(found(text, by_name), Ok(format), "{text:?}");
             }
+        }
+        for text in [&b"{\n \"text\": \"a\"\n}\n"[..], b"{\"a\", \"b\"} is a set.\n"] {
+            let failure = found(text, None).unwrap_err();
+            assert!(failure.contains("--input-format"), "{failure}");
+            assert_eq!(found(text, Some(TableFormat::Jsonl)), Ok(TableFormat::Jsonl));
         }
         assert!(found(b"[\"a\", \"b\"]\n", None).unwrap_err().contains("--input-format"));
     }
