@@ -56,9 +56,10 @@ impl App {
         self.options.names.first().map_or("", String::as_str)
     }
 
-    /// Whether this is one of the model's names.
+    /// Whether this is one of the model's names; Ollama's clients add a tag.
     pub fn is_named(&self, name: &str) -> bool {
-        self.options.names.iter().any(|own| own == name)
+        let untagged = name.strip_suffix(":latest").unwrap_or(name);
+        self.options.names.iter().any(|own| own == name || own == untagged)
     }
 
     /// No new work is let in from now on.

@@ -23,7 +23,7 @@ pub struct Asked {
     pub prompt: Prompt,
     pub truncate: Truncate,
     pub finish: Finish,
-    pub held: Held,
+    pub held: Arc<Held>,
 }
 
 /// Vectors, and what was done for them.

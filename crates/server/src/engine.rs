@@ -1,5 +1,6 @@
 //! What the server needs of an engine: everything that depends on the model.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 /// Turns texts into vectors. The server calls it from several threads, but [`Engine::embed`] from one only.
@@ -32,6 +33,15 @@ pub trait Engine: Send + Sync + 'static {
 
     /// A row as it is answered: cut, then scaled to length one if so asked. `None` where that is not finite.
     fn finish(&self, row: &[f32], dimensions: usize, normalize: bool) -> Option<Vec<f32>>;
+
+    /// The cosine of two vectors.
+    fn cosine(&self, a: &[f32], b: &[f32]) -> f32;
+
+    /// The tokens of a text after this prefix, with or without marks; none if they are more than `most`.
+    fn tokens(&self, text: &str, prefix: &str, marks: bool, most: usize) -> Option<Vec<Token>>;
+
+    /// The text that ids stand for, with or without special pieces.
+    fn decode(&self, ids: &[u32], skip_special: bool) -> String;
 }
 
 /// What the model is, and what it runs on.
@@ -61,6 +71,12 @@ pub struct Facts {
     pub path: String,
     /// Threads of a pass.
     pub threads: usize,
+    /// Number of its parameters.
+    pub parameters: u64,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Its licence, as the file states it.
+    pub license: Option<String>,
     /// Private memory that holds weights, in bytes.
     pub kept_bytes: usize,
     /// Version of the program.
@@ -95,6 +111,19 @@ pub struct Encoding {
     pub ids: Vec<u32>,
     /// Number of tokens that were cut.
     pub dropped: usize,
+}
+
+/// A token of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its id.
+    pub id: u32,
+    /// What it stands for.
+    pub text: String,
+    /// Whether it is a mark, or another piece that stands for no text.
+    pub special: bool,
+    /// Its bytes in the text, prefix included; none for a mark, and where the tokenizer changed the text.
+    pub span: Option<Range<usize>>,
 }
 
 /// A text is longer than the context, and must not be cut.

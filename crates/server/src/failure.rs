@@ -249,6 +249,9 @@ impl Failure {
             Family::Tei => json!({"error": self.reason(), "error_type": self.tei()}),
             Family::Ollama => json!({"error": match self {
                 Failure::TooLong { .. } => "the input length exceeds the context length".to_owned(),
+                Failure::Invalid { field: Some(field), .. } if field == "input" => {
+                    "invalid input type".to_owned()
+                }
                 other => other.reason(),
             }}),
         }

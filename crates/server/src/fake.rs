@@ -2,7 +2,7 @@
 //! it can be held and made to fail.
 
 use crate::dispatcher::Clock;
-use crate::engine::{Encoding, Engine, EngineError, Facts, Prompt, TooLong, Truncate};
+use crate::engine::{Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -47,6 +47,9 @@ impl Fake {
             isa: text("none"),
             path: text("generic"),
             threads: 2,
+            parameters: 1_234_567,
+            bytes: 4_938_268,
+            license: Some(text("MIT")),
             kept_bytes: 0,
             version: text("0.0.0"),
         };
@@ -200,5 +203,27 @@ impl Engine for Fake {
             vector.iter_mut().for_each(|x| *x /= norm);
         }
         vector.iter().all(|x| x.is_finite()).then_some(vector)
+    }
+
+    fn cosine(&self, a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn tokens(&self, text: &str, prefix: &str, marks: bool, most: usize) -> Option<Vec<Token>> {
+        let whole = format!("{prefix}{text}");
+        let special = |id| Token { id, text: format!("<{id}>"), special: true, span: None };
+        let mut tokens = Vec::from_iter(marks.then(|| special(MARKS[0])));
+        tokens.extend(whole.split_whitespace().map(|word| {
+            let start = word.as_ptr() as usize - whole.as_ptr() as usize;
+            let span = Some(start..start + word.len());
+            Token { id: id(word), text: word.to_owned(), special: false, span }
+        }));
+        tokens.extend(marks.then(|| special(MARKS[1])));
+        (tokens.len() <= most).then_some(tokens)
+    }
+
+    fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        let kept = ids.iter().filter(|id| !skip_special || !MARKS.contains(id));
+        kept.map(u32::to_string).collect::<Vec<_>>().join(" ")
     }
 }

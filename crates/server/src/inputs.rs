@@ -31,7 +31,8 @@ impl<'de> Deserialize<'de> for Inputs {
     }
 }
 
-struct InputsVisitor;
+/// Reads them.
+pub struct InputsVisitor;
 
 impl<'de> Visitor<'de> for InputsVisitor {
     type Value = Inputs;

@@ -18,6 +18,7 @@ mod access;
 mod answer;
 mod app;
 mod body;
+mod date;
 mod dispatcher;
 mod embed;
 mod engine;
@@ -39,7 +40,7 @@ mod server;
 mod tests;
 
 pub use access::Keys;
-pub use engine::{Encoding, Engine, EngineError, Facts, Prompt, TooLong, Truncate};
+pub use engine::{Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate};
 pub use listen::Address;
 pub use log::LogFormat;
 pub use options::{Limits, Options};

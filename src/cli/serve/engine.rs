@@ -3,8 +3,10 @@
 use std::sync::atomic::AtomicBool;
 
 use monomorph::built::{FINGERPRINT, SPEC};
-use monomorph::{EmbedOptions, Embedder, Error, Prompt, Truncate};
-use monomorph_server::{Encoding, Engine, EngineError, Facts, TooLong};
+use monomorph::{EmbedOptions, Embedder, Error, Prompt, Truncate, cosine};
+use monomorph_server::{Encoding, Engine, EngineError, Facts, Token, TooLong};
+
+use super::tokens;
 
 /// The open model.
 pub struct Model {
@@ -28,11 +30,20 @@ impl Model {
             isa: info.isa.to_owned(),
             path: info.path.to_owned(),
             threads: info.threads,
+            parameters: SPEC.tensors().map(|(_, tensor)| (tensor.rows * tensor.cols) as u64).sum(),
+            bytes: FINGERPRINT.file_len,
+            license: stated_license(),
             kept_bytes: info.kept_bytes,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         Model { embedder, facts }
     }
+}
+
+/// What the file says of its licence.
+fn stated_license() -> Option<String> {
+    let stated: Vec<&str> = SPEC.license.stated().collect();
+    (!stated.is_empty()).then(|| stated.join(", "))
 }
 
 /// The format of most of the matrices' bytes.
@@ -113,5 +124,17 @@ impl Engine for Model {
         let dimensions = Some(dimensions);
         let options = EmbedOptions { dimensions, normalize, ..EmbedOptions::default() };
         self.embedder.finish(row, &options).ok()
+    }
+
+    fn cosine(&self, a: &[f32], b: &[f32]) -> f32 {
+        cosine(a, b)
+    }
+
+    fn tokens(&self, text: &str, prefix: &str, marks: bool, most: usize) -> Option<Vec<Token>> {
+        tokens::of(self.embedder.tokenizer(), &format!("{prefix}{text}"), marks, most)
+    }
+
+    fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        self.embedder.tokenizer().decode(ids, skip_special)
     }
 }

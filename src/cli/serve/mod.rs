@@ -1,6 +1,7 @@
 //! `monomorph serve`: the model as an HTTP server.
 
 mod engine;
+mod tokens;
 
 use std::fs;
 use std::net::IpAddr;

@@ -1,7 +1,12 @@
 //! The routes, a file for each family of clients.
 
+mod llama;
+mod ollama;
 mod openai;
 mod operations;
+mod root;
+mod tei;
+mod tokens;
 
 use crate::app::App;
 use crate::engine::Truncate;
@@ -11,7 +16,14 @@ use std::sync::Arc;
 
 /// All of them.
 pub fn all() -> Router<Arc<App>> {
-    Router::new().merge(openai::routes()).merge(operations::routes())
+    Router::new()
+        .merge(openai::routes())
+        .merge(tei::routes())
+        .merge(tokens::routes())
+        .merge(ollama::routes())
+        .merge(llama::routes())
+        .merge(root::routes())
+        .merge(operations::routes())
 }
 
 /// What is done with long texts, where a request may say whether they are cut.

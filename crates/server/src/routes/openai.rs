@@ -7,7 +7,7 @@ use crate::dispatcher::Finish;
 use crate::embed::Asked;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
-use crate::routes::{check_model, truncate};
+use crate::routes::{check_model, llama, truncate};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/embeddings", post(embeddings))
-        .route("/embeddings", post(embeddings))
+        .route("/embeddings", post(embeddings_or_llama))
         .route("/v1/models", get(models))
         .route("/models", get(models))
         .route("/v1/models/{id}", get(model))
@@ -44,6 +44,10 @@ struct EmbeddingsRequest {
     input_type: Option<String>,
     /// Ours: whether long texts are cut.
     truncate: Option<bool>,
+    /// llama-server's word for `input`, on the route that it shares with others.
+    content: Option<Inputs>,
+    /// llama-server's.
+    embd_normalize: Option<i32>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -84,6 +88,17 @@ struct Cut {
     dropped: usize,
 }
 
+/// At TEI and Infinity, `/embeddings` is OpenAI's route; at llama-server, it is that only where the body has `input`.
+async fn embeddings_or_llama(
+    state: State<Arc<App>>,
+    Json { value: mut request, held }: Json<EmbeddingsRequest>,
+) -> Result<Response, Failure> {
+    match (request.content.take(), &request.input) {
+        (Some(inputs), None) => llama::embed(&state.0, inputs, request.embd_normalize, held).await,
+        _ => embeddings(state, Json { value: request, held }).await,
+    }
+}
+
 async fn embeddings(
     State(app): State<Arc<App>>,
     Json { value: request, held }: Json<EmbeddingsRequest>,
@@ -106,7 +121,7 @@ async fn embeddings(
         prompt: app.prompt(name, request.prompt)?,
         truncate: truncate(&app, request.truncate),
         finish,
-        held,
+        held: Arc::new(held),
     };
     let embedded = app.embed(asked).await?;
     let form = match request.encoding_format.unwrap_or_default() {

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/health", get(ready))
+        // Amazon's name.
+        .route("/ping", get(ready))
         .route("/ready", get(ready))
         .route("/readyz", get(ready))
         .route("/livez", get(live))

@@ -3,8 +3,11 @@
 mod access;
 mod drain;
 mod errors;
+mod llama;
+mod ollama;
 mod openai;
 mod operations;
+mod tei;
 mod wire;
 
 use crate::fake::{Fake, wait_until};
