@@ -31,6 +31,9 @@ pub struct App {
     pub on_loopback: bool,
     /// Bytes of the bodies under way.
     pub held: Arc<AtomicUsize>,
+    /// Whether connections are closed after their answers.
+    closing: AtomicBool,
+    /// Whether new work is refused.
     draining: AtomicBool,
 }
 
@@ -42,8 +45,16 @@ impl App {
         options: Options,
         on_loopback: bool,
     ) -> App {
-        let (held, draining) = (Arc::default(), AtomicBool::new(false));
-        App { engine, dispatcher, metrics, options, on_loopback, held, draining }
+        App {
+            engine,
+            dispatcher,
+            metrics,
+            options,
+            on_loopback,
+            held: Arc::default(),
+            closing: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        }
     }
 
     /// What the model is.
@@ -62,12 +73,22 @@ impl App {
         self.options.names.iter().any(|own| own == name || own == untagged)
     }
 
+    /// Connections are closed after their answers from now on.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is shutting down.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
     /// No new work is let in from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the server is shutting down.
+    /// Whether new work is refused.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -139,7 +160,7 @@ async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         report.write(total, response.headers_mut());
         app.metrics.embedded(report, total);
     }
-    if app.is_draining() {
+    if app.is_closing() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let Some(line) = unanswered.line.take() else { return response };

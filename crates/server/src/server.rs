@@ -16,6 +16,8 @@ use tracing::{info, warn};
 
 /// One thread serves the connections of so many of the engine's: a second one costs more than it helps.
 const THREADS_PER_WORKER: usize = 16;
+/// What clients sent before they could know of a shutdown arrives within this time, and is served.
+const GRACE: Duration = Duration::from_millis(50);
 /// How long threads that encode texts may take to notice that nobody waits for them.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -194,9 +196,11 @@ async fn serve(
     let mut draining = phase.clone();
     let stop = async {
         let _ = draining.wait_for(|phase| *phase >= Phase::Drain).await;
-        app.drain();
+        app.close();
     };
     let connections = listen::accept(listener, router, app, stop).await?;
+    tokio::time::sleep(GRACE).await;
+    app.drain();
     let drain = app.options.limits.drain;
     info!(connections = connections.count(), seconds = drain.as_secs_f64(), "draining");
     let ended = async {

@@ -125,8 +125,9 @@ impl Dispatcher {
         let itself = dispatcher.clone();
         let thread = std::thread::Builder::new().name("engine".to_owned());
         let thread = thread.spawn(move || {
-            itself.run();
-            itself.lock().alive = false;
+            // Its own bugs must not leave clients waiting.
+            let _ = catch_unwind(AssertUnwindSafe(|| itself.run()));
+            itself.end();
         })?;
         Ok((dispatcher, thread))
     }
@@ -183,6 +184,19 @@ impl Dispatcher {
                 Work::Calibration(tokens, is_first) => self.calibrate(tokens, is_first, &mut rows),
             }
         }
+    }
+
+    /// The thread ends. Nothing waits any more, unless that is a fault.
+    fn end(&self) {
+        let mut state = self.lock();
+        state.alive = false;
+        let mut left = Vec::new();
+        while !state.queue.is_empty() {
+            left.extend(state.queue.take(usize::MAX));
+        }
+        drop(state);
+        let failure = Failure::Engine("the engine's thread ended".to_owned());
+        left.iter().for_each(|taken| taken.job.fail(failure.clone()));
     }
 
     /// What is to be done next, once there is something; `None` when all is done and nothing more can come.

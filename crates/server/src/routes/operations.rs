@@ -26,7 +26,7 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// Whether new requests are served.
 async fn ready(State(app): State<Arc<App>>) -> Result<Response, Failure> {
-    match app.is_draining() {
+    match app.is_closing() {
         true => state(Some("draining")),
         false => live(State(app)).await,
     }

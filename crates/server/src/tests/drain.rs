@@ -15,7 +15,7 @@ fn requests_under_way_are_answered() {
     let answers: Vec<Answer> = std::thread::scope(|scope| {
         let asked: Vec<_> =
             (0..8).map(|_| scope.spawn(|| server.post("/v1/embeddings", &body))).collect();
-        wait_until(|| server.metric("monomorph_queue_requests") >= 7.0);
+        wait_until(|| server.metric("monomorph_queue_requests") == 8.0);
         server.stop.drain();
         // New connections are refused.
         wait_until(|| TcpStream::connect(&server.host).is_err());
@@ -29,6 +29,20 @@ fn requests_under_way_are_answered() {
     }
     assert_eq!(server.ended(), Ending::Drained);
     drop(idle);
+}
+
+/// A request that was sent before the shutdown is served, even if it was not read yet.
+#[test]
+fn requests_on_their_way_are_answered() {
+    let mut server = Running::new();
+    let mut clients: Vec<Client> = (0..8).map(|_| server.client()).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/health").status, 200));
+    let request =
+        "POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{\"inputs\": \"a\"}";
+    clients.iter_mut().for_each(|client| client.send(request.as_bytes()));
+    server.stop.drain();
+    clients.iter_mut().for_each(|client| assert_eq!(client.answer(true).status, 200));
+    assert_eq!(server.ended(), Ending::Drained);
 }
 
 #[test]
