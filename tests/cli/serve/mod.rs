@@ -1,6 +1,7 @@
 //! `serve`, from the outside: real requests to the binary, whose vectors must have the library's bits.
 
 mod bits;
+mod clients;
 mod life;
 
 use std::io::{BufRead, BufReader};
