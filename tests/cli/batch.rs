@@ -209,11 +209,11 @@ fn killed_runs_go_on() {
             // Half as long again each time, so that a slow machine gets through too.
             sleep(Duration::from_millis(20).mul_f64(1.5f64.powi(attempt)));
             child.kill().expect("a signal");
-            if child.wait().expect("the end").success() {
+            // The signal may come after the last act, which gives the output its name.
+            if child.wait().expect("the end").success() || fs::exists(&output).expect("a folder") {
                 break;
             }
             kills += 1;
-            assert!(fs::metadata(&output).is_err(), "no output before it is whole");
         }
         println!("{format}: whole after {kills} kills");
         assert!(kills > 0, "the run was never interrupted");

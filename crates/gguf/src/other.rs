@@ -15,7 +15,7 @@ pub fn known(bytes: &[u8]) -> Option<&'static str> {
 const KNOWN: &[(&[u8], &str)] = &[
     (
         b"version https://git-lfs.github.com/spec/",
-        "a pointer of Git LFS; git lfs pull fetches the file itself",
+        "a Git LFS pointer; git lfs pull fetches the file itself",
     ),
     (b"<!doctype html", WEB_PAGE),
     (b"<html", WEB_PAGE),
@@ -30,4 +30,4 @@ const KNOWN: &[(&[u8], &str)] = &[
 
 const WEB_PAGE: &str =
     "a web page; a model that asks for a login is downloaded with one, as hf download does";
-const OLD: &str = "a GGML file of before GGUF; fetch the model again, or convert its original";
+const OLD: &str = "a GGML file from before GGUF; fetch the model again, or convert its original";
