@@ -3,11 +3,12 @@
 use crate::app::App;
 use crate::failure::Failure;
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName, Method};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use subtle::{Choice, ConstantTimeEq};
+use tower_http::cors::{Any, CorsLayer};
 
 /// Routes that are read without a key: what balancers and orchestrators ask.
 const OPEN: [&str; 7] = ["/", "/health", "/livez", "/metrics", "/ping", "/ready", "/readyz"];
@@ -109,6 +110,19 @@ fn check_origin(host: &str, headers: &HeaderMap, allowed: &[String]) -> Result<(
             "pages of other origins are not served; --cors-origin allows one".to_owned(),
         )),
         false => Ok(()),
+    }
+}
+
+/// What pages of these origins may do.
+pub fn cors(origins: &[String]) -> CorsLayer {
+    let layer = CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE]);
+    match origins.iter().any(|origin| origin == "*") {
+        true => layer.allow_origin(Any),
+        false => layer.allow_origin(
+            origins.iter().filter_map(|origin| origin.parse().ok()).collect::<Vec<HeaderValue>>(),
+        ),
     }
 }
 

@@ -5,10 +5,11 @@ use crate::body::discard;
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Engine, Facts};
 use crate::failure::{Failure, Family};
+use crate::log::Line;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::report::Report;
-use crate::{answer, routes};
+use crate::routes;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONNECTION;
@@ -98,12 +99,12 @@ impl App {
         let router = routes::all()
             .fallback(async |request: Request| {
                 let (method, path) = words(&request);
-                discard(request.into_body()).await;
+                discard(request).await;
                 Failure::NoRoute { method, path }
             })
             .method_not_allowed_fallback(async |request: Request| {
                 let (method, path) = words(&request);
-                discard(request.into_body()).await;
+                discard(request).await;
                 Failure::Method { method, path }
             })
             .layer(CatchPanicLayer::custom(panicked))
@@ -111,7 +112,7 @@ impl App {
         let origins = &self.options.cors_origins;
         let router = match origins.is_empty() {
             true => router,
-            false => router.layer(answer::cors(origins)),
+            false => router.layer(access::cors(origins)),
         };
         router.with_state(self)
     }
@@ -131,14 +132,14 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let family = Family::of(request.uri().path());
-    let line = answer::Line::new(&request);
+    let line = Line::new(&request);
     // A client that leaves takes its handler with it.
     let mut unanswered = Unanswered { app: &app, line: Some(line), begun };
     let admitted = access::check(&app, &request);
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
         Err(failure) => {
-            discard(request.into_body()).await;
+            discard(request).await;
             failure.into_response()
         }
     };
@@ -173,7 +174,7 @@ async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 /// A request that has no answer yet.
 struct Unanswered<'a> {
     app: &'a App,
-    line: Option<answer::Line>,
+    line: Option<Line>,
     begun: Instant,
 }
 

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::failure::Failure;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Json<T>, Failure> {
         let checked = if app.is_draining() { Err(Failure::Draining) } else { check(&request, app) };
         if let Err(failure) = checked {
-            discard(request.into_body()).await;
+            discard(request).await;
             return Err(failure);
         }
         let within = app.options.limits.body_time;
@@ -65,11 +65,15 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
     }
 }
 
-/// Reads what a client is still sending, if that is not much: a connection that is closed with something unread is
-/// reset, and the answer may be lost.
-pub async fn discard(mut body: Body) {
-    const MOST: usize = 1 << 20;
+/// Reads what a client is still sending of a request that is refused: a connection that is closed with something unread
+/// is reset, and the answer may be lost. A client that waits to be told to send its body is not told.
+pub async fn discard(request: Request) {
+    const MOST: usize = 64 << 20;
     const PATIENCE: Duration = Duration::from_secs(1);
+    if request.headers().contains_key(EXPECT) {
+        return;
+    }
+    let mut body = request.into_body();
     let read = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {

@@ -29,6 +29,7 @@ const TEI: [&str; 15] = [
     "/embed_all",
     "/embed_sparse",
     "/generate",
+    "/generate_stream",
     "/info",
     "/invocations",
     "/ping",
@@ -37,7 +38,6 @@ const TEI: [&str; 15] = [
     "/similarity",
     "/tokenize",
     "/vertex",
-    "/generate_stream",
 ];
 
 impl Family {

@@ -1,6 +1,5 @@
 //! Where the server listens, and how connections are served.
 
-use crate::answer::Peer;
 use crate::app::App;
 use axum::Router;
 use hyper::body::Incoming;
@@ -52,6 +51,10 @@ impl fmt::Display for Address {
         }
     }
 }
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer(pub String);
 
 /// A socket that listens.
 pub enum Listener {

@@ -126,7 +126,7 @@ impl Server {
     /// # Errors
     /// If the system has no such signals.
     #[cfg(unix)]
-    pub fn obey_signals(&self, hangup: impl Fn() + Send + 'static) -> io::Result<()> {
+    pub fn obey_signals(&self, hangup: Box<dyn Fn() + Send>) -> io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         let _entered = self.runtime.enter();
         let (mut terminate, mut interrupt, mut hung_up) = (

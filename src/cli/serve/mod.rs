@@ -214,10 +214,10 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(format!("cannot listen at {address}: {error}")))?;
     #[cfg(unix)]
     server
-        .obey_signals(move || match args.keys() {
+        .obey_signals(Box::new(move || match args.keys() {
             Ok(read) => keys.set(read),
             Err(_) => message::warning("the file of keys cannot be read; the keys are as before"),
-        })
+        }))
         .map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
     match server.run() {
         Ok(Ending::Drained) => Ok(()),

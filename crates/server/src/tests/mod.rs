@@ -7,6 +7,7 @@ mod llama;
 mod ollama;
 mod openai;
 mod operations;
+mod table;
 mod tei;
 mod wire;
 

@@ -42,6 +42,26 @@ fn a_body_may_come_in_chunks() {
     assert!(client.is_closed());
 }
 
+/// The answer arrives although the client is still sending; one that asks first is told before it sends.
+#[test]
+fn a_large_body_is_refused() {
+    let server = Running::new();
+    let answer = server.client().ask("POST", "/v1/embeddings", &[], &vec![b' '; 20 << 20]);
+    assert_eq!(answer.status, 413);
+    for path in ["/v1/embeddings", "/v1/nothing"] {
+        let mut client = server.client();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n");
+        client.send(format!("{head}Content-Length: 20000000\r\n\r\n").as_bytes());
+        assert!((404..=413).contains(&client.answer(true).status), "{path}");
+    }
+    let mut client = server.client();
+    let (head, body) = REQUEST.split_at(REQUEST.find("\r\n\r\n").unwrap() + 2);
+    client.send(format!("{head}Expect: 100-continue\r\n\r\n").as_bytes());
+    assert_eq!(client.answer(false).status, 100);
+    client.send(body.trim_start().as_bytes());
+    assert_eq!(client.answer(true).status, 200);
+}
+
 #[test]
 fn a_body_that_stops_is_not_waited_for() {
     let server = Running::with(|options| options.limits.body_time = Duration::from_millis(200));
