@@ -42,7 +42,11 @@ fn tables_in_pipes_are_no_prose() {
             &["embed", "--input", &folder.write("in.txt", bytes)],
         ] {
             let outcome = run_with_input(arguments, bytes);
-            assert!(outcome.failure(2).contains("--input-format says what it is"));
+            let how = match arguments[0] {
+                "batch" => "sv or lines",
+                _ => "monomorph batch reads tables, and --input-format lines takes each",
+            };
+            assert!(outcome.failure(2).contains(how), "{}", outcome.stderr);
             assert!(outcome.stdout.is_empty());
         }
         let lines = run_with_input(&["embed", "--input-format", "lines"], bytes).json_lines();

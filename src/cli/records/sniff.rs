@@ -113,11 +113,14 @@ fn find(source: &Source, told: Told, column: &str) -> Result<TableFormat, Failur
             Ok(json)
         }
         (None | Some(TableFormat::Lines), None) => match doubt(text, column) {
-            Some(what) if told.has_option => Err(Failure::Usage(format!(
-                "{} looks like {what}: --input-format says what it is, {} or lines",
-                source.name,
-                what.split(' ').next().unwrap_or_default()
-            ))),
+            Some(what) if told.has_option => {
+                let name = what.split(' ').next().unwrap_or_default();
+                let how = match told.is_for_texts && name != "json" {
+                    true => "monomorph batch reads tables, and --input-format lines takes each line as a text".into(),
+                    false => format!("--input-format says what it is, {name} or lines"),
+                };
+                Err(Failure::Usage(format!("{} looks like {what}: {how}", source.name)))
+            }
             _ => Ok(TableFormat::Lines),
         },
         (Some(by_name), _) => Ok(by_name),
