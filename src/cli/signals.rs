@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::failure::Failure;
 
@@ -29,14 +29,18 @@ fn listen(end: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(end)
 }
 
-/// Removes this file if a signal ends the process.
-pub fn remove_at_end(path: &Path) {
-    static FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// Files that go if a signal ends the process.
+static FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn files() -> MutexGuard<'static, Vec<PathBuf>> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Listens for a signal, to remove the files of [`remove_at_end`]: before the first of them is there.
+pub fn listen_for_end() {
     static LISTENING: Once = Once::new();
-    let files = || FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    files().push(path.to_owned());
     LISTENING.call_once(|| {
-        let end = move || {
+        let end = || {
             for file in files().iter() {
                 // It has got its own name by now, or was removed.
                 let _ = fs::remove_file(file);
@@ -44,9 +48,14 @@ pub fn remove_at_end(path: &Path) {
             Failure::Interrupted("interrupted; nothing was written".to_owned()).report();
             std::process::exit(Failure::INTERRUPTED.into());
         };
-        // Without a listener the file stays, as it would after a crash.
+        // Without a listener the files stay, as they would after a crash.
         let _ = on_end(end);
     });
+}
+
+/// Removes this file if a signal ends the process.
+pub fn remove_at_end(path: &Path) {
+    files().push(path.to_owned());
 }
 
 /// The signals that were ignored from the start, where the system says so.

@@ -216,7 +216,7 @@ fn an_interrupted_embed_leaves_nothing() {
         let mut stdin = child.stdin.take().unwrap();
         writeln!(stdin, "one").unwrap();
         wait_for(|| folder.names().len() == 2);
-        // The file is there just before the signal is listened to.
+        // The file is there just before it is noted for removal.
         sleep(Duration::from_millis(50));
         kill(&child, signal);
         let outcome = Outcome::from(child.wait_with_output().unwrap());

@@ -8,11 +8,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Float16Array, Float32Array, Float64Array,
     Int8Array, Int64Array, LargeBinaryArray, LargeStringArray, RecordBatch, StringArray,
-    UInt8Array, UInt64Array,
+    UInt8Array, UInt64Array, new_null_array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use monomorph::{Precision, Values};
+use parquet::arrow::ArrowWriter;
 
+use crate::cli::guard::guarded;
 use crate::cli::records::{Columns, Kind, Row, lossy};
 
 /// Vectors one after another, in the precision they are stored in.
@@ -39,9 +41,9 @@ pub fn schema(
         Columns::Arrow(schema) => schema.fields().iter().map(written).collect(),
     };
     for (i, field) in fields.iter().enumerate() {
-        if has_union(field.data_type()) {
+        if !can_be_written(field) {
             return Err(format!(
-                "Parquet has no unions of types, as column {:?} is one; leave it out of the input, or write another \
+                "column {:?} is of a type that cannot be written to Parquet; leave it out of the input, or write another \
                  format",
                 field.name()
             ));
@@ -71,20 +73,17 @@ pub fn schema(
     Ok(Arc::new(Schema::new(fields)))
 }
 
-fn has_union(kind: &DataType) -> bool {
-    match kind {
-        DataType::Union(..) => true,
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _)
-        | DataType::RunEndEncoded(_, item) => has_union(item.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| has_union(field.data_type())),
-        DataType::Dictionary(_, values) => has_union(values),
-        _ => false,
-    }
+/// Whether the library writes a column of this type, tried on a null: it panics over unions and others.
+fn can_be_written(field: &Field) -> bool {
+    let write = || {
+        let field = field.clone().with_nullable(true);
+        let rows = new_null_array(field.data_type(), 1);
+        let schema = Arc::new(Schema::new(vec![field]));
+        let mut writer = ArrowWriter::try_new(std::io::sink(), schema.clone(), None)?;
+        writer.write(&RecordBatch::try_new(schema, vec![rows])?)?;
+        writer.close()
+    };
+    matches!(guarded(write), Ok(Ok(_)))
 }
 
 fn data_type(kind: Kind) -> DataType {

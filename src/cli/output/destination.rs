@@ -212,6 +212,7 @@ struct Unfinished {
 impl Unfinished {
     fn create(target: PathBuf) -> io::Result<(File, Unfinished)> {
         let name = target.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+        signals::listen_for_end();
         // A run that was killed left its file behind, and in a container the next has the same process id.
         for attempt in 0.. {
             let mut hidden = OsString::from(".");

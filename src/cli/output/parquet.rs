@@ -10,8 +10,8 @@ use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{FixedSizeListArray, RecordBatch, new_null_array};
-use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_array::FixedSizeListArray;
+use arrow_schema::{DataType, SchemaRef};
 use bytes::Bytes;
 use monomorph::{Precision, Values};
 use parquet::arrow::ArrowWriter;
@@ -75,7 +75,6 @@ impl Parquet {
         metadata: Vec<(String, String)>,
     ) -> Result<Parquet, String> {
         let schema = columns::schema(&columns, embedding, precision, values)?;
-        must_be_written(&schema)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             // Vectors are noise to a compressor and to a dictionary, and nobody asks for the least of them.
@@ -241,29 +240,6 @@ impl FormatWriter for Parquet {
         self.writer.finish().map_err(to_io)?;
         out.write_all(&self.sink.take())
     }
-}
-
-/// Refuses a column of a type that the library cannot write, of which it says so by a panic.
-fn must_be_written(schema: &SchemaRef) -> Result<(), String> {
-    for field in schema.fields() {
-        let trial = || {
-            let field = field.as_ref().clone().with_nullable(true);
-            let rows = new_null_array(field.data_type(), 1);
-            let schema = Arc::new(Schema::new(vec![field]));
-            let mut writer = ArrowWriter::try_new(io::sink(), schema.clone(), None)?;
-            writer.write(&RecordBatch::try_new(schema, vec![rows])?)?;
-            writer.close()
-        };
-        if !matches!(guarded(trial), Ok(Ok(_))) {
-            return Err(format!(
-                "column {:?} is of a type that cannot be written to Parquet, {}; leave it out of the input, or write \
-                 another format",
-                field.name(),
-                field.data_type()
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn path(column: &str) -> ColumnPath {
