@@ -42,7 +42,7 @@ fn files_that_are_something_else_are_named() {
     let old = folder.write("old.bin", b"tjgg\x03\0\0\0");
     let page = folder.write("page.gguf", b"<html lang=\"en\">");
     for (path, message) in [
-        (case("lfs_pointer.gguf"), "a pointer of Git LFS; git lfs pull fetches the file itself"),
+        (case("lfs_pointer.gguf"), "a Git LFS pointer; git lfs pull fetches the file itself"),
         (case("web_page.gguf"), "a web page; a model that asks for a login"),
         (case("safetensors.gguf"), "safetensors; convert the model"),
         (zip, "a zip archive, as PyTorch writes; convert"),

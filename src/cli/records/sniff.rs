@@ -42,7 +42,7 @@ const OTHERS: &[(&[u8], &str)] = &[
 const OTHER_TEXTS: &[(&[u8], &str)] = &[
     (
         b"version https://git-lfs.github.com/spec/",
-        "a pointer of Git LFS, not the file itself; git lfs pull fetches that",
+        "a Git LFS pointer, not the file itself; git lfs pull fetches that",
     ),
     (b"<!doctype html", "a web page, not a table; perhaps the download needs a login"),
     (b"<html", "a web page, not a table; perhaps the download needs a login"),
