@@ -110,12 +110,23 @@ fn literal(node: &Node) -> TokenStream {
                     _ => quote!(Prompt::new(#names, #prefix)),
                 }
             }
+            // And these mostly hold nothing.
+            (name @ ("Ops" | "License" | "BuildOptions"), all) => {
+                let is_none =
+                    |value: &Node| matches!(value, Node::Bool(false) | Node::Option(None));
+                let some: Vec<_> = all.iter().filter(|(_, value)| !is_none(value)).collect();
+                let (name, rest) = (format_ident!("{name}"), some.len() < all.len());
+                let rest = rest.then(|| quote!(..#name::NONE));
+                match &some[..] {
+                    [] => quote!(#name::NONE),
+                    some => {
+                        let some = some.iter().map(|part| field(part));
+                        quote!(#name { #(#some,)* #rest })
+                    }
+                }
+            }
             (name, fields) => {
-                let name = format_ident!("{name}");
-                let fields = fields.iter().map(|(field, value)| {
-                    let (field, value) = (format_ident!("{field}"), literal(value));
-                    quote!(#field: #value)
-                });
+                let (name, fields) = (format_ident!("{name}"), fields.iter().map(field));
                 quote!(#name { #(#fields),* })
             }
         },
@@ -147,6 +158,11 @@ fn literal(node: &Node) -> TokenStream {
         Node::Bool(flag) => quote!(#flag),
         Node::Tensor(tensor) => tensor_call(tensor),
     }
+}
+
+fn field((name, value): &(&str, Node)) -> TokenStream {
+    let (name, value) = (format_ident!("{name}"), literal(value));
+    quote!(#name: #value)
 }
 
 fn tensor_call(tensor: &Tensor) -> TokenStream {

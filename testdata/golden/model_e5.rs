@@ -11,19 +11,11 @@ impl Model for Built {
     type NAttn = Const<384>;
     type Types = Built;
     const OPS: Ops = Ops {
-        rms_norm: false,
         layer_norm: true,
-        qk_norm: false,
-        rope: false,
-        gated: false,
         plain: true,
-        gelu_tanh: false,
         gelu_erf: true,
-        silu: false,
-        add: false,
-        add_normed: false,
         norm_of_sum: true,
-        prefix: false,
+        ..Ops::NONE
     };
     fn spec(&self) -> &Spec {
         &SPEC
@@ -41,14 +33,9 @@ pub static SPEC: Spec = Spec {
     variant: Cow::Borrowed("with separate attention weights"),
     license: License {
         id: Some(Cow::Borrowed("mit")),
-        name: None,
-        link: None,
-        notice: None,
+        ..License::NONE
     },
-    options: BuildOptions {
-        pooling: None,
-        n_ctx: None,
-    },
+    options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 384,
     n_ff: 1536,

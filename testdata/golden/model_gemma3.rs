@@ -12,18 +12,12 @@ impl Model for Built {
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
-        layer_norm: false,
         qk_norm: true,
         rope: true,
         gated: true,
-        plain: false,
         gelu_tanh: true,
-        gelu_erf: false,
-        silu: false,
-        add: false,
         add_normed: true,
-        norm_of_sum: false,
-        prefix: false,
+        ..Ops::NONE
     };
     fn spec(&self) -> &Spec {
         &SPEC
@@ -41,18 +35,14 @@ pub static SPEC: Spec = Spec {
     variant: Cow::Borrowed("a causal language model"),
     license: License {
         id: Some(Cow::Borrowed("gemma")),
-        name: None,
-        link: None,
         notice: Some(
             Cow::Borrowed(
                 "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n\nEveryone who receives a copy of this model is bound by these terms, and must not use it for what the Gemma Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
             ),
         ),
+        ..License::NONE
     },
-    options: BuildOptions {
-        pooling: None,
-        n_ctx: None,
-    },
+    options: BuildOptions::NONE,
     notes: Cow::Borrowed(
         &[
             Cow::Borrowed(

@@ -11,19 +11,12 @@ impl Model for Built {
     type NAttn = Const<128>;
     type Types = Built;
     const OPS: Ops = Ops {
-        rms_norm: false,
         layer_norm: true,
-        qk_norm: false,
         rope: true,
         gated: true,
-        plain: false,
-        gelu_tanh: false,
         gelu_erf: true,
-        silu: false,
         add: true,
-        add_normed: false,
-        norm_of_sum: false,
-        prefix: false,
+        ..Ops::NONE
     };
     fn spec(&self) -> &Spec {
         &SPEC
@@ -41,14 +34,9 @@ pub static SPEC: Spec = Spec {
     variant: Cow::Borrowed("with a gate beside the up projection"),
     license: License {
         id: Some(Cow::Borrowed("cc0-1.0")),
-        name: None,
-        link: None,
-        notice: None,
+        ..License::NONE
     },
-    options: BuildOptions {
-        pooling: None,
-        n_ctx: None,
-    },
+    options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 128,
     n_ff: 192,

@@ -12,18 +12,13 @@ impl Model for Built {
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
-        layer_norm: false,
         qk_norm: true,
         rope: true,
         gated: true,
-        plain: false,
-        gelu_tanh: false,
-        gelu_erf: false,
         silu: true,
         add: true,
-        add_normed: false,
-        norm_of_sum: false,
         prefix: true,
+        ..Ops::NONE
     };
     fn spec(&self) -> &Spec {
         &SPEC
@@ -41,14 +36,9 @@ pub static SPEC: Spec = Spec {
     variant: Cow::Borrowed("a causal model"),
     license: License {
         id: Some(Cow::Borrowed("cc0-1.0")),
-        name: None,
-        link: None,
-        notice: None,
+        ..License::NONE
     },
-    options: BuildOptions {
-        pooling: None,
-        n_ctx: None,
-    },
+    options: BuildOptions::NONE,
     notes: Cow::Borrowed(
         &[
             Cow::Borrowed(

@@ -12,18 +12,12 @@ impl Model for Built {
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
-        layer_norm: false,
         qk_norm: true,
         rope: true,
         gated: true,
-        plain: false,
         gelu_tanh: true,
-        gelu_erf: false,
-        silu: false,
-        add: false,
         add_normed: true,
-        norm_of_sum: false,
-        prefix: false,
+        ..Ops::NONE
     };
     fn spec(&self) -> &Spec {
         &SPEC
@@ -41,14 +35,9 @@ pub static SPEC: Spec = Spec {
     variant: Cow::Borrowed("with dense heads"),
     license: License {
         id: Some(Cow::Borrowed("MIT OR Apache-2.0")),
-        name: None,
-        link: None,
-        notice: None,
+        ..License::NONE
     },
-    options: BuildOptions {
-        pooling: None,
-        n_ctx: None,
-    },
+    options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 128,
     n_ff: 160,

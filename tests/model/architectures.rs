@@ -331,21 +331,8 @@ impl Model for Bert {
     type HeadDim = Const<32>;
     type NAttn = Const<128>;
     type Types = Bert;
-    const OPS: Ops = Ops {
-        rms_norm: false,
-        layer_norm: true,
-        qk_norm: false,
-        rope: false,
-        gated: false,
-        plain: true,
-        gelu_tanh: false,
-        gelu_erf: true,
-        silu: false,
-        add: false,
-        add_normed: false,
-        norm_of_sum: true,
-        prefix: false,
-    };
+    const OPS: Ops =
+        Ops { layer_norm: true, plain: true, gelu_erf: true, norm_of_sum: true, ..Ops::NONE };
 
     fn spec(&self) -> &Spec {
         &self.0

@@ -31,6 +31,9 @@ pub struct Terms {
 }
 
 impl License {
+    /// No terms are stated.
+    pub const NONE: License = License { id: None, name: None, link: None, notice: None };
+
     /// The terms that the metadata state, whose notice is looked for among the `known`; `default` applies if they state none.
     pub(crate) fn from_metadata(
         metadata: &Metadata<'_>,

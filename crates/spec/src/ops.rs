@@ -56,6 +56,23 @@ impl Ops {
         prefix: true,
     };
 
+    /// No operation.
+    pub const NONE: Ops = Ops {
+        rms_norm: false,
+        layer_norm: false,
+        qk_norm: false,
+        rope: false,
+        gated: false,
+        plain: false,
+        gelu_tanh: false,
+        gelu_erf: false,
+        silu: false,
+        add: false,
+        add_normed: false,
+        norm_of_sum: false,
+        prefix: false,
+    };
+
     /// The operations of a model.
     pub fn of(spec: &Spec) -> Ops {
         let blocks = || spec.layers.iter().map(|layer| &layer.block);

@@ -24,3 +24,8 @@ described! {
         pub n_ctx: Option<usize>,
     }
 }
+
+impl BuildOptions {
+    /// Everything is left to the file.
+    pub const NONE: BuildOptions = BuildOptions { pooling: None, n_ctx: None };
+}
