@@ -14,6 +14,7 @@ use monomorph_spec::{Algorithm, Split, TokenizerSpec, WordNormalizer};
 use monomorph_testing::tiny;
 use naive::Naive;
 use naive_byte_level::NaiveByteLevel;
+use naive_listed::NaiveListed;
 use naive_unigram::NaiveUnigram;
 use naive_wordpiece::NaiveWordPiece;
 
@@ -21,6 +22,8 @@ use naive_wordpiece::NaiveWordPiece;
 mod naive;
 #[path = "../../src/tokenizer/naive_byte_level.rs"]
 mod naive_byte_level;
+#[path = "../../src/tokenizer/naive_listed.rs"]
+mod naive_listed;
 #[path = "../../src/tokenizer/naive_unigram.rs"]
 mod naive_unigram;
 #[path = "../../src/tokenizer/naive_wordpiece.rs"]
@@ -42,6 +45,7 @@ enum Definition {
     WordPiece(NaiveWordPiece),
     Unigram(NaiveUnigram),
     ByteLevel(NaiveByteLevel),
+    Listed(NaiveListed),
 }
 
 /// XLM-RoBERTa's own map of characters.
@@ -52,7 +56,9 @@ static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let merged = std::iter::once(Sample::new(tiny.collect())).chain((1..48).map(Sample::random));
     let words = (48..52).map(Sample::random_words);
     let scores = (52..55).map(Sample::random_scores);
-    merged.chain(words).chain(scores).chain((55..59).map(Sample::random_merges)).collect()
+    let listed = (59..63).map(Sample::random_listed);
+    let bytes = (55..59).map(Sample::random_merges);
+    merged.chain(words).chain(scores).chain(bytes).chain(listed).collect()
 });
 
 // The first byte chooses the vocabulary, the second the limit.
@@ -70,6 +76,7 @@ fuzz_target!(|input: (u8, u8, &str)| {
         Definition::WordPiece(naive) => naive.encode(text),
         Definition::Unigram(naive) => naive.encode(text),
         Definition::ByteLevel(naive) => naive.encode(text),
+        Definition::Listed(naive) => naive.encode(text),
     };
     assert_eq!(ids, want, "{text:?}");
 
@@ -228,6 +235,50 @@ impl Sample {
         let merges: Vec<&[u8]> = merges.iter().map(String::as_bytes).collect();
         let blob = build_from_merges(&pieces, &merges, &special).expect("a vocabulary").leak();
         let naive = Definition::ByteLevel(NaiveByteLevel::new(&pieces, &merges, split));
+        Sample { tokenizer: Tokenizer::new(blob), naive }
+    }
+
+    /// A random vocabulary of characters that are merged in the order of a list, which is none in particular.
+    fn random_listed(seed: u64) -> Sample {
+        let mut random = Random(seed);
+        let special = TokenizerSpec {
+            algorithm: Algorithm::ListedMerges,
+            bos: 0,
+            eos: 1,
+            unknown: None,
+            add_bos: true,
+            add_eos: true,
+            add_space_prefix: false,
+        };
+        let mut parts: Vec<String> = "aab\n▁▁<é日".chars().map(String::from).collect();
+        let characters = parts.clone();
+        let mut merges: Vec<String> = Vec::new();
+        for _ in 0..80 {
+            let [left, right] = [0, 1].map(|_| parts[random.below(parts.len())].clone());
+            if left.chars().count() + right.chars().count() <= 12 {
+                merges.push(format!("{left} {right}"));
+                parts.push(left + &right);
+            }
+        }
+        (1..merges.len()).for_each(|i| merges.swap(i, random.below(i + 1)));
+        let specials = ["<bos>", "<eos>"].map(|text| (text.into(), PieceKind::Control));
+        let bytes = (0..=u8::MAX).map(|byte| (format!("<0x{byte:02X}>"), PieceKind::Byte));
+        let formed = merges.iter().map(|merge| (merge.replace(' ', ""), PieceKind::Normal));
+        let characters = characters.into_iter().map(|text| (text, PieceKind::Normal));
+        let cut = ["<|tool>", "a b"].map(|text| (text.into(), PieceKind::UserDefined));
+        let mut entries: Vec<(String, PieceKind)> = specials.into();
+        for (text, kind) in bytes.chain(formed).chain(characters).chain(cut) {
+            if entries.iter().all(|(other, _)| *other != text) {
+                entries.push((text, kind));
+            }
+        }
+        let pieces: Vec<Piece<'static>> = entries
+            .into_iter()
+            .map(|(text, kind)| Piece { bytes: text.leak().as_bytes(), score: 0.0, kind })
+            .collect();
+        let merges: Vec<&[u8]> = merges.iter().map(String::as_bytes).collect();
+        let blob = build_from_merges(&pieces, &merges, &special).expect("a vocabulary").leak();
+        let naive = Definition::Listed(NaiveListed::new(&pieces, &merges));
         Sample { tokenizer: Tokenizer::new(blob), naive }
     }
 

@@ -15,6 +15,7 @@ use std::collections::BinaryHeap;
 
 use monomorph_spec::vocab_layout::{Field, NONE, extend};
 
+use super::split;
 use super::table::{POWERS, Table};
 
 /// Segments of up to this many characters are scanned. On an AMD EPYC (Zen 5), random letters in words of 8 take 40 ns
@@ -48,20 +49,19 @@ struct Token {
     pair: u32,
 }
 
-impl Segment {
+impl split::Segment for Segment {
     #[inline]
-    pub fn push(&mut self, c: char) {
+    fn push(&mut self, c: char) {
         let hash = extend(self.hash_before(self.chars.len()), c);
         self.text.push(c);
         self.chars.push(Char { end: self.text.len() as u32, hash });
     }
 
-    pub fn n_chars(&self) -> usize {
+    fn n_chars(&self) -> usize {
         self.chars.len()
     }
 
-    /// Forgets all but the last characters.
-    pub fn keep_last(&mut self, n_chars: usize) {
+    fn keep_last(&mut self, n_chars: usize) {
         let Some(before) = self.chars.len().checked_sub(n_chars + 1) else { return };
         let kept = self.text.split_off(self.chars[before].end as usize);
         self.text.clear();
@@ -69,8 +69,7 @@ impl Segment {
         kept.chars().for_each(|c| self.push(c));
     }
 
-    /// Appends the segment's ids and empties it.
-    pub fn merge_into(&mut self, table: &Table, ids: &mut Vec<u32>) {
+    fn merge_into(&mut self, table: &Table, ids: &mut Vec<u32>) {
         if self.chars.len() <= SCAN_CHARS {
             self.merge_by_scan(table);
         } else {
@@ -84,7 +83,9 @@ impl Segment {
         self.chars.clear();
         self.tokens.clear();
     }
+}
 
+impl Segment {
     fn merge_by_scan(&mut self, table: &Table) {
         let n = self.chars.len();
         let mut tokens = std::mem::take(&mut self.tokens);

@@ -19,9 +19,6 @@
 //! Composing follows Unicode 9.0, as in the original. It costs little: the table of characters tells whether a stretch is
 //! composed already.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use monomorph_spec::Split;
 use monomorph_spec::byte_alphabet::ALPHABET;
 use monomorph_spec::characters::{Class, Entry};
@@ -29,11 +26,9 @@ use monomorph_spec::vocab_layout::{Field, NONE, extend};
 use unicode_normalization_alignments::UnicodeNormalization;
 
 use super::Next;
+use super::listed::Tokens;
 use super::pattern::word_length;
 use super::table::Table;
-
-/// Words of up to so many bytes are merged by scanning for the best pair, longer ones with a heap.
-const SCAN_BYTES: usize = 128;
 
 /// Appends the text's ids, asking `next` after each character or token how to go on. False when the text was not read to
 /// its end.
@@ -149,15 +144,7 @@ struct Merger<'t> {
     /// Kept for their memory: a stretch, composed; a word in the alphabet of bytes; and the word's tokens.
     composed: String,
     word: String,
-    tokens: Vec<Token>,
-}
-
-/// A piece that merging may still extend.
-#[derive(Clone, Copy)]
-struct Token {
-    id: u32,
-    /// The place among all merges of the one with the next token; [`NONE`] if there is none.
-    merge: u32,
+    tokens: Tokens,
 }
 
 impl<'t> Merger<'t> {
@@ -209,14 +196,8 @@ impl<'t> Merger<'t> {
             return ids.push(id);
         }
         let bytes = word.bytes().filter_map(|byte| self.table.byte_id(byte));
-        self.tokens.clear();
-        self.tokens.extend(bytes.map(|id| Token { id, merge: NONE }));
-        if self.tokens.len() <= SCAN_BYTES {
-            self.merge_by_scan();
-        } else {
-            self.merge_by_heap();
-        }
-        ids.extend(self.tokens.iter().map(|token| token.id));
+        bytes.for_each(|id| self.tokens.push(id));
+        self.tokens.merge_into(self.table, ids);
     }
 
     /// The id of the piece that a word becomes as a whole, if the build found that.
@@ -234,70 +215,4 @@ impl<'t> Merger<'t> {
         let rank = self.table.merged_rank(hash)?;
         self.table.is_piece(rank, &self.word).then(|| self.table.id(rank))
     }
-
-    fn merge_by_scan(&mut self) {
-        let (table, tokens) = (self.table, &mut self.tokens);
-        let merge_at = |tokens: &[Token], i: usize| match tokens.get(i + 1) {
-            Some(next) => table.merge(tokens[i].id, next.id),
-            None => NONE,
-        };
-        for i in 0..tokens.len() {
-            tokens[i].merge = merge_at(tokens, i);
-        }
-        while let Some((i, merge)) = first_best(tokens) {
-            tokens.remove(i + 1);
-            tokens[i].id = table.merged(merge);
-            tokens[i].merge = merge_at(tokens, i);
-            if let Some(before) = i.checked_sub(1) {
-                tokens[before].merge = merge_at(tokens, before);
-            }
-        }
-    }
-
-    fn merge_by_heap(&mut self) {
-        let (table, tokens) = (self.table, &mut self.tokens);
-        let n = tokens.len();
-        // For the token that starts at each position: its end, and the start of its predecessor. An end of 0 means that
-        // no token starts there.
-        let mut ends: Vec<usize> = (1..=n).collect();
-        let mut befores: Vec<usize> = (0..n).map(|start| start.wrapping_sub(1)).collect();
-        let candidate = |tokens: &[Token], start: usize, middle: usize, end: usize| {
-            let merge = table.merge(tokens[start].id, tokens[middle].id);
-            (merge != NONE).then_some(Reverse((merge, start, middle, end)))
-        };
-        let mut heap: BinaryHeap<_> =
-            (1..n).filter_map(|middle| candidate(tokens, middle - 1, middle, middle + 1)).collect();
-        while let Some(Reverse((merge, start, middle, end))) = heap.pop() {
-            if ends[start] != middle || ends[middle] != end {
-                continue;
-            }
-            ends[start] = end;
-            ends[middle] = 0;
-            tokens[start].id = table.merged(merge);
-            if let Some(&after) = ends.get(end) {
-                befores[end] = start;
-                heap.extend(candidate(tokens, start, end, after));
-            }
-            if ends.get(befores[start]).is_some() {
-                heap.extend(candidate(tokens, befores[start], start, end));
-            }
-        }
-        let mut start = 0;
-        tokens.retain(|_| {
-            start += 1;
-            ends[start - 1] != 0
-        });
-    }
-}
-
-/// The leftmost of the merges that come first.
-#[inline]
-fn first_best(tokens: &[Token]) -> Option<(usize, u32)> {
-    let mut best = (0, NONE);
-    for (i, token) in tokens.iter().enumerate() {
-        if token.merge < best.1 {
-            best = (i, token.merge);
-        }
-    }
-    (best.1 != NONE).then_some(best)
 }

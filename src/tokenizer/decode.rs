@@ -21,7 +21,9 @@ impl Tokenizer {
     /// With byte-level BPE, the bytes of all pieces are joined to UTF-8; what is none becomes U+FFFD.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
         match self.table.algorithm() {
-            Algorithm::ScoredBpe | Algorithm::Unigram => self.decode_merged(ids, skip_special),
+            Algorithm::ScoredBpe | Algorithm::ListedMerges | Algorithm::Unigram => {
+                self.decode_merged(ids, skip_special)
+            }
             Algorithm::WordPiece => self.decode_words(ids, skip_special),
             Algorithm::ByteLevel(_) => self.decode_bytes(ids, skip_special),
         }

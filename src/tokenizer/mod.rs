@@ -8,6 +8,7 @@
 //!   What is merged at a time (`bpe`) is therefore usually a word, and reading can stop early.
 //! - *WordPiece* (`wordpiece`): the text is normalised, and each word is cut into the longest pieces.
 //! - *Unigram* (`unigram`): the text is normalised, and each word is cut into the pieces with the highest sum of scores.
+//! - *Listed merges* (`listed`): as with *merges*, but the order is that of a list of pairs.
 //! - *Byte-level BPE* (`byte_level`): the text is composed and split into words by a pattern (`pattern`), and the bytes of
 //!   each word are merged, the pair that is listed first before all others.
 //!
@@ -20,6 +21,7 @@
 mod bpe;
 mod byte_level;
 mod decode;
+mod listed;
 mod pattern;
 mod split;
 mod table;
@@ -148,7 +150,10 @@ impl Tokenizer {
     ) -> bool {
         let (table, next) = (&self.table, &mut next);
         match table.algorithm() {
-            Algorithm::ScoredBpe => split::tokenize(table, text, ids, next),
+            Algorithm::ScoredBpe => split::tokenize::<bpe::Segment>(table, text, ids, next),
+            Algorithm::ListedMerges => {
+                split::tokenize::<listed::Characters>(table, text, ids, next)
+            }
             Algorithm::WordPiece => wordpiece::tokenize(table, text, ids, next),
             Algorithm::Unigram => unigram::tokenize(table, text, ids, next),
             Algorithm::ByteLevel(split) => byte_level::tokenize(table, split, text, ids, next),
@@ -186,6 +191,8 @@ impl Tokenizer {
 mod naive;
 #[cfg(test)]
 mod naive_byte_level;
+#[cfg(test)]
+mod naive_listed;
 #[cfg(test)]
 mod naive_unigram;
 #[cfg(test)]

@@ -14,23 +14,32 @@
 //! text. Hardly any piece has U+2581 after another character, so segments are words.
 //!
 //! Runs of two or more spaces need no rule here: their pieces come first in the order of merging and, as runs of
-//! literal U+2581, they are also among the cut-out pieces.
+//! literal U+2581, they are also among the cut-out pieces where they are no result of listed merges.
 
 use monomorph_spec::vocab_layout::{Field, SPACE};
 
 use super::Next;
-use super::bpe::Segment;
 use super::table::Table;
+
+/// Characters that are merged together; reused from segment to segment.
+pub trait Segment: Default {
+    fn push(&mut self, c: char);
+    fn n_chars(&self) -> usize;
+    /// Forgets all but the last characters.
+    fn keep_last(&mut self, n_chars: usize);
+    /// Appends the segment's ids and empties it.
+    fn merge_into(&mut self, table: &Table, ids: &mut Vec<u32>);
+}
 
 /// Appends the text's ids, asking `next` after each character or piece how to go on. False when the text was not read to
 /// its end.
-pub fn tokenize(
+pub fn tokenize<S: Segment>(
     table: &Table,
     text: &str,
     ids: &mut Vec<u32>,
     next: &mut impl FnMut(usize, &mut Vec<u32>) -> Next,
 ) -> bool {
-    let mut segment = Segment::default();
+    let mut segment = S::default();
     let mut last = None;
     let mut rest = text.chars();
     if table.field(Field::SpacePrefix) != 0 && !text.is_empty() && table.cut_at(text).is_none() {

@@ -6,9 +6,9 @@
 use monomorph_spec::Split;
 use monomorph_spec::characters::{Cluster, Entry, PAGE};
 use monomorph_spec::vocab_layout::{
-    BASE, CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED,
-    Merge, NONE, QWEN2, RANK_MASK, SCORED_BPE, SPECIAL, Sections, UNIGRAM, VERSION, WORD_PIECE,
-    extend, pair_bit,
+    BASE, CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, LISTED_MERGES, MAGIC,
+    MAX_MERGED_CHARS, MERGED, Merge, NONE, QWEN2, RANK_MASK, SCORED_BPE, SPECIAL, Sections,
+    UNIGRAM, VERSION, WORD_PIECE, extend, pair_bit,
 };
 
 type Words = &'static [[u8; 4]];
@@ -20,6 +20,7 @@ pub enum Algorithm {
     WordPiece,
     Unigram,
     ByteLevel(Split),
+    ListedMerges,
 }
 
 #[derive(Clone, Copy)]
@@ -65,6 +66,7 @@ impl Table {
             UNIGRAM => Algorithm::Unigram,
             GPT2 => Algorithm::ByteLevel(Split::Gpt2),
             QWEN2 => Algorithm::ByteLevel(Split::Qwen2),
+            LISTED_MERGES => Algorithm::ListedMerges,
             _ => panic!("the vocabulary blob has an unknown algorithm"),
         };
         let sections = Sections::of(&header);

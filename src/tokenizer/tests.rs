@@ -9,6 +9,7 @@ use super::{Encoding, Tokenizer};
 mod byte_level;
 mod decode;
 mod last;
+mod listed;
 mod unigram;
 mod wordpiece;
 

@@ -1,8 +1,9 @@
-//! The merges of byte-level BPE.
+//! The merges that a file lists, of byte-level BPE and of BPE over characters.
 
 use std::collections::HashMap;
 
 use monomorph_gguf::{Error, MERGES, Metadata, Piece, PieceKind, ValueType};
+use monomorph_spec::Algorithm;
 use monomorph_spec::byte_alphabet::{ALPHABET, byte_of};
 use monomorph_spec::vocab_layout::{MAX_MERGED_CHARS, Merge};
 
@@ -13,7 +14,7 @@ pub(super) struct Merges {
     pub slots: Vec<Merge>,
     /// The id that each merge gives.
     pub merged: Vec<u32>,
-    /// The id of each byte's piece.
+    /// The id of each byte's piece, if the pieces are written in the alphabet of bytes.
     pub bytes: Vec<u32>,
 }
 
@@ -25,7 +26,11 @@ pub(super) fn listed<'a>(metadata: &Metadata<'a>) -> Result<Vec<&'a [u8]>, Error
 impl Merges {
     /// Finds the pieces of each merge, written as the two with a space between them. Of a pair that is listed twice, the
     /// last counts, as in the original.
-    pub fn new(pieces: &[Piece<'_>], merges: &[&[u8]]) -> Result<Merges, Error> {
+    pub fn new(
+        pieces: &[Piece<'_>],
+        merges: &[&[u8]],
+        algorithm: Algorithm,
+    ) -> Result<Merges, Error> {
         let refuse = |found: String, expected: &str| Err(Error::key(MERGES, found, expected));
         if pieces.len() > Merge::MAX_PIECES || merges.len() > Merge::MAX_MERGES {
             let found = format!("{} merges of {} pieces", merges.len(), pieces.len());
@@ -35,16 +40,7 @@ impl Merges {
         }
         let normal = (0..).zip(pieces).filter(|(_, piece)| piece.kind == PieceKind::Normal);
         let ids: HashMap<&[u8], u32> = normal.map(|(id, piece)| (piece.bytes, id)).collect();
-        let mut bytes = Vec::with_capacity(ALPHABET.len());
-        for (byte, c) in ALPHABET.iter().enumerate() {
-            match ids.get(c.encode_utf8(&mut [0; 4]).as_bytes()) {
-                Some(&id) => bytes.push(id),
-                None => {
-                    let found = format!("no piece \"{c}\" for byte {byte}");
-                    return Err(super::refuse(found, "one for each byte"));
-                }
-            }
-        }
+        let bytes = if algorithm.is_byte_level() { alphabet(&ids)? } else { Vec::new() };
         let (mut pairs, mut merged) = (HashMap::new(), Vec::with_capacity(merges.len()));
         for (order, merge) in (0u32..).zip(merges) {
             let shown = || format!("merge {order}, \"{}\"", merge.escape_ascii());
@@ -89,6 +85,16 @@ impl Merges {
         let mut merges = slots.take_while(|&&slot| slot != Merge::EMPTY);
         merges.find_map(|merge| merge.order_of(left, right))
     }
+}
+
+/// The id of each byte's piece.
+fn alphabet(ids: &HashMap<&[u8], u32>) -> Result<Vec<u32>, Error> {
+    let id_of = |(byte, c): (usize, &char)| {
+        ids.get(c.encode_utf8(&mut [0; 4]).as_bytes()).copied().ok_or_else(|| {
+            super::refuse(format!("no piece \"{c}\" for byte {byte}"), "one for each byte")
+        })
+    };
+    ALPHABET.iter().enumerate().map(id_of).collect()
 }
 
 /// The hash table of these pairs with their order; the same pairs give the same table.

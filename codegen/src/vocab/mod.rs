@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use monomorph_gguf::{Error, Header, MASK, Metadata, Piece, PieceKind, Vocabulary};
 use monomorph_spec::characters::{Cluster, PAGE};
 use monomorph_spec::vocab_layout::{
-    CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, MAGIC, MAX_MERGED_CHARS, MERGED, NONE,
-    QWEN2, RANK_MASK, SCORED_BPE, SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash, pair_bit,
+    CUT, CUT_LATER, Field, GPT2, HEADER_BYTES, HashPlace, LISTED_MERGES, MAGIC, MAX_MERGED_CHARS,
+    MERGED, NONE, QWEN2, RANK_MASK, SCORED_BPE, SPACE, SPECIAL, UNIGRAM, VERSION, WORD_PIECE, hash,
+    pair_bit,
 };
 use monomorph_spec::{Algorithm, Split, TokenizerSpec};
 
@@ -31,20 +32,19 @@ pub fn build(header: &Header<'_>, special: &TokenizerSpec) -> Result<Vec<u8>, Er
             restore_mask(&header.metadata, &mut pieces)?;
             build_from(&pieces, charsmap::bytes(&header.metadata)?, special)
         }
-        Algorithm::ByteLevel(_) => {
+        Algorithm::ByteLevel(_) | Algorithm::ListedMerges => {
             build_from_merges(&pieces, &merges::listed(&header.metadata)?, special)
         }
     }
 }
 
-/// The blob for these pieces and the merges of byte-level BPE; a merge is written as its two pieces with a space between
-/// them.
+/// The blob for these pieces and listed merges; a merge is written as its two pieces with a space between them.
 pub fn build_from_merges(
     pieces: &[Piece<'_>],
     merges: &[&[u8]],
     special: &TokenizerSpec,
 ) -> Result<Vec<u8>, Error> {
-    blob(pieces, &[], &Merges::new(pieces, merges)?, special)
+    blob(pieces, &[], &Merges::new(pieces, merges, special.algorithm)?, special)
 }
 
 /// The blob for these pieces; a piece's position is its id. `charsmap` is the unigram model's map of characters in
@@ -68,6 +68,7 @@ fn blob(
     let ranked = rank(pieces, &texts, merges, algorithm)?;
     let (number, characters) = match algorithm {
         Algorithm::ScoredBpe => (SCORED_BPE, Characters::default()),
+        Algorithm::ListedMerges => (LISTED_MERGES, Characters::default()),
         Algorithm::WordPiece(normalizer) => (WORD_PIECE, Characters::of_words(normalizer)?),
         Algorithm::Unigram => {
             (UNIGRAM, Characters::of_map(&charsmap::read(charsmap, LONGEST_KEY)?)?)
@@ -83,24 +84,29 @@ fn blob(
     let byte_ids = byte_ids(pieces, merges);
     let (cut_starts, cut_lengths) = cut_lengths(&ranked);
     let is_byte_level = algorithm.is_byte_level();
+    let merged = || merges.merged.iter().map(|&id| texts[id as usize].as_str());
     // Bytes do not stand side by side in a text as they do in a byte-level piece.
     let joined = |piece: &&Ranked<'_>| !is_byte_level || piece.flags & (CUT | CUT_LATER) != 0;
-    let pairs = pair_map(ranked.iter().filter(joined));
+    let joined = ranked.iter().filter(joined).map(|piece| piece.text);
+    let pairs = pair_map(joined.chain(merged().filter(|_| !is_byte_level)));
     // Only where pieces are merged do those of single bytes stand in for what is no piece.
-    let has_bytes = algorithm == Algorithm::ScoredBpe || is_byte_level;
+    let has_bytes =
+        matches!(algorithm, Algorithm::ScoredBpe | Algorithm::ListedMerges) || is_byte_level;
     let every_byte = has_bytes && !byte_ids.contains(&NONE);
-    if !every_byte && special.unknown.is_none() {
-        return Err(refuse(
-            "a byte without a piece and no unknown piece".into(),
-            "all of <0x00> to <0xFF>",
-        ));
+    // The original makes one unknown token of several characters that are none, where Gemma's have the bytes.
+    let may_lack_bytes = special.unknown.is_some() && algorithm != Algorithm::ListedMerges;
+    if !every_byte && !may_lack_bytes {
+        let found = match algorithm {
+            Algorithm::ListedMerges => "a byte without a piece",
+            _ => "a byte without a piece and no unknown piece",
+        };
+        return Err(refuse(found.into(), "all of <0x00> to <0xFF>"));
     }
 
     let ends = ends(pieces, &texts)?;
     let ranked_merged = ranked.iter().filter(|piece| piece.flags & MERGED != 0);
-    let merged = merges.merged.iter().map(|&id| texts[id as usize].as_str());
     let longest =
-        ranked_merged.map(|piece| piece.text).chain(merged).map(|text| text.chars().count());
+        ranked_merged.map(|piece| piece.text).chain(merged()).map(|text| text.chars().count());
     let mut header = [0; HEADER_BYTES / 4];
     let mut set = |field: Field, value: u32| header[field as usize] = value;
     set(Field::Magic, MAGIC);
@@ -224,6 +230,7 @@ fn rank<'a>(
                 flags => flags,
             },
             Algorithm::ByteLevel(split) => byte_level_flags(id, piece, text, merges, split),
+            Algorithm::ListedMerges => character_flags(piece, text),
         };
         if flags & MERGED != 0 && text.chars().count() > MAX_MERGED_CHARS {
             let found = format!("piece {id} of {} characters", text.chars().count());
@@ -259,6 +266,17 @@ fn flags(piece: &Piece<'_>, text: &str) -> u32 {
     }
 }
 
+/// How a piece begins the merging of characters, or is cut out before; 0 if it does neither.
+fn character_flags(piece: &Piece<'_>, text: &str) -> u32 {
+    let is_character = text.chars().nth(1).is_none();
+    match piece.kind {
+        _ if text.is_empty() => 0,
+        PieceKind::Normal if is_character => MERGED,
+        PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined => CUT,
+        PieceKind::Normal | PieceKind::Unused | PieceKind::Byte => 0,
+    }
+}
+
 /// How byte-level BPE can produce this piece as a whole; 0 if it cannot.
 fn byte_level_flags(id: u32, piece: &Piece<'_>, text: &str, merges: &Merges, split: Split) -> u32 {
     if text.is_empty() {
@@ -276,12 +294,13 @@ fn byte_level_flags(id: u32, piece: &Piece<'_>, text: &str, merges: &Merges, spl
 
 /// The piece in the form that text is compared with; empty if it is not UTF-8. The original vocabulary writes runs of
 /// spaces as runs of U+2581, and only in that form are they cut out of the raw text; GGUF writes them with spaces.
-/// Byte-level BPE has them as they are.
+/// Where merges are listed, pieces are as they are.
 fn text_of(piece: &Piece<'_>, algorithm: Algorithm) -> String {
     let text = std::str::from_utf8(piece.bytes).unwrap_or_default();
     let cut_out =
         matches!(piece.kind, PieceKind::Unknown | PieceKind::Control | PieceKind::UserDefined);
-    if cut_out && !algorithm.is_byte_level() && is_run(text, ' ') {
+    let lists_merges = algorithm.is_byte_level() || algorithm == Algorithm::ListedMerges;
+    if cut_out && !lists_merges && is_run(text, ' ') {
         text.replace(' ', SPACE.encode_utf8(&mut [0; 4]))
     } else {
         text.to_owned()
@@ -377,11 +396,9 @@ fn cut_lengths(ranked: &[Ranked<'_>]) -> ([u32; 257], Vec<u32>) {
 
 /// The bitmap of pairs, with sixteen bits or more per pair. About one in twenty other pairs also seems to occur, which
 /// costs some speed.
-fn pair_map<'a>(ranked: impl Iterator<Item = &'a Ranked<'a>>) -> Vec<u32> {
-    let neighbours = |piece: &Ranked<'_>| -> Vec<(char, char)> {
-        piece.text.chars().zip(piece.text.chars().skip(1)).collect()
-    };
-    let mut pairs: Vec<(char, char)> = ranked.flat_map(neighbours).collect();
+fn pair_map<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u32> {
+    let neighbours = |text: &'a str| text.chars().zip(text.chars().skip(1));
+    let mut pairs: Vec<(char, char)> = texts.flat_map(neighbours).collect();
     pairs.sort_unstable();
     pairs.dedup();
     let n_bits = (16 * pairs.len()).next_power_of_two().max(32);

@@ -149,6 +149,55 @@ fn byte_level_bpe_comes_with_merges() {
     assert!(build(&header, &BYTE_LEVEL).unwrap() == all);
 }
 
+const LISTED: TokenizerSpec =
+    TokenizerSpec { algorithm: Algorithm::ListedMerges, unknown: None, ..SPECIAL };
+
+/// The bytes, characters, pieces that merging forms, one that it does not, and a token that is cut out.
+fn listed() -> Vec<Piece<'static>> {
+    let bytes = (0..256).map(|byte| format!("<0x{byte:02X}>").leak() as &str);
+    let bytes = bytes.map(|text| piece(text, 0.0, PieceKind::Byte));
+    let normal = ["a", "b", "▁", "ab", "▁ab", "▁▁", "bab"];
+    let normal = normal.map(|text| piece(text, 0.0, PieceKind::Normal));
+    let cut = [piece("<bos>", 0.0, PieceKind::Control), piece("a b", 0.0, PieceKind::UserDefined)];
+    cut.into_iter().chain(bytes).chain(normal).collect()
+}
+
+#[test]
+fn characters_come_with_merges() {
+    let merges: [&[u8]; 3] = [b"a b", "▁ ab".as_bytes(), "▁ ▁".as_bytes()];
+    let blob = build_from_merges(&listed(), &merges, &LISTED).unwrap();
+    let header = header_of(&blob);
+    let field = |field: Field| header[field as usize];
+    assert_eq!(blob.len(), HEADER_BYTES + sum(&Sections::of(&header)));
+    assert_eq!(field(Field::Algorithm), LISTED_MERGES);
+    assert_eq!((field(Field::NMerges), field(Field::MergeBits)), (3, 3));
+    assert_eq!((field(Field::Unknown), field(Field::Mask)), (NONE, NONE));
+    assert_eq!((field(Field::LongestMerged), field(Field::NPages)), (3, 0));
+    // Three characters and two tokens; what merging forms is found by the merges.
+    assert_eq!(field(Field::NRanked), 5);
+}
+
+#[test]
+fn bad_lists_of_merges_are_refused_in_words() {
+    let message = |pieces: &[Piece<'_>], merge: &str| {
+        build_from_merges(pieces, &[merge.as_bytes()], &LISTED).unwrap_err().to_string()
+    };
+    let key = "metadata key tokenizer.ggml.merges: found merge 0,";
+    let pieces = "expected two pieces of the vocabulary that form a third";
+    assert_eq!(message(&listed(), "b a"), format!("{key} \"b a\", {pieces}"));
+    // Nor does merging form a token that is cut out.
+    assert_eq!(message(&listed(), "<bo s>"), format!("{key} \"<bo s>\", {pieces}"));
+    let mut without = listed();
+    without.remove(2 + 0x41);
+    for unknown in [None, Some(0)] {
+        let special = TokenizerSpec { unknown, ..LISTED };
+        assert_eq!(
+            build_from_merges(&without, &[], &special).unwrap_err().to_string(),
+            "metadata key tokenizer.ggml.tokens: found a byte without a piece, expected all of <0x00> to <0xFF>"
+        );
+    }
+}
+
 /// The counts are those of the original's Oniguruma, which were found by asking it about every character: a package with
 /// another version of Unicode has others.
 #[test]

@@ -39,6 +39,9 @@ described! {
         /// Byte-level BPE: the text is composed (NFC) and split into words, and the bytes of each are merged, the pair
         /// that is listed first before all others.
         ByteLevel(Split),
+        /// Byte-pair encoding of characters: neighbours are merged, the pair that is listed first before all others. A
+        /// character without a piece becomes the pieces of its bytes.
+        ListedMerges,
     }
 }
 
@@ -79,6 +82,7 @@ impl TokenizerRule {
             TokenizerRule::WordPiece => "bert",
             TokenizerRule::Unigram => "t5",
             TokenizerRule::ByteLevel { .. } => "gpt2",
+            TokenizerRule::ListedMerges => "gemma4",
         }
     }
 }
@@ -98,12 +102,12 @@ pub(crate) fn judge(
         TokenizerRule::WordPiece => word_piece(&keys),
         TokenizerRule::Unigram => unigram(&keys),
         TokenizerRule::ByteLevel { split, marks, .. } => byte_level(&keys, split, marks),
+        TokenizerRule::ListedMerges => listed_merges(&keys),
     }
 }
 
 /// The rule for this file's tokenizer.
 fn applicable(metadata: &Metadata<'_>, rules: &[TokenizerRule]) -> Result<TokenizerRule, Error> {
-    const PRE: &str = "tokenizer.ggml.pre";
     let model = metadata.str("tokenizer.ggml.model")?;
     let mut patterns = Vec::new();
     for &rule in rules.iter().filter(|rule| rule.model() == model) {
@@ -134,13 +138,7 @@ fn scored_bpe(keys: &Keys<'_, '_>, space_prefix: bool) -> Result<TokenizerSpec, 
     if !keys.vocabulary.has_scores() {
         return Err(Error::MissingKey { key: "tokenizer.ggml.scores".into() });
     }
-    let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
-    // Readers disagree about the default, and without <eos> the vector would be wrong, so the file has to say.
-    let add_eos: bool = metadata.required(ADD_EOS)?;
-    if !add_bos && !add_eos {
-        let expected = "true where add_bos_token is false: an empty text needs a token";
-        return Err(Error::key(ADD_EOS, add_eos, expected));
-    }
+    let (add_bos, add_eos) = flags(metadata)?;
     Ok(TokenizerSpec {
         algorithm: Algorithm::ScoredBpe,
         bos: keys.required_id("bos")?,
@@ -152,6 +150,51 @@ fn scored_bpe(keys: &Keys<'_, '_>, space_prefix: bool) -> Result<TokenizerSpec, 
             .optional("tokenizer.ggml.add_space_prefix")?
             .unwrap_or(space_prefix),
     })
+}
+
+/// Whether texts begin with `bos` and end with `eos`.
+fn flags(metadata: &Metadata<'_>) -> Result<(bool, bool), Error> {
+    let add_bos = metadata.optional("tokenizer.ggml.add_bos_token")?.unwrap_or(true);
+    // Readers disagree about the default, and without <eos> the vector would be wrong, so the file has to say.
+    let add_eos: bool = metadata.required(ADD_EOS)?;
+    if !add_bos && !add_eos {
+        let expected = "true where add_bos_token is false: an empty text needs a token";
+        return Err(Error::key(ADD_EOS, add_eos, expected));
+    }
+    Ok((add_bos, add_eos))
+}
+
+/// Texts are not split into words, and files need not say so.
+fn listed_merges(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
+    let metadata = keys.metadata;
+    metadata.array_of(MERGES, ValueType::Str)?;
+    refuse_space_prefix(metadata)?;
+    if let Some(other) = metadata.optional::<&str>(PRE)?
+        && !["default", "gemma4"].contains(&other)
+    {
+        let expected = "\"gemma4\" or \"default\", which split no text into words";
+        return Err(Error::key(PRE, format!("\"{}\"", printable(other)), expected));
+    }
+    let (add_bos, add_eos) = flags(metadata)?;
+    Ok(TokenizerSpec {
+        algorithm: Algorithm::ListedMerges,
+        bos: keys.required_id("bos")?,
+        eos: keys.required_id("eos")?,
+        unknown: keys.id("unknown")?,
+        add_bos,
+        add_eos,
+        add_space_prefix: false,
+    })
+}
+
+const PRE: &str = "tokenizer.ggml.pre";
+
+fn refuse_space_prefix(metadata: &Metadata<'_>) -> Result<(), Error> {
+    const KEY: &str = "tokenizer.ggml.add_space_prefix";
+    if metadata.optional(KEY)?.unwrap_or(false) {
+        return Err(Error::key(KEY, true, "false, as for the models with this tokenizer"));
+    }
+    Ok(())
 }
 
 /// Every text stands between `[CLS]` and `[SEP]`, whatever `add_bos_token` and `add_eos_token` say. Older files state
@@ -197,11 +240,8 @@ fn unigram(keys: &Keys<'_, '_>) -> Result<TokenizerSpec, Error> {
 }
 
 fn byte_level(keys: &Keys<'_, '_>, split: Split, marks: Marks) -> Result<TokenizerSpec, Error> {
-    const SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
     keys.metadata.array_of(MERGES, ValueType::Str)?;
-    if keys.metadata.optional(SPACE_PREFIX)?.unwrap_or(false) {
-        return Err(Error::key(SPACE_PREFIX, true, "false, as for the models with this tokenizer"));
-    }
+    refuse_space_prefix(keys.metadata)?;
     let (bos, eos, add_bos, add_eos) = match marks {
         Marks::Around([first, last]) => {
             let bos = keys.id_or_piece("cls", first.as_bytes(), "bos")?;

@@ -17,15 +17,16 @@
 //! | mapped | `NMapped` | the characters that others are replaced by; a 0 ends each sequence |
 //! | clusters | 2 each, `NClusters` | the grapheme clusters that are replaced as one: see [`Cluster`](crate::characters::Cluster) |
 //! | scores | `NScores` | the score of each rank, as the bits of a float32 |
-//! | merges | 2 each, `2^MergeBits`, or 0 without merges | open-addressing hash table of byte-level BPE's pairs: see [`Merge`] |
+//! | merges | 2 each, `2^MergeBits`, or 0 without merges | open-addressing hash table of listed pairs: see [`Merge`] |
 //! | merged | `NMerges` | the id that each merge gives, in their order |
-//! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece; for byte-level BPE, in some piece that is cut out |
+//! | pairs | `2^(PairBits - 5)` | bitmap over hashed pairs of characters that are neighbours in some ranked piece or some result of a merge; for byte-level BPE, in some piece that is cut out |
 //! | bytes | `NBytes` bytes | the pieces in the order of their ids |
 //!
 //! A *rank* is the place of a piece in the order of merging; 0 comes first. Only pieces that tokenizing can produce are
 //! ranked: those that merging produces and those that are cut out of the text whole. WordPiece and the unigram model merge
 //! nothing: their ranks are in the order of ids, and [`MERGED`] marks the pieces that words are cut into. Nor does the rank
-//! matter to byte-level BPE, which lists its merges: [`MERGED`] marks the pieces that a whole word becomes.
+//! matter where merges are listed: [`MERGED`] marks the pieces that a whole word becomes in byte-level BPE, and those of
+//! single characters where these are merged.
 
 use crate::characters::{N_PAGES, PAGE};
 
@@ -91,7 +92,7 @@ pub enum Field {
     Unknown,
     /// 1 if a space is put before the text.
     SpacePrefix,
-    /// [`SCORED_BPE`], [`WORD_PIECE`], [`UNIGRAM`], [`GPT2`] or [`QWEN2`].
+    /// [`SCORED_BPE`], [`WORD_PIECE`], [`UNIGRAM`], [`GPT2`], [`QWEN2`] or [`LISTED_MERGES`].
     Algorithm,
     /// Number of pages in the table of characters.
     NPages,
@@ -128,6 +129,9 @@ pub const GPT2: u32 = 3;
 
 /// Value of [`Field::Algorithm`]: listed pairs of bytes are merged, in words of Qwen2's pattern.
 pub const QWEN2: u32 = 4;
+
+/// Value of [`Field::Algorithm`]: listed pairs are merged, beginning with characters.
+pub const LISTED_MERGES: u32 = 5;
 
 /// Sizes of the blob's sections in bytes, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,7 +240,7 @@ pub const fn pair_bit(left: char, right: char, pair_bits: u32) -> usize {
     ((mixed ^ (mixed >> 29)).wrapping_mul(BASE) >> (64 - pair_bits)) as usize
 }
 
-/// A merge of byte-level BPE in its slot: from the highest bit on, the ids of the left and right piece in 21 bits each, and
+/// A listed merge in its slot: from the highest bit on, the ids of the left and right piece in 21 bits each, and
 /// its place among all merges in 22.
 ///
 /// The search for a pair begins at [`Merge::slot`] and continues with the next slot, wrapping around, until the pair is

@@ -158,6 +158,8 @@ pub enum TokenizerRule {
         /// What is put around a text.
         marks: Marks,
     },
+    /// `gemma4`: byte-pair encoding of characters, by listed merges.
+    ListedMerges,
 }
 
 /// The pieces around a text in byte-level BPE.
