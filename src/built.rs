@@ -34,5 +34,5 @@ pub fn tokenizer() -> Tokenizer {
 /// The model's RoPE tables.
 pub fn rope_tables() -> RopeTables {
     let tables: &'static [f32] = bytemuck::cast_slice(&ROPE.0);
-    RopeTables::new(tables, SPEC.n_ctx, SPEC.head_dim / 2)
+    RopeTables::new(tables, &SPEC)
 }

@@ -138,9 +138,9 @@ impl Embedder {
         let texts = texts.iter().map(AsRef::as_ref).enumerate();
         let encodings: Vec<Encoding> = texts.map(encode).collect::<Result<_, _>>()?;
         let ids: Vec<&[u32]> = encodings.iter().map(|encoding| encoding.ids.as_slice()).collect();
-        let mut rows = vec![0.0; ids.len() * self.spec.n_embd];
+        let mut rows = vec![0.0; ids.len() * self.spec.n_out];
         self.embed_ids(&ids, options.cancel.as_deref(), &mut rows)?;
-        let rows = rows.chunks_exact(self.spec.n_embd).zip(&encodings).enumerate();
+        let rows = rows.chunks_exact(self.spec.n_out).zip(&encodings).enumerate();
         rows.map(|(text, (row, encoding))| request.embedding(text, encoding, row)).collect()
     }
 
@@ -170,7 +170,7 @@ impl Embedder {
         rows: &mut [f32],
     ) -> Result<(), Error> {
         self.check_ids(ids)?;
-        let expected = ids.len() * self.spec.n_embd;
+        let expected = ids.len() * self.spec.n_out;
         if rows.len() != expected {
             return Err(Error::Rows { values: rows.len(), expected });
         }
@@ -284,7 +284,7 @@ impl OpenOptions {
             isa: encoder.isa(),
             path: if encoder.is_specialized() { "specialized" } else { "generic" },
             threads: threads.count(),
-            dimensions: spec.n_embd,
+            dimensions: spec.n_out,
             n_ctx: spec.n_ctx,
             kept_bytes: encoder.kept_bytes(),
         };

@@ -45,9 +45,10 @@ pub mod generated_prelude {
     pub use monomorph_gguf::TensorType::{self, *};
     pub use monomorph_quant::Types;
     pub use monomorph_spec::{
-        Activation, Algorithm, Block, BuildOptions, Embedding, Fingerprint, Join, Layer, License,
-        Linear, Norm, NormKind, Ops, Pooling, Prompt, Qkv, Rope, Shortening, Spec, Split, Tensor,
-        TokenizerSpec, Window, WordNormalizer, layer, lookup, matrix, vector,
+        Activation, Algorithm, Block, BuildOptions, Embedding, Fingerprint, Heads, InputBranch,
+        Join, Layer, LayerInputs, License, Linear, Norm, NormKind, Ops, Pooling, Prompt, Qkv, Rope,
+        Shortening, Spec, Split, Tensor, TokenizerSpec, Window, WordNormalizer, layer, lookup,
+        matrix, vector,
     };
     pub use std::borrow::Cow;
 }

@@ -39,9 +39,9 @@ impl Request {
         spec: &'static Spec,
         tokenizer: Tokenizer,
     ) -> Result<Request, Error> {
-        let dimensions = options.dimensions.unwrap_or(spec.n_embd);
-        if dimensions == 0 || dimensions > spec.n_embd {
-            return Err(Error::Dimensions { asked: dimensions, largest: spec.n_embd });
+        let dimensions = options.dimensions.unwrap_or(spec.n_out);
+        if dimensions == 0 || dimensions > spec.n_out {
+            return Err(Error::Dimensions { asked: dimensions, largest: spec.n_out });
         }
         if options.prompt.is_some() && spec.prompts.is_empty() {
             return Err(Error::NoPrompts { model: spec.name.to_string() });
@@ -70,10 +70,10 @@ impl Request {
         Ok(encoding)
     }
 
-    /// A text's vector, from the row (n_embd) that the encoder made of its ids.
+    /// A text's vector, from the row (n_out) that the encoder made of its ids.
     pub fn finish(&self, text: usize, row: &[f32]) -> Result<Vec<f32>, Error> {
-        if row.len() != self.spec.n_embd {
-            return Err(Error::Rows { values: row.len(), expected: self.spec.n_embd });
+        if row.len() != self.spec.n_out {
+            return Err(Error::Rows { values: row.len(), expected: self.spec.n_out });
         }
         vector::finish(row.to_vec(), self.dimensions, self.spec.shortening, self.options.normalize)
             .ok_or(Error::NotFinite { text })

@@ -2,7 +2,7 @@
 
 use monomorph_gguf::{TensorType, printable};
 use monomorph_spec::fields::{Describe, Node};
-use monomorph_spec::{Block, Fingerprint, Layer, Ops, Role, Spec, Tensor};
+use monomorph_spec::{Block, Fingerprint, Layer, Ops, Role, Spec, Tensor, Window};
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use std::fmt::{Debug, LowerHex};
@@ -27,20 +27,24 @@ pub fn source(spec: &Spec, fingerprint: &Fingerprint, file_name: &str) -> String
 }
 
 fn model(spec: &Spec) -> TokenStream {
+    let full = spec.heads_of(Window::Full);
     let dimensions = [
         ("NEmbd", spec.n_embd),
         ("NFf", spec.n_ff),
         ("NHead", spec.n_head),
         ("NHeadKv", spec.n_head_kv),
         ("HeadDim", spec.head_dim),
-        ("NAttn", spec.n_head * spec.head_dim),
+        ("NAttn", spec.heads().n_attn()),
+        ("FullNHeadKv", full.n_head_kv),
+        ("FullHeadDim", full.head_dim),
+        ("FullNAttn", full.n_attn()),
+        ("NLayerInput", spec.n_layer_input()),
     ];
     let types = dimensions.iter().map(|(name, size)| {
         let (name, size) = (format_ident!("{name}"), integer(*size));
         quote!(type #name = Const<#size>;)
     });
-    let matrices = spec.layers.iter().flat_map(Layer::matrices);
-    let mut kinds: Vec<TensorType> = matrices.map(|tensor| tensor.kind).collect();
+    let mut kinds: Vec<TensorType> = spec.layer_matrices().map(|tensor| tensor.kind).collect();
     kinds.sort_by_key(|kind| *kind as u32);
     kinds.dedup();
     let kinds = kinds.iter().map(|kind| format_ident!("{}", kind.name()));
@@ -109,6 +113,12 @@ fn literal(node: &Node) -> TokenStream {
                     }
                     _ => quote!(Prompt::new(#names, #prefix)),
                 }
+            }
+            // So are a few numbers.
+            ("Rope" | "Heads", fields) => {
+                let (name, values) = (format_ident!("{name}"), fields.iter());
+                let values = values.map(|(_, value)| literal(value));
+                quote!(#name::new(#(#values),*))
             }
             // And these mostly hold nothing.
             (name @ ("Ops" | "License" | "BuildOptions"), all) => {

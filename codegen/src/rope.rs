@@ -28,7 +28,7 @@ pub fn table(n_ctx: usize, head_dim: usize, base: f32, divisor: f32) -> Vec<f32>
 
 /// The tables of a model, one for each of [`Spec::ropes`].
 pub fn of_model(spec: &Spec) -> Vec<Vec<f32>> {
-    let table = |rope: &Rope| table(spec.n_ctx, spec.head_dim, rope.base, rope.divisor);
+    let table = |rope: &Rope| table(spec.n_ctx, rope.head_dim, rope.base, rope.divisor);
     spec.ropes.iter().map(table).collect()
 }
 

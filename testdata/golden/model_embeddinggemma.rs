@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<1>;
     type HeadDim = Const<256>;
     type NAttn = Const<768>;
+    type FullNHeadKv = Const<1>;
+    type FullHeadDim = Const<256>;
+    type FullNAttn = Const<768>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
@@ -45,10 +49,12 @@ pub static SPEC: Spec = Spec {
     options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 768,
+    n_out: 768,
     n_ff: 1152,
     n_head: 3,
     n_head_kv: 1,
     head_dim: 256,
+    full_heads: None,
     n_vocab: 512,
     n_ctx: 2048,
     norm: NormKind::Rms(0.000001f32),
@@ -61,17 +67,9 @@ pub static SPEC: Spec = Spec {
         positions: None,
         norm: None,
     },
+    layer_inputs: None,
     ropes: Cow::Borrowed(
-        &[
-            Rope {
-                base: 10000f32,
-                divisor: 1f32,
-            },
-            Rope {
-                base: 1000000f32,
-                divisor: 1f32,
-            },
-        ],
+        &[Rope::new(256, 10000f32, 1f32), Rope::new(256, 1000000f32, 1f32)],
     ),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 768, 322076512))),
@@ -134,6 +132,7 @@ static BLOCK_0: Block<Tensor> = Block {
         Norm::plain(vector("attn_q_norm.weight", 256, 3668992)),
         Norm::plain(vector("attn_k_norm.weight", 256, 2832384)),
     ]),
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", Q8_0, 768, 768, 3042304)),
     attn_join: Join::AddNormed(
         Norm::plain(vector("post_attention_norm.weight", 768, 2823168)),
@@ -144,6 +143,8 @@ static BLOCK_0: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", Q8_0, 768, 1152, 3072)),
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 768, 2826240))),
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 24] = [

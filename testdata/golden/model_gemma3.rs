@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<1>;
     type HeadDim = Const<256>;
     type NAttn = Const<1024>;
+    type FullNHeadKv = Const<1>;
+    type FullHeadDim = Const<256>;
+    type FullNAttn = Const<1024>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
@@ -54,10 +58,12 @@ pub static SPEC: Spec = Spec {
         ],
     ),
     n_embd: 640,
+    n_out: 640,
     n_ff: 2048,
     n_head: 4,
     n_head_kv: 1,
     head_dim: 256,
+    full_heads: None,
     n_vocab: 512,
     n_ctx: 8192,
     norm: NormKind::Rms(0.000001f32),
@@ -70,17 +76,9 @@ pub static SPEC: Spec = Spec {
         positions: None,
         norm: None,
     },
+    layer_inputs: None,
     ropes: Cow::Borrowed(
-        &[
-            Rope {
-                base: 10000f32,
-                divisor: 1f32,
-            },
-            Rope {
-                base: 1000000f32,
-                divisor: 1f32,
-            },
-        ],
+        &[Rope::new(256, 10000f32, 1f32), Rope::new(256, 1000000f32, 1f32)],
     ),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 640, 27680))),
@@ -110,6 +108,7 @@ static BLOCK_0: Block<Tensor> = Block {
         Norm::plain(vector("attn_q_norm.weight", 256, 935424)),
         Norm::plain(vector("attn_k_norm.weight", 256, 112640)),
     ]),
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", Q4_K, 640, 1024, 116224)),
     attn_join: Join::AddNormed(
         Norm::plain(vector("post_attention_norm.weight", 640, 3990528)),
@@ -120,6 +119,8 @@ static BLOCK_0: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", Q6_K, 640, 2048, 1110528)),
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 640, 3993088))),
+    input_branch: None,
+    output_scale: None,
 };
 /// Tensors of a layer, their offsets counted from its start.
 static BLOCK_1: Block<Tensor> = Block {
@@ -133,6 +134,7 @@ static BLOCK_1: Block<Tensor> = Block {
         Norm::plain(vector("attn_q_norm.weight", 256, 935424)),
         Norm::plain(vector("attn_k_norm.weight", 256, 112640)),
     ]),
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", Q4_K, 640, 1024, 116224)),
     attn_join: Join::AddNormed(
         Norm::plain(vector("post_attention_norm.weight", 640, 3591168)),
@@ -143,6 +145,8 @@ static BLOCK_1: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", Q4_K, 640, 2048, 1049088)),
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 640, 3593728))),
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 18] = [

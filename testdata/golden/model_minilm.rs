@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<12>;
     type HeadDim = Const<32>;
     type NAttn = Const<384>;
+    type FullNHeadKv = Const<12>;
+    type FullHeadDim = Const<32>;
+    type FullNAttn = Const<384>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         layer_norm: true,
@@ -38,10 +42,12 @@ pub static SPEC: Spec = Spec {
     options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 384,
+    n_out: 384,
     n_ff: 1536,
     n_head: 12,
     n_head_kv: 12,
     head_dim: 32,
+    full_heads: None,
     n_vocab: 512,
     n_ctx: 512,
     norm: NormKind::Layer(0.000000000001f32),
@@ -59,6 +65,7 @@ pub static SPEC: Spec = Spec {
             ),
         ),
     },
+    layer_inputs: None,
     ropes: Cow::Borrowed(&[]),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: None,
@@ -97,6 +104,7 @@ static BLOCK_0: Block<Tensor> = Block {
         ),
     ]),
     qk_norm: None,
+    v_norm: false,
     attn_output: Linear::biased(
         matrix("attn_output.weight", Q8_0, 384, 384, 4608),
         vector("attn_output.bias", 384, 3072),
@@ -124,6 +132,8 @@ static BLOCK_0: Block<Tensor> = Block {
             vector("layer_output_norm.bias", 384, 1268736),
         ),
     ),
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 6] = [

@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<4>;
     type HeadDim = Const<32>;
     type NAttn = Const<128>;
+    type FullNHeadKv = Const<4>;
+    type FullHeadDim = Const<32>;
+    type FullNAttn = Const<128>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         layer_norm: true,
@@ -39,10 +43,12 @@ pub static SPEC: Spec = Spec {
     options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 128,
+    n_out: 128,
     n_ff: 192,
     n_head: 4,
     n_head_kv: 4,
     head_dim: 32,
+    full_heads: None,
     n_vocab: 512,
     n_ctx: 8192,
     norm: NormKind::Layer(0.00001f32),
@@ -55,17 +61,9 @@ pub static SPEC: Spec = Spec {
         positions: None,
         norm: Some(Norm::plain(vector("token_embd_norm.weight", 128, 13792))),
     },
+    layer_inputs: None,
     ropes: Cow::Borrowed(
-        &[
-            Rope {
-                base: 10000f32,
-                divisor: 1f32,
-            },
-            Rope {
-                base: 160000f32,
-                divisor: 1f32,
-            },
-        ],
+        &[Rope::new(32, 10000f32, 1f32), Rope::new(32, 160000f32, 1f32)],
     ),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 128, 25802720))),
@@ -88,6 +86,7 @@ static BLOCK_0: Block<Tensor> = Block {
     attn_norm: None,
     qkv: Qkv::Fused(Linear::plain(matrix("attn_qkv.weight", F32, 384, 128, 65536))),
     qk_norm: None,
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", F32, 128, 128, 0)),
     attn_join: Join::Add,
     ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 128, 557056))),
@@ -96,12 +95,15 @@ static BLOCK_0: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", F32, 128, 192, 458752)),
     activation: Activation::GeluErf,
     ffn_join: Join::Add,
+    input_branch: None,
+    output_scale: None,
 };
 /// Tensors of a layer, their offsets counted from its start.
 static BLOCK_1: Block<Tensor> = Block {
     attn_norm: Some(Norm::plain(vector("attn_norm.weight", 128, 262144))),
     qkv: Qkv::Fused(Linear::plain(matrix("attn_qkv.weight", F32, 384, 128, 65536))),
     qk_norm: None,
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", F32, 128, 128, 0)),
     attn_join: Join::Add,
     ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 128, 557568))),
@@ -110,6 +112,8 @@ static BLOCK_1: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", F32, 128, 192, 459264)),
     activation: Activation::GeluErf,
     ffn_join: Join::Add,
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 4] = [

@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<4>;
     type HeadDim = Const<32>;
     type NAttn = Const<128>;
+    type FullNHeadKv = Const<4>;
+    type FullHeadDim = Const<32>;
+    type FullNAttn = Const<128>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         layer_norm: true,
@@ -39,10 +43,12 @@ pub static SPEC: Spec = Spec {
     options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 128,
+    n_out: 128,
     n_ff: 256,
     n_head: 4,
     n_head_kv: 4,
     head_dim: 32,
+    full_heads: None,
     n_vocab: 512,
     n_ctx: 2048,
     norm: NormKind::Layer(0.000000000001f32),
@@ -60,14 +66,8 @@ pub static SPEC: Spec = Spec {
             ),
         ),
     },
-    ropes: Cow::Borrowed(
-        &[
-            Rope {
-                base: 1000f32,
-                divisor: 1f32,
-            },
-        ],
-    ),
+    layer_inputs: None,
+    ropes: Cow::Borrowed(&[Rope::new(32, 1000f32, 1f32)]),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: None,
     pooling: Pooling::Mean,
@@ -92,6 +92,7 @@ static BLOCK_0: Block<Tensor> = Block {
     attn_norm: None,
     qkv: Qkv::Fused(Linear::plain(matrix("attn_qkv.weight", F32, 384, 128, 0))),
     qk_norm: None,
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", F32, 128, 128, 196608)),
     attn_join: Join::NormOfSum(
         Norm::biased(
@@ -110,6 +111,8 @@ static BLOCK_0: Block<Tensor> = Block {
             vector("layer_output_norm.bias", 128, 656384),
         ),
     ),
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 3] = [

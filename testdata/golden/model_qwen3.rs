@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<2>;
     type HeadDim = Const<32>;
     type NAttn = Const<128>;
+    type FullNHeadKv = Const<2>;
+    type FullHeadDim = Const<32>;
+    type FullNAttn = Const<128>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
@@ -47,10 +51,12 @@ pub static SPEC: Spec = Spec {
         ],
     ),
     n_embd: 64,
+    n_out: 64,
     n_ff: 192,
     n_head: 4,
     n_head_kv: 2,
     head_dim: 32,
+    full_heads: None,
     n_vocab: 512,
     n_ctx: 8192,
     norm: NormKind::Rms(0.000001f32),
@@ -63,14 +69,8 @@ pub static SPEC: Spec = Spec {
         positions: None,
         norm: None,
     },
-    ropes: Cow::Borrowed(
-        &[
-            Rope {
-                base: 1000000f32,
-                divisor: 1f32,
-            },
-        ],
-    ),
+    layer_inputs: None,
+    ropes: Cow::Borrowed(&[Rope::new(32, 1000000f32, 1f32)]),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 64, 39580832))),
     pooling: Pooling::Last,
@@ -99,6 +99,7 @@ static BLOCK_0: Block<Tensor> = Block {
         Norm::plain(vector("attn_q_norm.weight", 32, 197248)),
         Norm::plain(vector("attn_k_norm.weight", 32, 147968)),
     ]),
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", F32, 64, 128, 164480)),
     attn_join: Join::Add,
     ffn_norm: Some(Norm::plain(vector("ffn_norm.weight", 64, 147712))),
@@ -107,6 +108,8 @@ static BLOCK_0: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", F32, 64, 192, 256)),
     activation: Activation::Silu,
     ffn_join: Join::Add,
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 3] = [

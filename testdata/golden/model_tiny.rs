@@ -9,6 +9,10 @@ impl Model for Built {
     type NHeadKv = Const<1>;
     type HeadDim = Const<32>;
     type NAttn = Const<96>;
+    type FullNHeadKv = Const<1>;
+    type FullHeadDim = Const<32>;
+    type FullNAttn = Const<96>;
+    type NLayerInput = Const<0>;
     type Types = Built;
     const OPS: Ops = Ops {
         rms_norm: true,
@@ -40,10 +44,12 @@ pub static SPEC: Spec = Spec {
     options: BuildOptions::NONE,
     notes: Cow::Borrowed(&[]),
     n_embd: 128,
+    n_out: 128,
     n_ff: 160,
     n_head: 3,
     n_head_kv: 1,
     head_dim: 32,
+    full_heads: None,
     n_vocab: 721,
     n_ctx: 256,
     norm: NormKind::Rms(0.000001f32),
@@ -56,17 +62,9 @@ pub static SPEC: Spec = Spec {
         positions: None,
         norm: None,
     },
+    layer_inputs: None,
     ropes: Cow::Borrowed(
-        &[
-            Rope {
-                base: 10000f32,
-                divisor: 1f32,
-            },
-            Rope {
-                base: 1000000f32,
-                divisor: 1f32,
-            },
-        ],
+        &[Rope::new(32, 10000f32, 1f32), Rope::new(32, 1000000f32, 1f32)],
     ),
     layers: Cow::Borrowed(&LAYERS),
     output_norm: Some(Norm::plain(vector("output_norm.weight", 128, 733824))),
@@ -129,6 +127,7 @@ static BLOCK_0: Block<Tensor> = Block {
         Norm::plain(vector("attn_q_norm.weight", 32, 84864)),
         Norm::plain(vector("attn_k_norm.weight", 32, 67328)),
     ]),
+    v_norm: false,
     attn_output: Linear::plain(matrix("attn_output.weight", Q8_0, 128, 96, 71808)),
     attn_join: Join::AddNormed(
         Norm::plain(vector("post_attention_norm.weight", 128, 65792)),
@@ -139,6 +138,8 @@ static BLOCK_0: Block<Tensor> = Block {
     down: Linear::plain(matrix("ffn_down.weight", Q8_0, 128, 160, 512)),
     activation: Activation::GeluTanh,
     ffn_join: Join::AddNormed(Norm::plain(vector("post_ffw_norm.weight", 128, 66304))),
+    input_branch: None,
+    output_scale: None,
 };
 /// Each layer's start, window and RoPE table.
 static LAYERS: [Layer; 6] = [

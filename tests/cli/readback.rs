@@ -66,7 +66,7 @@ fn other_programs_read_the_same_vectors() {
     let read = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/readback.py"))
         .args([path("out.raw"), path("out.npy"), path("out.parquet")])
-        .arg(monomorph::built::SPEC.n_embd.to_string())
+        .arg(monomorph::built::SPEC.n_out.to_string())
         .output()
         .expect("Python starts");
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));

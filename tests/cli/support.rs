@@ -103,7 +103,7 @@ pub fn vectors(lines: &[Value]) -> Vec<Vec<f32>> {
 
 /// Dimensions of the built model's vectors.
 pub fn dimensions() -> usize {
-    monomorph::built::SPEC.n_embd
+    monomorph::built::SPEC.n_out
 }
 
 /// A text that is certainly longer than the built model's window.

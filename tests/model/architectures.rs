@@ -9,31 +9,38 @@ use monomorph_encoder::threads::{Team, Threads};
 use monomorph_encoder::{select, select_generic};
 use monomorph_gguf::TensorType;
 use monomorph_quant::Types;
-use monomorph_spec::arch::{Arch, EmbeddingScale, LayerRule, NormRule, RopeRule, TokenizerRule};
+use monomorph_spec::arch::{
+    Arch, EmbeddingScale, HeadRule, LayerRule, NormRule, RopeRule, ScoreScale, TokenizerRule,
+};
 use monomorph_spec::place::Sizes;
-use monomorph_spec::{Activation, Block, Embedding, Join, Linear, Norm, Ops, Pooling, Qkv, Spec};
+use monomorph_spec::{
+    Activation, Block, Embedding, Heads, InputBranch, Join, LayerInputs, Linear, Norm, Ops,
+    Pooling, Qkv, Spec,
+};
 use monomorph_testing::{Random, architecture};
 use std::collections::HashSet;
 
-/// Sizes of the models in turn: two heads on one of keys, as many keys as queries, wide heads, a narrow network.
-const SIZES: [Sizes; 3] =
-    [sizes(64, 96, 4, 2, 32), sizes(96, 64, 3, 3, 32), sizes(64, 160, 2, 1, 64)];
+/// Sizes of the models in turn: two heads on one of keys, as many keys as queries, wide heads, a narrow network. Where
+/// layers have inputs of their own, these are narrower than the network, wider, and as wide as the residual stream.
+const SIZES: [Sizes; 3] = [
+    Sizes { n_layer_input: 32, ..architecture::sizes(64, 96, [4, 2, 32], 48) },
+    Sizes { n_layer_input: 128, ..architecture::sizes(96, 64, [3, 3, 32], 48) },
+    Sizes { n_layer_input: 64, ..architecture::sizes(64, 160, [2, 1, 64], 48) },
+];
 
-const fn sizes(
-    n_embd: usize,
-    n_ff: usize,
-    n_head: usize,
-    n_head_kv: usize,
-    head_dim: usize,
-) -> Sizes {
-    Sizes { n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab: 0, n_positions: 48 }
-}
+/// Other heads for the layers that see the whole text: wider ones with fewer keys, or as many, or narrower ones.
+const FULL_HEADS: [Heads; 3] = [
+    Heads { n_head: 4, n_head_kv: 1, head_dim: 64 },
+    Heads { n_head: 3, n_head_kv: 3, head_dim: 64 },
+    Heads { n_head: 2, n_head_kv: 2, head_dim: 32 },
+];
 
-/// The number of layers. Where layers slide, the sixth sees the whole text, or the first and the fourth.
+/// The number of layers. Where layers slide, the sixth sees the whole text, or the first and the fourth, or the third and
+/// the sixth.
 const N_LAYER: usize = 6;
 
 /// The choices that make up a model, each with its number of alternatives.
-const CHOICES: [(&str, usize); 16] = [
+const CHOICES: [(&str, usize); 21] = [
     ("LayerNorm", 2),
     ("a norm of the embeddings", 2),
     ("positions and types", 2),
@@ -43,31 +50,50 @@ const CHOICES: [(&str, usize); 16] = [
     ("fused projections", 2),
     ("biases", 2),
     ("norms of queries and keys", 2),
-    ("RoPE tables and full layers", 4),
+    ("RoPE tables and full layers", 5),
     ("a gate", 3),
     ("the activation", 3),
     ("an output norm", 2),
     ("causality", 2),
-    ("dense heads", 2),
+    ("dense heads", 3),
     ("a first layer without a norm", 2),
+    ("norms of values", 2),
+    ("unscaled scores", 2),
+    ("other heads in full layers", 2),
+    ("inputs of layers", 2),
+    ("scales of layers", 2),
 ];
 
 /// One model: the number of an alternative for each of [`CHOICES`].
 type Choice = [usize; CHOICES.len()];
 
-/// The choices of existing architectures: BERT's, nomic-bert's, Qwen3's, ModernBERT's.
-const KNOWN: [Choice; 4] = [
-    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0],
-    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 0, 0],
-    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1, 0, 0],
-    [1, 1, 0, 0, 1, 0, 1, 0, 0, 3, 2, 1, 1, 0, 0, 1],
+/// The choices of existing architectures: BERT's, nomic-bert's, Qwen3's, ModernBERT's, EmbeddingGemma 2's.
+const KNOWN: [Choice; 5] = [
+    [1, 1, 1, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+    [1, 1, 0, 0, 1, 0, 1, 0, 0, 3, 2, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0],
+    [0, 0, 0, 1, 1, 1, 0, 0, 1, 4, 1, 0, 1, 0, 2, 0, 1, 1, 1, 1, 1],
 ];
 
-/// Whether each layer has a norm that bounds the values. Without one, values and errors grow from layer to layer. A first
-/// layer lacks only a norm that the others have.
+/// Pairs of choices that no model makes, each with the alternative.
+const UNSOUND: [[(usize, usize); 2]; 7] = [
+    // Each layer has a norm that bounds the values. Without one, values and errors grow from layer to layer.
+    [(5, 0), (4, 0)],
+    // A first layer lacks only a norm that the others have.
+    [(15, 1), (4, 0)],
+    // Where scores are not scaled, the norm of queries keeps them small.
+    [(17, 1), (8, 0)],
+    // Full layers have other heads only where others slide, and one scale cannot be right for two widths.
+    [(18, 1), (9, 0)],
+    [(18, 1), (9, 1)],
+    [(18, 1), (17, 0)],
+    // That follows from the two before.
+    [(18, 1), (8, 0)],
+];
+
 fn is_sound(choice: &Choice) -> bool {
-    let (pre_norm, join, bare) = (choice[4], choice[5], choice[15]);
-    pre_norm == 1 || join > 0 && bare == 0
+    UNSOUND.iter().all(|pair| pair.iter().any(|(of, alternative)| choice[*of] != *alternative))
 }
 
 /// The known models, then random ones until every pair of choices has occurred in every combination of alternatives,
@@ -86,9 +112,9 @@ fn models() -> Vec<Choice> {
         let all = (0..choice.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
         all.map(|(a, b)| [a, b, choice[a], choice[b]]).collect()
     };
-    // Models without pre-norm whose branches are added without a norm are left out: see `is_sound`.
-    missing.remove(&[5, 4, 0, 0]);
-    missing.remove(&[15, 4, 1, 0]);
+    for [(a, x), (b, y)] in UNSOUND {
+        missing.remove(&[a, b, x, y]);
+    }
     let mut models = KNOWN.to_vec();
     for pair in models.iter().flat_map(pairs) {
         missing.remove(&pair);
@@ -139,6 +165,7 @@ fn activation(choice: &Choice) -> (Activation, fn(f32) -> f32) {
 
 fn block(choice: &Choice) -> Block<&'static str> {
     let [layer_norm, _, _, _, pre_norm, join, fused, biases, qk_norm, _, gate, ..] = *choice;
+    let [.., v_norm, _, _, inputs, scales] = *choice;
     let yes = |number: usize| number == 1;
     let biased = yes(biases);
     // Only LayerNorm has biases.
@@ -160,6 +187,7 @@ fn block(choice: &Choice) -> Block<&'static str> {
         },
         qk_norm: yes(qk_norm)
             .then(|| [named!(norm, "attn_q_norm", normed), named!(norm, "attn_k_norm", normed)]),
+        v_norm: yes(v_norm),
         attn_output: named!(linear, "attn_output", biased),
         attn_join: join(
             named!(norm, "post_attention_norm", normed),
@@ -178,6 +206,15 @@ fn block(choice: &Choice) -> Block<&'static str> {
             named!(norm, "post_ffw_norm", normed),
             named!(norm, "layer_output_norm", normed),
         ),
+        input_branch: yes(inputs).then(|| InputBranch {
+            gate: named!(linear, "inp_gate", biased),
+            project: named!(linear, "proj", biased),
+            join: join(
+                named!(norm, "post_norm", normed),
+                named!(norm, "input_output_norm", normed),
+            ),
+        }),
+        output_scale: yes(scales).then_some("layer_output_scale.weight"),
     }
 }
 
@@ -192,7 +229,7 @@ const DENSE: [&[Linear<&str>]; 2] = [
 
 fn arch(choice: &Choice) -> (Arch, Unstated) {
     let [layer_norm, embd_norm, positions, scaled, _, _, _, biases, _, ropes, ..] = *choice;
-    let [.., output_norm, causal, dense, bare] = *choice;
+    let [.., output_norm, causal, dense, bare, v_norm, unscaled, full_heads, inputs, _] = *choice;
     let yes = |number: usize| number == 1;
     let normed = yes(layer_norm) && yes(biases);
     let arch = Arch {
@@ -211,23 +248,31 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
             positions: yes(positions).then_some("position_embd.weight"),
             norm: yes(embd_norm).then(|| named!(norm, "token_embd_norm", normed)),
         },
+        layer_inputs: yes(inputs).then(|| LayerInputs {
+            project: named!(linear, "per_layer_model_proj", yes(biases)),
+            norm: named!(norm, "per_layer_proj_norm", normed),
+        }),
         ropes: &ROPES[2 - ropes.min(2)..],
         layers: match ropes {
             0 => LayerRule::Alike(None),
             1 => LayerRule::Alike(Some(0)),
             2 => LayerRule::FullEvery { period: 6, first: 5 },
-            _ => LayerRule::FullEvery { period: 3, first: 0 },
+            3 => LayerRule::FullEvery { period: 3, first: 0 },
+            _ => LayerRule::Stated,
         },
+        heads: if yes(full_heads) { HeadRule::ByWindow } else { HeadRule::Alike },
+        score_scale: if yes(unscaled) { ScoreScale::One } else { ScoreScale::RootOfHead },
         block: block(choice),
         bare_first_layer: yes(bare),
-        share_scaled_layers: None,
         optional_keys: &[],
         optional_tensors: &[],
         unused_tensors: &[],
         agreed: &[],
         output_norm: yes(output_norm).then(|| named!(norm, "output_norm", normed)),
-        dense: if yes(dense) { DENSE[biases] } else { &[] },
+        trained_context: None,
+        dense: if dense > 0 { DENSE[biases] } else { &[] },
         dense_keys: &[],
+        dense_per_token: false,
         pooling: Pooling::Mean,
         pooling_reason: None,
         tokenizers: &[TokenizerRule::ScoredBpe { space_prefix: false }],
@@ -240,6 +285,8 @@ fn arch(choice: &Choice) -> (Arch, Unstated) {
         activation: activation(choice).1,
         scaled_embeddings: yes(scaled),
         full_layers: if ropes < 3 { (6, 5) } else { (3, 0) },
+        scaled_scores: !yes(unscaled),
+        normed_values: yes(v_norm),
     };
     (arch, unstated)
 }
@@ -266,7 +313,13 @@ fn worst(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
 /// A made-up model in a file, and its reference.
 fn model(number: usize, choice: &Choice, kind: TensorType) -> (TinyModel, Reference) {
     let (arch, unstated) = arch(choice);
-    let sizes = SIZES[number % SIZES.len()];
+    let mut sizes = SIZES[number % SIZES.len()];
+    if arch.heads == HeadRule::ByWindow {
+        sizes.full_heads = Some(FULL_HEADS[number % SIZES.len()]);
+    }
+    if choice[14] == 2 {
+        sizes.n_out = 160;
+    }
     let mut random = Random(number as u64);
     let file = architecture::writer(&arch, sizes, N_LAYER, kind, &mut random);
     let name = format!("architecture-{number}-{kind}");
@@ -299,7 +352,7 @@ fn every_pair_of_choices_equals_the_reference_on_every_path() {
         let want: Vec<Vec<f32>> = texts.iter().map(vector).collect();
         let mut first = None;
         for (isa, mut encoder) in model.encoders(&model.spec) {
-            let n = model.spec.n_embd;
+            let n = model.spec.n_out;
             let got = forward(&*encoder, &Team::solo(), n, &texts);
             let off = worst(&got, &want);
             assert!(off <= tolerance, "{}, {kind} on {isa}: off by {off:e}", name(choice));
@@ -330,6 +383,10 @@ impl Model for Bert {
     type NHeadKv = Const<2>;
     type HeadDim = Const<32>;
     type NAttn = Const<128>;
+    type FullNHeadKv = Const<2>;
+    type FullHeadDim = Const<32>;
+    type FullNAttn = Const<128>;
+    type NLayerInput = Const<0>;
     type Types = Bert;
     const OPS: Ops =
         Ops { layer_norm: true, plain: true, gelu_erf: true, norm_of_sum: true, ..Ops::NONE };

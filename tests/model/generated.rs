@@ -72,6 +72,10 @@ fn assert_says_what_the_header_says(
         (model.n_head_kv().size(), spec.n_head_kv),
         (model.head_dim().size(), spec.head_dim),
         (model.n_attn().size(), spec.n_head * spec.head_dim),
+        (model.full_n_head_kv().size(), spec.heads_of(Window::Full).n_head_kv),
+        (model.full_head_dim().size(), spec.heads_of(Window::Full).head_dim),
+        (model.full_n_attn().size(), spec.heads_of(Window::Full).n_attn()),
+        (model.n_layer_input().size(), spec.n_layer_input()),
     ];
     assert!(dimensions.iter().all(|(constant, field)| constant == field));
     assert_eq!(ops_of(model), Ops::of(&spec));

@@ -235,6 +235,10 @@ impl Model for Wide {
     type NHeadKv = Const<1>;
     type HeadDim = Const<64>;
     type NAttn = Const<256>;
+    type FullNHeadKv = Const<1>;
+    type FullHeadDim = Const<64>;
+    type FullNAttn = Const<256>;
+    type NLayerInput = Const<0>;
     type Types = AnyType;
 
     const OPS: Ops = Ops::ALL;

@@ -5,7 +5,6 @@ use monomorph_encoder::threads::{Team, Threads};
 use monomorph_encoder::{Forward, Scheduler};
 use monomorph_gguf::TensorType;
 use monomorph_spec::arch::{self, Arch};
-use monomorph_spec::place::Sizes;
 use monomorph_spec::{Pooling, Spec};
 use monomorph_testing::{Random, architecture};
 use std::sync::atomic::AtomicBool;
@@ -17,15 +16,7 @@ fn causal() -> &'static Arch {
 
 /// A model in a file of its own: tests run at the same time.
 fn model(test: &str, kind: TensorType) -> TinyModel {
-    let sizes = Sizes {
-        n_embd: 64,
-        n_ff: 96,
-        n_head: 4,
-        n_head_kv: 2,
-        head_dim: 32,
-        n_vocab: 0,
-        n_positions: 256,
-    };
+    let sizes = architecture::sizes(64, 96, [4, 2, 32], 256);
     let file = architecture::writer(causal(), sizes, 6, kind, &mut Random(3));
     TinyModel::among(&format!("prefix-{test}-{kind}"), file.to_bytes(), &[*causal()])
 }

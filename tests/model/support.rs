@@ -75,8 +75,7 @@ impl TinyModel {
 
     /// The tables that a build for this model would hold.
     pub fn rope(&self) -> RopeTables {
-        let spec = &self.spec;
-        RopeTables::new(rope::of_model(spec).concat(), spec.n_ctx, spec.head_dim / 2)
+        RopeTables::new(rope::of_model(&self.spec).concat(), &self.spec)
     }
 }
 

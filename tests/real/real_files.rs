@@ -64,17 +64,17 @@ fn embed(path: &Path) -> (Cosines, String) {
         golden.texts.iter().map(|text| tokenizer.encode(text, spec.n_ctx).ids).collect();
     let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
 
-    let tables = RopeTables::new(rope::of_model(&spec).concat(), spec.n_ctx, spec.head_dim / 2);
+    let tables = RopeTables::new(rope::of_model(&spec).concat(), &spec);
     let weights = Weights::map(&File::open(path).expect("the file")).expect("a mapping");
     let encoder =
         select_generic(available()[0], spec.clone(), weights, tables).expect("an encoder");
     let threads = Threads::new(monomorph_encoder::threads::default_threads()).expect("threads");
-    let mut vectors = vec![f32::NAN; ids.len() * spec.n_embd];
+    let mut vectors = vec![f32::NAN; ids.len() * spec.n_out];
     Scheduler::default()
         .run(&threads, &*encoder, &ids, &AtomicBool::new(false), &mut vectors)
         .expect("not cancelled");
 
-    let rows = vectors.chunks(spec.n_embd).zip(&golden.vectors);
+    let rows = vectors.chunks(spec.n_out).zip(&golden.vectors);
     let cosines: Vec<f64> = rows.map(|(got, want)| cosine(got, want)).collect();
     let lowest = cosines.iter().copied().fold(1.0, f64::min);
     let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;

@@ -101,7 +101,7 @@ fn gemma_3_agrees_with_llama_cpp() {
         let vectors: Vec<Vec<f32>> = texts
             .iter()
             .map(|text| built::tokenizer().encode(text, SPEC.n_ctx).ids)
-            .map(|ids| forward(&*encoder, &Team::solo(), SPEC.n_embd, &[&ids]).remove(0))
+            .map(|ids| forward(&*encoder, &Team::solo(), SPEC.n_out, &[&ids]).remove(0))
             .collect();
         for (name, lowest) in [
             ("gemma3.npy", 0.9999),

@@ -3,7 +3,7 @@
 use crate::Pass;
 use crate::dim::Dim;
 use crate::inputs::{Want, take};
-use crate::kernels::activation::{GeluErf, GeluTanh, Silu, activate};
+use crate::kernels::activation::activate;
 use crate::kernels::attention::{Heads, KeysValues, QUERIES, Visible, attention};
 use crate::kernels::columns::ColumnsMut;
 use crate::kernels::matmul::{matmul, matmul_gated};
@@ -19,7 +19,7 @@ use monomorph_spec::{Activation, Block, Join, Layer, Linear, Norm, Qkv, Window};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is wrong where a description asks for an operation that was not compiled.
-const LACKING: &str = "an operation that the Ops of the model lack";
+pub(crate) const LACKING: &str = "an operation that the Ops of the model lack";
 
 /// `with_activation!(Model, activation, |A| body)` runs the body with the type `A` set to the activation function. It
 /// is compiled only for the functions that the model uses. A function that is missing from the list is a compile-time
@@ -32,7 +32,7 @@ macro_rules! with_activation {
         match $activation {
             $(Activation::$name => {
                 if const { <$model>::OPS.has(Activation::$name) } {
-                    type $A = $name;
+                    type $A = $crate::kernels::activation::$name;
                     $body
                 } else {
                     unreachable!("{LACKING}")
@@ -42,13 +42,49 @@ macro_rules! with_activation {
     };
 }
 
+pub(crate) use with_activation;
+
+/// `with_heads!(pass, layer, |heads, n_attn| body)` runs the body with the dimensions of the layer's attention heads. For
+/// layers with other heads than most it is compiled a second time, if the model has such.
+macro_rules! with_heads {
+    ($pass:ident, $layer:ident, |$heads:ident, $n_attn:ident| $body:expr) => {{
+        let model = $pass.model;
+        match $layer.window {
+            Window::Full if const { M::OPS.full_heads } && model.spec().full_heads.is_some() => {
+                let ($heads, $n_attn) = (
+                    Heads {
+                        n_head: model.n_head(),
+                        n_head_kv: model.full_n_head_kv(),
+                        head_dim: model.full_head_dim(),
+                    },
+                    model.full_n_attn(),
+                );
+                $body
+            }
+            Window::Full | Window::Sliding(_) => {
+                let ($heads, $n_attn) = (
+                    Heads {
+                        n_head: model.n_head(),
+                        n_head_kv: model.n_head_kv(),
+                        head_dim: model.head_dim(),
+                    },
+                    model.n_attn(),
+                );
+                $body
+            }
+        }
+    }};
+}
+
 impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     /// `q, k, v = norm(x) * [Wq Wk Wv]`, with RoPE: the part of a layer before attention, which needs the keys and values
     /// of all rows.
     pub(crate) fn project(&mut self, layer: &Layer, block: &Block<Located>) {
         self.take_stream(&block.attn_norm, self.want(block.qkv.linears()));
-        self.project_qkv(&block.qkv);
-        self.norm_and_rotate(layer.rope, &block.qk_norm);
+        with_heads!(self, layer, |heads, n_attn| {
+            self.project_qkv(n_attn.size() + 2 * n_kv(heads), &block.qkv);
+            self.norm_and_rotate(heads, n_attn, layer.rope, block);
+        });
     }
 
     /// The rest of the layer: attention's branch joins the residual stream, then the feed-forward network's.
@@ -58,14 +94,17 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         layer: &Layer,
         block: &Block<Located>,
     ) {
-        self.attend(number, layer.window, self.want(&[block.attn_output]));
-        self.project_branch(self.model.n_attn(), &block.attn_output);
+        let want = self.want(&[block.attn_output]);
+        with_heads!(self, layer, |heads, n_attn| {
+            self.attend(heads, n_attn, number, layer.window, want);
+            self.project_branch(n_attn, &block.attn_output);
+        });
         self.join(&block.attn_join);
 
         self.take_stream(&block.ffn_norm, self.want(&[block.gate.unwrap_or(block.up), block.up]));
         match &block.gate {
             Some(gate) if const { M::OPS.gated } => self.gate_and_up(gate, block),
-            None if const { M::OPS.plain } => self.up(&block.up),
+            None if const { M::OPS.plain } => self.project_hidden(self.model.n_ff(), &block.up),
             _ => unreachable!("{LACKING}"),
         }
         self.take_hidden(block, self.want(&[block.down]));
@@ -73,18 +112,41 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         self.join(&block.ffn_join);
     }
 
+    /// `x *= output_scale`
+    pub(crate) fn scale_output(&mut self, block: &Block<Located>) {
+        let Some(factor) = block.output_scale else { return };
+        if !const { M::OPS.output_scale } {
+            unreachable!("{LACKING}");
+        }
+        let (isa, n, factor) = (self.isa, self.model.n_embd(), self.weights.vector(factor)[0]);
+        let x = self.rows.x.chunks_mut(self.rows_per_part() * n.size());
+        self.team.for_each(x, |_, x| {
+            isa.vectorize(
+                #[inline(always)]
+                || x.chunks_exact_mut(n.size()).for_each(|x| scale(isa, n, x, factor)),
+            );
+        });
+    }
+
     /// The forms in which these linear maps read their inputs.
-    fn want(&self, linears: &[Linear<Located>]) -> Want {
+    pub(crate) fn want(&self, linears: &[Linear<Located>]) -> Want {
         Want::of_kinds(linears.iter().map(|linear| self.weights.matrix(*linear).panel_kind()))
     }
 
     /// `inputs = norm(x)`, or `inputs = x` if there is no norm.
-    fn take_stream(&mut self, norm: &Option<Norm<Located>>, want: Want) {
+    pub(crate) fn take_stream(&mut self, norm: &Option<Norm<Located>>, want: Want) {
+        let x = std::mem::take(&mut self.rows.x);
+        self.take_rows(x, norm, want);
+        self.rows.x = x;
+    }
+
+    /// `inputs = norm(x)`, for these rows of n_embd values.
+    pub(crate) fn take_rows(&mut self, x: &[f32], norm: &Option<Norm<Located>>, want: Want) {
         let (isa, n) = (self.isa, self.model.n_embd());
         let norm = norm.as_ref().map(|norm| self.norm(norm));
         let per_part = self.rows_per_part();
         let scratch = self.scratch;
-        let x = self.rows.x.chunks(per_part * n.size());
+        let x = x.chunks(per_part * n.size());
         let lengths = x.clone().map(|x| x.len() / n.size());
         let inputs = self.rows.inputs.parts(n.size(), want, lengths);
         self.team.for_each(x.zip(inputs), |thread, (x, mut inputs)| {
@@ -104,13 +166,12 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// `qkv = inputs * [Wq Wk Wv]`
-    fn project_qkv(&mut self, qkv: &Qkv<Located>) {
+    fn project_qkv(&mut self, width: usize, qkv: &Qkv<Located>) {
         let (isa, n_embd) = (self.isa, self.model.n_embd());
         let (weights, scratch) = (self.weights, self.scratch);
-        let width = self.model.n_attn().size() + 2 * self.n_kv();
         let want = self.want(qkv.linears());
         let rows = self.rows.inputs.for_product(self.rows.len(), n_embd.size(), want);
-        let out = ColumnsMut::new(self.rows.qkv, width);
+        let out = ColumnsMut::new(&mut self.rows.qkv[..self.rows.range.len() * width], width);
         let parts = out.parts(part_sizes(width / PANEL, self.team.threads()));
         self.team.for_each(parts, |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
@@ -131,13 +192,24 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// Normalises the heads of queries and keys, applies RoPE to them, and copies keys and values to where attention
-    /// reads them. Queries are also scaled.
-    fn norm_and_rotate(&mut self, rope: Option<u8>, qk_norm: &Option<[Norm<Located>; 2]>) {
-        let (isa, d, tables) = (self.isa, self.model.head_dim(), self.rope);
-        let (n_q, n_kv) = (self.model.n_attn().size(), self.n_kv());
+    /// Normalises the heads of queries, keys and values, applies RoPE to queries and keys, and copies keys and values to
+    /// where attention reads them. Queries are also scaled.
+    fn norm_and_rotate<G: Dim, D: Dim, A: Dim>(
+        &mut self,
+        heads: Heads<M::NHead, G, D>,
+        n_attn: A,
+        rope: Option<u8>,
+        block: &Block<Located>,
+    ) {
+        let (isa, d, tables) = (self.isa, heads.head_dim, self.rope);
+        let (n_q, n_kv) = (n_attn.size(), n_kv(heads));
         let width = n_q + 2 * n_kv;
-        let norms = qk_norm.as_ref().map(|norms| norms.each_ref().map(|norm| self.norm(norm)));
+        let norms = block.qk_norm.map(|norms| norms.map(|norm| self.norm(&norm)));
+        let v_norm = block.v_norm.then(|| NormView {
+            kind: self.model.spec().norm,
+            gain: self.ones,
+            bias: None,
+        });
         let score_scale = self.model.spec().score_scale;
         let before = self.before.map_or(0, |before| before.tokens());
         let per_part = self.rows_per_part();
@@ -176,6 +248,15 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
                                 }
                             }
                         }
+                        match v_norm {
+                            Some(norm) if const { M::OPS.v_norm } => {
+                                for head in v.chunks_exact_mut(d.size()) {
+                                    norm.in_place::<I, M, _>(isa, d, head);
+                                }
+                            }
+                            Some(_) => unreachable!("{LACKING}"),
+                            None => {}
+                        }
                         key.copy_from_slice(k);
                         value.copy_from_slice(v);
                     }
@@ -185,14 +266,16 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// `inputs = softmax(q K^T) V`, with the heads concatenated.
-    fn attend(&mut self, layer: usize, window: Window, want: Want) {
+    fn attend<G: Dim, D: Dim, A: Dim>(
+        &mut self,
+        heads: Heads<M::NHead, G, D>,
+        n_attn: A,
+        layer: usize,
+        window: Window,
+        want: Want,
+    ) {
         let (isa, model) = (self.isa, self.model);
-        let heads = Heads {
-            n_head: model.n_head(),
-            n_head_kv: model.n_head_kv(),
-            head_dim: model.head_dim(),
-        };
-        let (n_attn, n_kv) = (model.n_attn(), self.n_kv());
+        let n_kv = n_kv(heads);
         let width = n_attn.size() + 2 * n_kv;
         let visible = visible(window, model.spec().causal);
         let (scratch, AllRows { texts, keys, values }) = (self.scratch, self.all);
@@ -233,34 +316,45 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// `branch = inputs * W + b`
-    fn project_branch<K: Dim>(&mut self, k: K, linear: &Linear<Located>) {
+    pub(crate) fn project_branch<K: Dim>(&mut self, k: K, linear: &Linear<Located>) {
         let branch = std::mem::take(&mut self.rows.branch);
         self.product(k, linear, ColumnsMut::new(branch, self.model.n_embd().size()));
         self.rows.branch = branch;
     }
 
-    /// `hidden = inputs * Wup + b`
-    fn up(&mut self, up: &Linear<Located>) {
+    /// `hidden = inputs * W + b`, with `n` outputs
+    pub(crate) fn project_hidden<N: Dim>(&mut self, n: N, linear: &Linear<Located>) {
         let hidden = std::mem::take(&mut self.rows.hidden);
-        let out = ColumnsMut::new(hidden, self.model.n_ff().size());
-        self.product(self.model.n_embd(), up, out);
+        let out = ColumnsMut::new(&mut hidden[..self.rows.len() * n.size()], n.size());
+        self.product(self.model.n_embd(), linear, out);
         self.rows.hidden = hidden;
     }
 
     /// `out = inputs * W + b`
     fn product<K: Dim>(&self, k: K, linear: &Linear<Located>, out: ColumnsMut<'_>) {
+        self.product_from(k, linear, 0, out);
+    }
+
+    /// `out = inputs * W + b`, with the rows of `W` and `b` from panel `skip` on
+    pub(crate) fn product_from<K: Dim>(
+        &self,
+        k: K,
+        linear: &Linear<Located>,
+        skip: usize,
+        out: ColumnsMut<'_>,
+    ) {
         let (isa, scratch) = (self.isa, self.scratch);
         let (weights, want) = (self.weights.matrix(*linear), self.want(&[*linear]));
         let sizes = part_sizes(out.width() / PANEL, self.team.threads());
         let rows = self.rows.inputs.for_product(self.rows.len(), k.size(), want);
         self.team.for_each(out.parts(sizes), |thread, (first, mut out)| {
             let panels = &mut lock(&scratch[thread]).panels;
-            matmul::<_, _, M::Types>(isa, k, rows, weights, first, panels, &mut out);
+            matmul::<_, _, M::Types>(isa, k, rows, weights, skip + first, panels, &mut out);
         });
     }
 
     /// Joins the branch to the residual stream.
-    fn join(&mut self, join: &Join<Located>) {
+    pub(crate) fn join(&mut self, join: &Join<Located>) {
         let (isa, n) = (self.isa, self.model.n_embd());
         let norm = match join {
             Join::Add => None,
@@ -301,8 +395,9 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let (linears, want) = ([*gate, block.up], self.want(&[*gate, block.up]));
         let pair = linears.map(|linear| self.weights.matrix(linear));
         let rows = self.rows.inputs.for_product(self.rows.len(), n_embd.size(), want);
-        let out = ColumnsMut::new(self.rows.hidden, self.model.n_ff().size());
-        let parts = out.parts(part_sizes(self.model.n_ff().size() / PANEL, self.team.threads()));
+        let n_ff = self.model.n_ff().size();
+        let out = ColumnsMut::new(&mut self.rows.hidden[..self.rows.range.len() * n_ff], n_ff);
+        let parts = out.parts(part_sizes(n_ff / PANEL, self.team.threads()));
         self.team.for_each(parts, |thread, (first, mut out)| {
             let (panels, out) = (&mut lock(&scratch[thread]).panels, &mut out);
             with_activation!(M, block.activation, |A| {
@@ -315,7 +410,8 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     fn take_hidden(&mut self, block: &Block<Located>, want: Want) {
         let (isa, n) = (self.isa, self.model.n_ff());
         let per_part = self.rows_per_part();
-        let hidden = self.rows.hidden.chunks_mut(per_part * n.size());
+        let hidden =
+            self.rows.hidden[..self.rows.range.len() * n.size()].chunks_mut(per_part * n.size());
         let lengths = parts_of(self.rows.range.len(), per_part);
         let inputs = self.rows.inputs.parts(n.size(), want, lengths);
         self.team.for_each(hidden.zip(inputs), |_, (hidden, mut inputs)| {
@@ -334,19 +430,19 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// One of the model's norms.
-    fn norm(&self, norm: &Norm<Located>) -> NormView<'a> {
+    pub(crate) fn norm(&self, norm: &Norm<Located>) -> NormView<'a> {
         NormView::new(self.model.spec().norm, self.weights, norm)
     }
 
-    /// The number of floats in a token's keys, and in its values.
-    fn n_kv(&self) -> usize {
-        self.model.n_head_kv().size() * self.model.head_dim().size()
-    }
-
     /// The number of rows in a part, small enough that there are several parts for every thread.
-    fn rows_per_part(&self) -> usize {
+    pub(crate) fn rows_per_part(&self) -> usize {
         self.rows.len().div_ceil(PARTS_PER_THREAD * self.team.threads()).max(1)
     }
+}
+
+/// The number of floats in a token's keys, and in its values.
+fn n_kv<H: Dim, G: Dim, D: Dim>(heads: Heads<H, G, D>) -> usize {
+    heads.n_head_kv.size() * heads.head_dim.size()
 }
 
 /// The keys that a token sees in a layer with this window.

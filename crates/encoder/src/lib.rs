@@ -17,6 +17,7 @@ compile_error!(
 );
 
 pub mod dim;
+mod input_branch;
 mod inputs;
 pub mod kernels;
 mod layer;
@@ -112,6 +113,8 @@ struct Pass<'a, I: Isa, M: Model> {
     model: &'a M,
     weights: &'a Weights,
     rope: &'a RopeTables,
+    /// The gains of a norm that has none.
+    ones: &'a [f32],
     /// The threads that work on these rows.
     team: &'a Team,
     /// One for each thread of the team.
@@ -132,7 +135,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
 
 impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     /// Embeds texts, each of which is 1 to n_ctx token ids below n_vocab, less those of the prefix that stands before
-    /// each of them. `out` gets texts x n_embd floats, not yet shortened or normalised. Stops between two layers once
+    /// each of them. `out` gets texts x n_out floats, not yet shortened or normalised. Stops between two layers once
     /// `cancel` is set.
     fn forward(
         &self,
@@ -150,9 +153,9 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            self.step(team, before, share, n, workspace.step(n));
+            self.step(team, before, share, n, workspace.step(self.model.spec(), n));
         }
-        let Step { all, rows, scratch, pooled } = workspace.step(0);
+        let Step { all, rows, scratch, pooled } = workspace.step(self.model.spec(), 0);
         let mut pass = self.pass(team, before, scratch, all, rows);
         pass.pool(&self.tensors.output_norm, &mut pooled[0]);
         pass.dense_heads(&self.tensors.dense, pooled, out);
@@ -170,13 +173,14 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         let share = self.begin(team, None, &[ids], workspace);
         let mut prefix = Prefix::new(ids);
         // Nothing after the last layer's keys and values is needed.
-        for n in 0..self.model.spec().layers.len() {
+        let spec = self.model.spec();
+        for n in 0..spec.layers.len() {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            self.step(team, None, share, n, workspace.step(n));
+            self.step(team, None, share, n, workspace.step(spec, n));
             // The next step reads what this one has written.
-            let all = workspace.step(n + 1).all;
+            let all = workspace.step(spec, n + 1).all;
             prefix.push(all.keys, all.values);
         }
         Ok(prefix)
@@ -212,7 +216,8 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
             (Window::Sliding(radius), false) => tokens.min(2 * radius + 1),
             (Window::Sliding(radius), true) => tokens.min(radius + 1),
         };
-        let attention = 2 * spec.n_attn() * spec.layers.iter().map(seen).sum::<usize>();
+        let attention = |layer: &Layer| 2 * spec.heads_of(layer.window).n_attn() * seen(layer);
+        let attention = spec.layers.iter().map(attention).sum::<usize>();
         (tokens * (self.tensors.multiply_adds + attention)) as u64
     }
 }
@@ -227,7 +232,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         workspace: &mut Workspace,
     ) -> Option<usize> {
         workspace.lay_out(self.model.spec(), self.tensors.want, texts, team.threads());
-        let rows = workspace.step(0).rows;
+        let rows = workspace.step(self.model.spec(), 0).rows;
         let share = self.rows_per_share(team, rows.len());
         self.embed_tokens(before.map_or(0, |before| before.tokens()), texts, rows);
         share
@@ -239,8 +244,9 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         let Embedding { tokens, token_types, positions, norm } = self.tensors.embedding;
         let norm = norm.map(|norm| NormView::new(spec.norm, &self.weights, &norm));
         let places = texts.iter().flat_map(|ids| ids.iter().enumerate());
+        let RowsMut { x, branch, embedded, .. } = rows;
         // The branch's rows are free until the first layer, so they can hold what is added.
-        let rows = rows.x.chunks_exact_mut(n.size()).zip(rows.branch.chunks_exact_mut(n.size()));
+        let rows = x.chunks_exact_mut(n.size()).zip(branch.chunks_exact_mut(n.size()));
         for ((t, id), (x, added)) in places.zip(rows) {
             self.weights.decode_row(tokens, *id as usize, x);
             x.iter_mut().for_each(|x| *x *= spec.embedding_scale);
@@ -256,6 +262,9 @@ impl<I: Isa, M: Model> Encoder<I, M> {
                     || norm.in_place::<I, M, _>(isa, n, x),
                 );
             }
+        }
+        if M::OPS.layer_inputs && !embedded.is_empty() {
+            embedded.copy_from_slice(x);
         }
     }
 
@@ -290,6 +299,8 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         let advance = |mut pass: Pass<'_, I, M>| {
             if let Some(done) = n.checked_sub(1) {
                 pass.attend_and_feed_forward(done, &layers[done], &blocks[done]);
+                pass.mix_input(done, &blocks[done], &self.tensors.layer_inputs);
+                pass.scale_output(&blocks[done]);
             }
             if let Some(next) = layers.get(n) {
                 pass.project(next, &blocks[n]);
@@ -312,7 +323,18 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         all: AllRows<'a>,
         rows: RowsMut<'a>,
     ) -> Pass<'a, I, M> {
-        let Encoder { isa, model, weights, rope, .. } = self;
-        Pass { isa: *isa, model, weights, rope, team, scratch, before, all, rows }
+        let Encoder { isa, model, weights, rope, tensors } = self;
+        Pass {
+            isa: *isa,
+            model,
+            weights,
+            rope,
+            ones: &tensors.ones,
+            team,
+            scratch,
+            before,
+            all,
+            rows,
+        }
     }
 }

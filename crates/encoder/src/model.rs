@@ -5,7 +5,7 @@
 
 use crate::dim::{Dim, Dyn};
 use monomorph_quant::{AnyType, Types};
-use monomorph_spec::{Ops, Spec};
+use monomorph_spec::{Ops, Spec, Window};
 
 /// A model's dimensions, operations and specification.
 pub trait Model: Send + Sync + 'static {
@@ -21,6 +21,14 @@ pub trait Model: Send + Sync + 'static {
     type HeadDim: Dim;
     /// Width of all query heads together.
     type NAttn: Dim;
+    /// Number of key/value heads in layers that see the whole text.
+    type FullNHeadKv: Dim;
+    /// Width of a head in these layers.
+    type FullHeadDim: Dim;
+    /// Width of all query heads together in these layers.
+    type FullNAttn: Dim;
+    /// Width of a layer's own input; 0 if layers have none.
+    type NLayerInput: Dim;
     /// Types of the layers' matrices.
     type Types: Types;
     /// The operations that the layers use. No others are compiled.
@@ -51,7 +59,23 @@ pub trait Model: Send + Sync + 'static {
     }
     /// Width of all query heads together.
     fn n_attn(&self) -> Self::NAttn {
-        Dim::of(self.spec().n_attn())
+        Dim::of(self.spec().heads().n_attn())
+    }
+    /// Number of key/value heads in layers that see the whole text.
+    fn full_n_head_kv(&self) -> Self::FullNHeadKv {
+        Dim::of(self.spec().heads_of(Window::Full).n_head_kv)
+    }
+    /// Width of a head in these layers.
+    fn full_head_dim(&self) -> Self::FullHeadDim {
+        Dim::of(self.spec().heads_of(Window::Full).head_dim)
+    }
+    /// Width of all query heads together in these layers.
+    fn full_n_attn(&self) -> Self::FullNAttn {
+        Dim::of(self.spec().heads_of(Window::Full).n_attn())
+    }
+    /// Width of a layer's own input.
+    fn n_layer_input(&self) -> Self::NLayerInput {
+        Dim::of(self.spec().n_layer_input())
     }
 }
 
@@ -65,6 +89,10 @@ impl Model for Runtime {
     type NHeadKv = Dyn;
     type HeadDim = Dyn;
     type NAttn = Dyn;
+    type FullNHeadKv = Dyn;
+    type FullHeadDim = Dyn;
+    type FullNAttn = Dyn;
+    type NLayerInput = Dyn;
     type Types = AnyType;
     const OPS: Ops = Ops::ALL;
 

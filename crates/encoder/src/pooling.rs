@@ -58,7 +58,7 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         });
     }
 
-    /// Multiplies the pooled vectors by the dense heads and writes texts x n_embd to `out`.
+    /// Multiplies the pooled vectors by the dense heads and writes texts x n_out to `out`.
     pub(crate) fn dense_heads(
         &mut self,
         heads: &[Linear<Located>],

@@ -14,7 +14,7 @@ pub struct TextRows {
 #[derive(Clone, Copy)]
 pub struct AllRows<'a> {
     pub texts: &'a [TextRows],
-    /// The keys that attention reads: rows x n_head_kv head_dim.
+    /// The keys that attention reads: rows x n_head_kv head_dim of the layer.
     pub keys: &'a [f32],
     /// The values that attention reads, in the same layout.
     pub values: &'a [f32],
@@ -26,15 +26,20 @@ pub struct RowsMut<'a> {
     pub range: Range<usize>,
     /// The residual stream: rows x n_embd.
     pub x: &'a mut [f32],
+    /// The residual stream before the first layer, if the layers' own inputs are made of it: rows x n_embd.
+    pub embedded: &'a mut [f32],
+    /// A layer's own input: rows x n_layer_input.
+    pub own: &'a mut [f32],
     /// What the next product reads.
     pub inputs: Inputs<'a>,
-    /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim.
+    /// Queries, keys and values side by side: rows x (n_head + 2 n_head_kv) head_dim, with space for the widest layer's.
     pub qkv: &'a mut [f32],
-    /// Keys of the next layer: rows x n_head_kv head_dim.
+    /// Keys of the next layer: rows x n_head_kv head_dim of that layer.
     pub keys: &'a mut [f32],
     /// Values of the next layer, in the same layout.
     pub values: &'a mut [f32],
-    /// The feed-forward network between its two projections: rows x n_ff.
+    /// A gated or feed-forward network between its two projections: rows x n_ff or n_layer_input, with space for the
+    /// wider of the two.
     pub hidden: &'a mut [f32],
     /// What a layer's branch adds to the residual stream: rows x n_embd.
     pub branch: &'a mut [f32],
@@ -64,6 +69,8 @@ impl<'a> RowsMut<'a> {
         RowsMut {
             range: start..start + n,
             x: cut(&mut self.x),
+            embedded: cut(&mut self.embedded),
+            own: cut(&mut self.own),
             inputs: self.inputs.cut_off(all, n),
             qkv: cut(&mut self.qkv),
             keys: cut(&mut self.keys),

@@ -52,7 +52,7 @@ struct Schedule {
 }
 
 impl Scheduler {
-    /// Embeds texts (token ids) into `out`, texts x n_embd. Only one request runs at a time; others wait.
+    /// Embeds texts (token ids) into `out`, texts x n_out. Only one request runs at a time; others wait.
     pub fn run(
         &self,
         threads: &Threads,

@@ -12,7 +12,7 @@ use crate::kernels::tile::BlockSums;
 use crate::rows::{AllRows, RowsMut, TextRows};
 use crate::tensors::wanted_anywhere;
 use monomorph_quant::BLOCK;
-use monomorph_spec::Spec;
+use monomorph_spec::{Heads, Spec, Window};
 use std::sync::Mutex;
 
 /// All buffers of a forward pass. `RowsMut` says what most of them are for.
@@ -22,6 +22,8 @@ pub struct Workspace {
     texts: Vec<TextRows>,
     plan: Plan,
     x: Vec<f32>,
+    embedded: Vec<f32>,
+    own: Vec<f32>,
     inputs: InputBuffers,
     qkv: Vec<f32>,
     hidden: Vec<f32>,
@@ -67,27 +69,30 @@ pub struct ThreadScratch {
 struct Plan {
     rows: usize,
     x: usize,
+    embedded: usize,
+    own: usize,
     inputs: usize,
     qkv: usize,
-    keys: usize,
-    values: usize,
+    /// Keys, and values, of the widest layer.
+    kv: usize,
     hidden: usize,
     pooled: usize,
 }
 
 impl Plan {
     fn new(spec: &Spec, rows: usize, texts: usize) -> Plan {
-        let (n_attn, n_kv) = (spec.n_attn(), spec.n_kv());
         let widest = spec.dense.iter().map(|head| head.weight.rows).fold(spec.n_embd, usize::max);
-        let k = spec.n_embd.max(spec.n_ff).max(n_attn);
+        let hidden = spec.n_ff.max(spec.n_layer_input());
+        let k = spec.n_embd.max(hidden).max(widest_heads(spec, Heads::n_attn));
         Plan {
             rows,
             x: rows * spec.n_embd,
+            embedded: if spec.layer_inputs.is_some() { rows * spec.n_embd } else { 0 },
+            own: rows * spec.n_layer_input(),
             inputs: (rows * k).max(texts * widest),
-            qkv: rows * (n_attn + 2 * n_kv),
-            keys: rows * n_kv,
-            values: rows * n_kv,
-            hidden: rows * spec.n_ff,
+            qkv: rows * widest_heads(spec, |heads| heads.n_attn() + 2 * heads.n_kv()),
+            kv: rows * widest_heads(spec, Heads::n_kv),
+            hidden: rows * hidden,
             pooled: texts * widest,
         }
     }
@@ -96,12 +101,18 @@ impl Plan {
     fn bytes(&self, want: Want) -> usize {
         let form = |wanted: bool, bytes: usize| if wanted { bytes * self.inputs } else { 0 };
         let sums = form(want.sums, size_of::<BlockSums>()) / BLOCK;
-        let keys_values = 2 * (self.keys + self.values);
-        4 * (2 * self.x + self.qkv + keys_values + self.hidden + 2 * self.pooled)
+        let keys_values = 2 * (self.kv + self.kv);
+        let streams = 2 * self.x + self.embedded + self.own;
+        4 * (streams + self.qkv + keys_values + self.hidden + 2 * self.pooled)
             + form(want.ints, size_of::<i16>())
             + sums
             + form(want.floats, size_of::<f32>())
     }
+}
+
+/// The largest width of the heads of any layer.
+fn widest_heads(spec: &Spec, width: impl Fn(&Heads) -> usize) -> usize {
+    width(&spec.heads()).max(width(&spec.heads_of(Window::Full)))
 }
 
 /// Bytes that one pass over one text of `tokens` tokens needs, without the threads' scratch. In a batch each thread has
@@ -122,11 +133,13 @@ impl Workspace {
         let plan = Plan::new(spec, start, texts.len());
         self.plan = plan;
         grow(&mut self.x, plan.x);
+        grow(&mut self.embedded, plan.embedded);
+        grow(&mut self.own, plan.own);
         grow(&mut self.branch, plan.x);
         grow(&mut self.qkv, plan.qkv);
         for layer in &mut self.keys_values {
-            grow(&mut layer.keys, plan.keys);
-            grow(&mut layer.values, plan.values);
+            grow(&mut layer.keys, plan.kv);
+            grow(&mut layer.values, plan.kv);
         }
         grow(&mut self.hidden, plan.hidden);
         self.pooled.iter_mut().for_each(|pooled| grow(pooled, plan.pooled));
@@ -136,30 +149,37 @@ impl Workspace {
         }
         for thread in &mut self.scratch {
             let own = thread.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-            grow(&mut own.heads, QUERIES * spec.n_attn());
+            grow(&mut own.heads, QUERIES * widest_heads(spec, Heads::n_attn));
             grow(&mut own.row, spec.n_embd);
         }
     }
 
     /// The buffers of the current pass, from the attention of layer `n - 1` to that of layer `n`. Step 0 also serves
     /// before the first layer and after the last, where keys and values do not matter.
-    pub(crate) fn step(&mut self, n: usize) -> Step<'_> {
+    pub(crate) fn step(&mut self, spec: &Spec, n: usize) -> Step<'_> {
         let plan = self.plan;
+        let kv = |layer: Option<usize>| {
+            let layer = layer.and_then(|layer| spec.layers.get(layer));
+            layer.map_or(0, |layer| plan.rows * spec.heads_of(layer.window).n_kv())
+        };
+        let (kv_past, kv_coming) = (kv(n.checked_sub(1)), kv(Some(n)));
         let [even, odd] = &mut self.keys_values;
         let (coming, past) = if n.is_multiple_of(2) { (even, odd) } else { (odd, even) };
         Step {
             all: AllRows {
                 texts: &self.texts,
-                keys: &past.keys[..plan.keys],
-                values: &past.values[..plan.values],
+                keys: &past.keys[..kv_past],
+                values: &past.values[..kv_past],
             },
             rows: RowsMut {
                 range: 0..plan.rows,
                 x: &mut self.x[..plan.x],
+                embedded: &mut self.embedded[..plan.embedded],
+                own: &mut self.own[..plan.own],
                 inputs: self.inputs.all(),
                 qkv: &mut self.qkv[..plan.qkv],
-                keys: &mut coming.keys[..plan.keys],
-                values: &mut coming.values[..plan.values],
+                keys: &mut coming.keys[..kv_coming],
+                values: &mut coming.values[..kv_coming],
                 hidden: &mut self.hidden[..plan.hidden],
                 branch: &mut self.branch[..plan.x],
             },

@@ -49,6 +49,8 @@ described! {
         pub qkv: Qkv<T>,
         /// Norms of the queries and of the keys of each head: head_dim values.
         pub qk_norm: Option<[Norm<T>; 2]>,
+        /// Whether the values of each head are normalised too, without a gain.
+        pub v_norm: bool,
         /// Output projection, from the concatenated heads: n_embd x n_attn.
         pub attn_output: Linear<T>,
         /// How attention's branch joins the residual stream.
@@ -62,10 +64,39 @@ described! {
         pub up: Linear<T>,
         /// Down projection: n_embd x n_ff.
         pub down: Linear<T>,
-        /// Applied to the gate if there is one, otherwise to the up projection.
+        /// Applied to the gate if there is one, otherwise to the up projection; and to the input branch's gate.
         pub activation: Activation,
         /// How the feed-forward branch joins the residual stream.
         pub ffn_join: Join<T>,
+        /// A third branch, in models whose layers have an input of their own.
+        pub input_branch: Option<InputBranch<T>>,
+        /// What the residual stream is multiplied by at the end of the layer: one value.
+        pub output_scale: Option<T>,
+    }
+}
+
+described! {
+    /// The branch by which a layer's [own input](LayerInputs) joins the residual stream:
+    /// `project (activation(gate x) * input)`.
+    pub struct InputBranch<T> {
+        /// Gate: n_layer_input x n_embd.
+        pub gate: Linear<T>,
+        /// Projection: n_embd x n_layer_input.
+        pub project: Linear<T>,
+        /// How it joins the residual stream.
+        pub join: Join<T>,
+    }
+}
+
+described! {
+    /// What makes an input for each layer ("per-layer embeddings", Gemma 3n):
+    /// `norm(project x / sqrt(n_embd))`, where `x` is the residual stream before the first layer and the norm is taken
+    /// of each layer's input by itself.
+    pub struct LayerInputs<T> {
+        /// Projection: n_layer n_layer_input x n_embd, the rows of the first layer first.
+        pub project: Linear<T>,
+        /// Norm: n_layer_input values.
+        pub norm: Norm<T>,
     }
 }
 
@@ -92,7 +123,7 @@ described! {
 }
 
 described! {
-    /// The feed-forward network's activation function.
+    /// The activation function of a layer's gated or feed-forward networks.
     pub enum Activation {
         /// GELU's tanh approximation.
         GeluTanh,

@@ -66,6 +66,13 @@ impl<T: Leaf> Parts<T> for T {
     }
 }
 
+impl<T> Parts<T> for bool {
+    type With<U: Leaf> = bool;
+    fn map_tensors<U: Leaf>(&self, _: &mut dyn FnMut(&T) -> U) -> bool {
+        *self
+    }
+}
+
 impl<T: Leaf, P: Parts<T>> Parts<T> for Option<P> {
     type With<U: Leaf> = Option<P::With<U>>;
     fn map_tensors<U: Leaf>(&self, f: &mut dyn FnMut(&T) -> U) -> Self::With<U> {

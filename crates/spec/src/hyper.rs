@@ -4,71 +4,63 @@
 
 use std::borrow::Cow;
 
-use crate::arch::{Arch, Known, LayerRule};
+use crate::arch::{Arch, HeadRule, Known, LayerRule, ScoreScale};
+use crate::heads;
 use crate::keys::{Keys, MAX_WIDTH};
 use crate::options::DEFAULT_CONTEXT;
 use crate::place::Sizes;
-use crate::{BuildOptions, Linear, Pooling, Rope, Tensor, Window};
-use monomorph_gguf::{Error, Value, ValueType, printable};
+use crate::{BuildOptions, Heads, Linear, Pooling, Rope, Tensor, Window};
+use monomorph_gguf::{Array, Error, Value, ValueType, printable};
 
 /// The longest context that a file may ask for, far above any embedding model's.
 const MAX_CONTEXT: usize = 1 << 20;
 /// The most floats in a RoPE table, which is built into the binary: 64 MiB.
 const MAX_ROPE_TABLE: usize = 1 << 24;
 
-/// The numbers of heads, and all widths.
-pub(crate) fn sizes(keys: &Keys<'_, '_>, arch: &Arch, n_vocab: usize) -> Result<Sizes, Error> {
-    let may_miss = |key: &str| arch.optional_keys.contains(&key) && !keys.has(key);
+/// The numbers of heads, and all widths. `is_full` says of each layer whether it sees the whole text.
+pub(crate) fn sizes(
+    keys: &Keys<'_, '_>,
+    arch: &Arch,
+    n_vocab: usize,
+    is_full: &[bool],
+) -> Result<Sizes, Error> {
     let n_embd = keys.width("embedding_length")?;
-    let n_head = keys.size("attention.head_count", MAX_WIDTH)?;
-    let n_head_kv = match may_miss("attention.head_count_kv") {
-        true => n_head,
-        false => keys.size("attention.head_count_kv", MAX_WIDTH)?,
+    let (heads, full_heads) = match arch.heads {
+        HeadRule::Alike => (heads::alike(keys, arch, n_embd)?, None),
+        HeadRule::ByWindow => heads::by_window(keys, is_full)?,
     };
-    if n_head.checked_rem(n_head_kv) != Some(0) {
-        let expected = format!("a divisor of the {n_head} heads");
-        return Err(keys.error("attention.head_count_kv", n_head_kv, expected));
-    }
-    let head_dim = match may_miss("attention.key_length") {
-        true => share_of_width(keys, n_embd, n_head)?,
-        false => keys.width("attention.key_length")?,
+    let n_layer_input = match arch.layer_inputs {
+        Some(_) => keys.width("embedding_length_per_layer_input")?,
+        None => 0,
     };
-    let value_length = match may_miss("attention.value_length") {
-        true => head_dim,
-        false => keys.width("attention.value_length")?,
-    };
-    if value_length != head_dim {
-        let expected = format!("the key length {head_dim}");
-        return Err(keys.error("attention.value_length", value_length, expected));
-    }
-    for (key, heads) in [("attention.head_count", n_head), ("attention.head_count_kv", n_head_kv)] {
-        if heads.checked_mul(head_dim).is_none_or(|width| width > MAX_WIDTH) {
-            let expected =
-                format!("heads of {head_dim} that are at most {MAX_WIDTH} wide together");
-            return Err(keys.error(key, heads, expected));
-        }
+    let of_all_layers = n_layer_input.saturating_mul(is_full.len());
+    if of_all_layers > MAX_WIDTH {
+        let expected = format!("inputs that are at most {MAX_WIDTH} wide together");
+        return Err(keys.error("embedding_length_per_layer_input", n_layer_input, expected));
     }
     Ok(Sizes {
         n_embd,
+        n_out: width_of_vectors(keys, arch, n_embd)?,
         n_ff: keys.width("feed_forward_length")?,
-        n_head,
-        n_head_kv,
-        head_dim,
+        heads,
+        full_heads,
+        n_layer_input,
         n_vocab,
         n_positions: trained_context(keys)?,
     })
 }
 
-/// The width of a head if the file does not state it.
-fn share_of_width(keys: &Keys<'_, '_>, n_embd: usize, n_head: usize) -> Result<usize, Error> {
-    let share = n_embd.checked_div(n_head).unwrap_or_default();
-    if share.checked_mul(n_head) != Some(n_embd) || !keys.is_width(share) {
-        let expected = format!(
-            "a divisor of embedding_length {n_embd} that gives heads whose width is a multiple of 32"
-        );
-        return Err(keys.error("attention.head_count", n_head, expected));
+/// The width of the vectors. Only dense heads give vectors of another width than the residual stream's.
+fn width_of_vectors(keys: &Keys<'_, '_>, arch: &Arch, n_embd: usize) -> Result<usize, Error> {
+    const KEY: &str = "embedding_length_out";
+    if !keys.has(KEY) {
+        return Ok(n_embd);
     }
-    Ok(share)
+    let n_out = keys.width(KEY)?;
+    if arch.dense.is_empty() && n_out != n_embd {
+        return Err(keys.error(KEY, n_out, format!("{n_embd}, as embedding_length states")));
+    }
+    Ok(n_out)
 }
 
 /// The number of a reranker's pooling.
@@ -93,12 +85,21 @@ pub(crate) fn pooling(
             return Err(keys.error("pooling_type", "4 (rank)", expected));
         }
         (None, Some(found)) => {
-            let choice = if arch.causal { NOT_CLS } else { "mean, cls, last or max" };
+            let choice = match (arch.causal, arch.dense_per_token) {
+                (true, _) => NOT_CLS,
+                (false, true) => "mean, cls or last",
+                (false, false) => "mean, cls, last or max",
+            };
             let expected =
                 format!("1 (mean), 2 (cls) or 3 (last); set MONOMORPH_POOLING to {choice}");
             return Err(keys.error("pooling_type", found, expected));
         }
     };
+    if arch.dense_per_token && pooling == Pooling::Max {
+        let reason = "max pooling would have to project every token of this model, which this version does not do; build \
+                      with MONOMORPH_POOLING=mean, cls or last";
+        return Err(Error::Unsupported { reason: reason.to_owned() });
+    }
     if arch.causal && pooling == Pooling::Cls {
         let reason = format!(
             "cls pooling does not suit a causal model, whose first token sees nothing of the text; set \
@@ -127,9 +128,10 @@ pub(crate) fn context_length(
     keys: &Keys<'_, '_>,
     options: BuildOptions,
     arch: &Arch,
-    head_dim: usize,
+    sizes: &Sizes,
 ) -> Result<ContextLength, Error> {
     let trained = trained_context(keys)?;
+    let trained = arch.trained_context.map_or(trained, |most| most.min(trained));
     let n_ctx = options.n_ctx.unwrap_or(DEFAULT_CONTEXT.min(trained));
     if n_ctx < 2 {
         let reason =
@@ -142,6 +144,8 @@ pub(crate) fn context_length(
         );
         return Err(Error::Unsupported { reason });
     }
+    let head_dim = [sizes.heads_of(false), sizes.heads_of(true)].map(|heads| heads.head_dim);
+    let head_dim = head_dim.into_iter().fold(1, usize::max);
     if !arch.ropes.is_empty() && n_ctx.saturating_mul(head_dim) > MAX_ROPE_TABLE {
         let most = MAX_ROPE_TABLE.checked_div(head_dim).unwrap_or_default();
         let reason = format!(
@@ -153,11 +157,14 @@ pub(crate) fn context_length(
     Ok(ContextLength { n_ctx, trained })
 }
 
-/// One over the square root of a head's width, or of a head's share of the model's width.
+/// The factor of attention scores.
 pub(crate) fn score_scale(sizes: &Sizes, arch: &Arch, n_layer: usize) -> f32 {
-    let width = match sizes.n_embd.checked_div(sizes.n_head) {
-        Some(share) if share > 0 && arch.share_scaled_layers == Some(n_layer) => share,
-        _ => sizes.head_dim,
+    let Heads { n_head, head_dim, .. } = sizes.heads;
+    let share = sizes.n_embd.checked_div(n_head).filter(|&share| share > 0);
+    let width = match arch.score_scale {
+        ScoreScale::One => 1,
+        ScoreScale::RootOfHeadUnless { layers } if layers == n_layer => share.unwrap_or(head_dim),
+        ScoreScale::RootOfHead | ScoreScale::RootOfHeadUnless { .. } => head_dim,
     };
     1.0 / (width as f32).sqrt()
 }
@@ -171,7 +178,7 @@ const FOREIGN_KEYS: [&str; 3] =
 pub(crate) fn check_agreement(
     keys: &Keys<'_, '_>,
     arch: &Arch,
-    head_dim: usize,
+    sizes: &Sizes,
     score_scale: f32,
 ) -> Result<(), Error> {
     let key = "attention.causal";
@@ -189,12 +196,19 @@ pub(crate) fn check_agreement(
             return Err(keys.error(key, printable(found), expected));
         }
     }
-    let key = "rope.dimension_count";
-    if !arch.ropes.is_empty()
-        && let Some(found) = keys.optional::<usize>(key)?
-        && found != head_dim
-    {
-        return Err(keys.error(key, found, format!("{head_dim}, the width of a head")));
+    for (key, is_full) in [("rope.dimension_count", true), ("rope.dimension_count_swa", false)] {
+        let head_dim = sizes.heads_of(is_full).head_dim;
+        if !arch.ropes.is_empty()
+            && let Some(found) = keys.optional::<usize>(key)?
+            && found != head_dim
+        {
+            return Err(keys.error(key, found, format!("{head_dim}, the width of a head")));
+        }
+    }
+    let key = "attention.shared_kv_layers";
+    let found = keys.optional::<u32>(key)?.unwrap_or_default();
+    if found != 0 {
+        return Err(keys.error(key, found, "0: here each layer has keys and values of its own"));
     }
     let key = "attention.scale";
     let found = keys.optional::<f32>(key)?.unwrap_or_default();
@@ -212,10 +226,11 @@ pub(crate) fn check_agreement(
     Ok(())
 }
 
-/// The RoPE tables.
-pub(crate) fn ropes(keys: &Keys<'_, '_>, arch: &Arch) -> Result<Vec<Rope>, Error> {
-    let table = |rule: &crate::arch::RopeRule| {
+/// The RoPE tables. Where layers slide, the second is that of the others.
+pub(crate) fn ropes(keys: &Keys<'_, '_>, arch: &Arch, sizes: &Sizes) -> Result<Vec<Rope>, Error> {
+    let table = |(number, rule): (usize, &crate::arch::RopeRule)| {
         Ok(Rope {
+            head_dim: sizes.heads_of(number > 0).head_dim,
             base: match rule.default {
                 Some(base) => keys.positive_or(rule.base, base)?,
                 None => keys.positive(rule.base)?,
@@ -223,7 +238,7 @@ pub(crate) fn ropes(keys: &Keys<'_, '_>, arch: &Arch) -> Result<Vec<Rope>, Error
             divisor: if rule.scaled { rope_divisor(keys)? } else { 1.0 },
         })
     };
-    arch.ropes.iter().map(table).collect()
+    arch.ropes.iter().enumerate().map(table).collect()
 }
 
 /// What linear scaling divides positions by.
@@ -244,33 +259,46 @@ fn rope_divisor(keys: &Keys<'_, '_>) -> Result<f32, Error> {
 }
 
 /// The windows and RoPE tables of a model's layers.
-pub(crate) struct Layers {
-    /// Layers in general.
-    most: (Window, Option<u8>),
-    /// The period and the first of the layers that see the whole text and have the second table.
-    full_every: Option<(usize, usize)>,
-}
+pub(crate) struct Layers(Vec<(Window, Option<u8>)>);
 
 impl Layers {
-    /// Those of layer `i`.
-    pub fn of(&self, i: usize) -> (Window, Option<u8>) {
-        let is_full = |(period, first): (usize, usize)| i.checked_rem(period) == Some(first);
-        if self.full_every.is_some_and(is_full) { (Window::Full, Some(1)) } else { self.most }
+    /// Those of each layer.
+    pub fn iter(&self) -> impl Iterator<Item = (Window, Option<u8>)> {
+        self.0.iter().copied()
+    }
+
+    /// Whether each layer sees the whole text.
+    pub fn is_full(&self) -> Vec<bool> {
+        self.iter().map(|(window, _)| window == Window::Full).collect()
     }
 }
 
 /// Reads the windows of the layers.
 pub(crate) fn layers(keys: &Keys<'_, '_>, arch: &Arch, n_layer: usize) -> Result<Layers, Error> {
-    match arch.layers {
-        LayerRule::Alike(rope) => Ok(Layers { most: (Window::Full, rope), full_every: None }),
+    let is_full: Vec<bool> = match arch.layers {
+        LayerRule::Alike(rope) => return Ok(Layers(vec![(Window::Full, rope); n_layer])),
         LayerRule::FullEvery { period, first } => {
-            let most = (sliding_window(keys, arch.causal)?, Some(0));
-            let layers = Layers { most, full_every: Some((period, first)) };
-            let mut full = (0..n_layer).map(|i| layers.of(i).0 == Window::Full);
-            check_pattern(keys, period, &mut full)?;
-            Ok(layers)
+            let is_full = (0..n_layer).map(|i| i.checked_rem(period) == Some(first));
+            check_pattern(keys, period, &mut is_full.clone())?;
+            is_full.collect()
         }
+        LayerRule::Stated => stated_pattern(keys, n_layer)?,
+    };
+    let sliding = (sliding_window(keys, arch.causal)?, Some(0));
+    let of = |is_full: bool| if is_full { (Window::Full, Some(1)) } else { sliding };
+    Ok(Layers(is_full.into_iter().map(of).collect()))
+}
+
+const PATTERN: &str = "attention.sliding_window_pattern";
+
+/// Which layers see the whole text: those that the file does not say slide.
+fn stated_pattern(keys: &Keys<'_, '_>, n_layer: usize) -> Result<Vec<bool>, Error> {
+    let flags: Array<'_> = keys.required(PATTERN)?;
+    if flags.element_type() != ValueType::Bool || flags.len() != n_layer {
+        let expected = format!("{n_layer} flags, one for each layer");
+        return Err(keys.error(PATTERN, Value::Array(flags), expected));
     }
+    Ok(flags.raw().iter().map(|slides| *slides == 0).collect())
 }
 
 /// The file states the whole width of the window. In a causal model the window holds a position and those before it; in
@@ -289,8 +317,7 @@ fn check_pattern(
     period: usize,
     is_full: &mut dyn Iterator<Item = bool>,
 ) -> Result<(), Error> {
-    let key = "attention.sliding_window_pattern";
-    let Some(found) = keys.metadata.get(&keys.name(key)) else {
+    let Some(found) = keys.metadata.get(&keys.name(PATTERN)) else {
         return Ok(());
     };
     let agrees = match found {
@@ -300,7 +327,7 @@ fn check_pattern(
         _ => found.integer() == Some(period as i128),
     };
     let expected = format!("{period} (one layer in {period} attends to the whole text)");
-    if agrees { Ok(()) } else { Err(keys.error(key, found, expected)) }
+    if agrees { Ok(()) } else { Err(keys.error(PATTERN, found, expected)) }
 }
 
 /// Compares the widths of the dense heads, which files may state, with the tensors.

@@ -34,17 +34,18 @@ pub(crate) fn spec(
 
     let n_layer = keys.size("block_count", MAX_LAYERS)?;
     let layer_rule = hyper::layers(&keys, arch, n_layer)?;
+    let is_full = layer_rule.is_full();
     let vocabulary = Vocabulary::unchecked(header)?;
-    let sizes = hyper::sizes(&keys, arch, vocabulary.len())?;
+    let sizes = hyper::sizes(&keys, arch, vocabulary.len(), &is_full)?;
     let score_scale = hyper::score_scale(&sizes, arch, n_layer);
-    hyper::check_agreement(&keys, arch, sizes.head_dim, score_scale)?;
-    let context = hyper::context_length(&keys, options, arch, sizes.head_dim)?;
+    hyper::check_agreement(&keys, arch, &sizes, score_scale)?;
+    let context = hyper::context_length(&keys, options, arch, &sizes)?;
     let pooling = hyper::pooling(&keys, options, arch)?;
     let known = known::of(metadata, arch)?;
     let mut tensors = Tensors { header, used: 0 };
-    let placed = place(arch, &sizes, n_layer, &mut |wanted| tensors.find(&wanted))?;
+    let placed = place(arch, &sizes, &is_full, &mut |wanted| tensors.find(&wanted))?;
     hyper::check_dense(&keys, arch, &placed.dense)?;
-    let layers = placed.blocks.iter().enumerate();
+    let layers = placed.blocks.iter().zip(layer_rule.iter());
     let mut spec = Spec {
         name: printable(metadata.optional("general.name")?.unwrap_or("unnamed")).into(),
         architecture: architecture.to_owned().into(),
@@ -57,10 +58,12 @@ pub(crate) fn spec(
         options,
         notes: hyper::notes(&keys, options, arch, known, pooling, &context)?.into(),
         n_embd: sizes.n_embd,
+        n_out: sizes.n_out,
         n_ff: sizes.n_ff,
-        n_head: sizes.n_head,
-        n_head_kv: sizes.n_head_kv,
-        head_dim: sizes.head_dim,
+        n_head: sizes.heads.n_head,
+        n_head_kv: sizes.heads.n_head_kv,
+        head_dim: sizes.heads.head_dim,
+        full_heads: sizes.full_heads,
         n_vocab: sizes.n_vocab,
         n_ctx: context.n_ctx,
         norm: match arch.norm {
@@ -74,13 +77,9 @@ pub(crate) fn spec(
             EmbeddingScale::RootOfWidth => (sizes.n_embd as f32).sqrt(),
         },
         embedding: placed.embedding,
-        ropes: hyper::ropes(&keys, arch)?.into(),
-        layers: layers
-            .map(|(i, block)| {
-                let (window, rope) = layer_rule.of(i);
-                Layer::new(block, window, rope)
-            })
-            .collect(),
+        layer_inputs: placed.layer_inputs,
+        ropes: hyper::ropes(&keys, arch, &sizes)?.into(),
+        layers: layers.map(|(block, (window, rope))| Layer::new(block, window, rope)).collect(),
         output_norm: placed.output_norm,
         pooling,
         dense: placed.dense.into(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use monomorph_gguf::{Error, FromValue, Metadata};
+use monomorph_gguf::{Error, FromValue, Metadata, Value, ValueType};
 
 /// Every width is a multiple of the kernels' step along a row (`BLOCK` in `monomorph_quant`), and so of a panel's
 /// columns. That a row also consists of whole blocks of its format, which may be longer, is checked with the header.
@@ -44,6 +44,24 @@ impl<'a> Keys<'_, 'a> {
             found if (1..=limit).contains(&found) => Ok(found),
             found => Err(self.error(key, found, format!("1 to {limit}"))),
         }
+    }
+
+    /// `n` sizes from 1 to `limit`; a single one stands for all.
+    pub fn sizes(&self, key: &str, limit: usize, n: usize) -> Result<Vec<usize>, Error> {
+        let Some(Value::Array(array)) = self.metadata.get(&self.name(key)) else {
+            return Ok(vec![self.size(key, limit)?; n]);
+        };
+        let sizes: Vec<usize> = match array.element_type() {
+            _ if array.len() != n => Vec::new(),
+            ValueType::I32 => array.i32s().map(|n| usize::try_from(n).unwrap_or(0)).collect(),
+            ValueType::U32 => array.u32s().map(|n| n as usize).collect(),
+            _ => Vec::new(),
+        };
+        if sizes.len() != n || sizes.iter().any(|size| !(1..=limit).contains(size)) {
+            let expected = format!("{n} integers from 1 to {limit}");
+            return Err(self.error(key, Value::Array(*array), expected));
+        }
+        Ok(sizes)
     }
 
     /// A size that is a whole number of the kernels' steps.

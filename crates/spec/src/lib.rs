@@ -16,6 +16,7 @@ pub mod characters;
 mod differences;
 pub mod fields;
 pub mod fingerprint;
+mod heads;
 mod hyper;
 mod judge;
 mod keys;
@@ -31,7 +32,9 @@ mod tensors;
 mod tokenizer;
 pub mod vocab_layout;
 
-pub use block::{Activation, Block, Embedding, Join, Linear, Norm, NormKind, Qkv};
+pub use block::{
+    Activation, Block, Embedding, InputBranch, Join, LayerInputs, Linear, Norm, NormKind, Qkv,
+};
 pub use fingerprint::Fingerprint;
 pub use keys::WIDTH_MULTIPLE;
 pub use license::{License, Terms};
@@ -67,8 +70,10 @@ described! {
         pub options: BuildOptions,
         /// What a user should know about this file.
         pub notes: Cow<'static, [Cow<'static, str>]>,
-        /// Width of the residual stream, and of the vectors produced.
+        /// Width of the residual stream.
         pub n_embd: usize,
+        /// Width of the vectors produced: that of the last dense head, or of the residual stream.
+        pub n_out: usize,
         /// Width of the feed-forward network.
         pub n_ff: usize,
         /// Number of query heads.
@@ -77,6 +82,8 @@ described! {
         pub n_head_kv: usize,
         /// Width of one head.
         pub head_dim: usize,
+        /// The heads of layers that see the whole text, if they are others than these.
+        pub full_heads: Option<Heads>,
         /// Number of pieces in the vocabulary.
         pub n_vocab: usize,
         /// Longest text in tokens.
@@ -91,6 +98,8 @@ described! {
         pub embedding_scale: f32,
         /// The embedding tables, and the norm of their sum.
         pub embedding: Embedding<Tensor>,
+        /// What makes the layers' own inputs.
+        pub layer_inputs: Option<LayerInputs<Tensor>>,
         /// The RoPE tables.
         pub ropes: Cow<'static, [Rope]>,
         /// The layers, first to last.
@@ -125,12 +134,51 @@ described! {
 }
 
 described! {
+    /// The attention heads of a layer.
+    #[derive(Copy, Eq)]
+    pub struct Heads {
+        /// Number of query heads.
+        pub n_head: usize,
+        /// Number of key and value heads; divides `n_head`.
+        pub n_head_kv: usize,
+        /// Width of one head.
+        pub head_dim: usize,
+    }
+}
+
+impl Heads {
+    /// So many heads of this width.
+    pub const fn new(n_head: usize, n_head_kv: usize, head_dim: usize) -> Heads {
+        Heads { n_head, n_head_kv, head_dim }
+    }
+
+    /// Width of all query heads together.
+    pub const fn n_attn(&self) -> usize {
+        self.n_head.saturating_mul(self.head_dim)
+    }
+
+    /// Width of all key heads together, and of all value heads.
+    pub const fn n_kv(&self) -> usize {
+        self.n_head_kv.saturating_mul(self.head_dim)
+    }
+}
+
+described! {
     /// A RoPE table.
     pub struct Rope {
+        /// Width of the heads that it rotates.
+        pub head_dim: usize,
         /// Its frequency base.
         pub base: f32,
         /// What positions are divided by.
         pub divisor: f32,
+    }
+}
+
+impl Rope {
+    /// The table for heads of this width.
+    pub const fn new(head_dim: usize, base: f32, divisor: f32) -> Rope {
+        Rope { head_dim, base, divisor }
     }
 }
 
@@ -196,8 +244,8 @@ impl Spec {
         differences::between(self, other)
     }
 
-    /// Every tensor with its name and place in the file, in the order of use: embeddings, layers first to last, output
-    /// norm, dense heads.
+    /// Every tensor with its name and place in the file, in the order of use: embeddings, what makes the layers' inputs,
+    /// layers first to last, output norm, dense heads.
     pub fn tensors(&self) -> impl Iterator<Item = (Cow<'static, str>, Tensor)> {
         let named = |tensor: Tensor| (Cow::Borrowed(tensor.name), tensor);
         let layers = self.layers.iter().enumerate().flat_map(|(i, layer)| {
@@ -211,13 +259,19 @@ impl Spec {
         }
         let mut embeddings = Vec::new();
         self.embedding.map_tensors(&mut |tensor: &Tensor| embeddings.push(*tensor));
+        self.layer_inputs.map_tensors(&mut |tensor: &Tensor| embeddings.push(*tensor));
         embeddings.into_iter().map(named).chain(layers).chain(behind.into_iter().map(named))
     }
 
     /// All matrices that rows are multiplied by: those of the layers, then those of the dense heads.
     pub fn matrices(&self) -> impl Iterator<Item = Tensor> + Clone + '_ {
-        let layers = self.layers.iter().flat_map(Layer::matrices);
-        layers.chain(self.dense.iter().map(|head| head.weight))
+        self.layer_matrices().chain(self.dense.iter().map(|head| head.weight))
+    }
+
+    /// The matrices that each token's row is multiplied by: the one that makes the layers' inputs, and their own.
+    pub fn layer_matrices(&self) -> impl Iterator<Item = Tensor> + Clone + '_ {
+        let inputs = self.layer_inputs.iter().map(|inputs| inputs.project.weight);
+        inputs.chain(self.layers.iter().flat_map(Layer::matrices))
     }
 
     /// Number of layers.
@@ -225,14 +279,22 @@ impl Spec {
         self.layers.len()
     }
 
-    /// Width of all query heads together.
-    pub fn n_attn(&self) -> usize {
-        self.n_head.saturating_mul(self.head_dim)
+    /// The heads of layers that slide, and of all others unless these have [heads of their own](Spec::full_heads).
+    pub fn heads(&self) -> Heads {
+        Heads::new(self.n_head, self.n_head_kv, self.head_dim)
     }
 
-    /// Width of all key heads together, and of all value heads.
-    pub fn n_kv(&self) -> usize {
-        self.n_head_kv.saturating_mul(self.head_dim)
+    /// The heads of a layer with this window.
+    pub fn heads_of(&self, window: Window) -> Heads {
+        match (window, self.full_heads) {
+            (Window::Full, Some(heads)) => heads,
+            _ => self.heads(),
+        }
+    }
+
+    /// Width of a layer's own input; 0 if layers have none.
+    pub fn n_layer_input(&self) -> usize {
+        self.layer_inputs.map_or(0, |inputs| inputs.norm.gain.cols)
     }
 }
 

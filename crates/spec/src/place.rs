@@ -3,8 +3,8 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use crate::arch::Arch;
-use crate::block::{Block, Embedding, Join, Linear, Norm, Qkv};
-use crate::{Role, Tensor};
+use crate::block::{Block, Embedding, InputBranch, Join, LayerInputs, Linear, Norm, Qkv};
+use crate::{Heads, Role, Tensor};
 use monomorph_gguf::Error;
 
 /// The numbers of heads, and the widths that tensors must have.
@@ -12,10 +12,11 @@ use monomorph_gguf::Error;
 #[allow(missing_docs)] // The fields are those of `Spec`.
 pub struct Sizes {
     pub n_embd: usize,
+    pub n_out: usize,
     pub n_ff: usize,
-    pub n_head: usize,
-    pub n_head_kv: usize,
-    pub head_dim: usize,
+    pub heads: Heads,
+    pub full_heads: Option<Heads>,
+    pub n_layer_input: usize,
     pub n_vocab: usize,
     /// The number of positions that the model was trained for, and so of learned ones.
     pub n_positions: usize,
@@ -41,19 +42,28 @@ pub struct Wanted<'a> {
 #[allow(missing_docs)] // The fields are those of `Spec`.
 pub struct Placed {
     pub embedding: Embedding<Tensor>,
+    pub layer_inputs: Option<LayerInputs<Tensor>>,
     pub blocks: Vec<Block<Tensor>>,
     pub output_norm: Option<Norm<Tensor>>,
     pub dense: Vec<Linear<Tensor>>,
 }
 
-/// Finds every tensor that a model of these sizes has, each in the shape it must have.
+impl Sizes {
+    /// The heads of a layer that sees the whole text, or of one that does not.
+    pub fn heads_of(&self, is_full: bool) -> Heads {
+        self.full_heads.filter(|_| is_full).unwrap_or(self.heads)
+    }
+}
+
+/// Finds every tensor that a model of these sizes has, each in the shape it must have. `is_full` says of each layer whether
+/// it sees the whole text.
 pub fn place(
     arch: &Arch,
     sizes: &Sizes,
-    n_layer: usize,
+    is_full: &[bool],
     find: &mut dyn FnMut(Wanted<'_>) -> Result<Tensor, Error>,
 ) -> Result<Placed, Error> {
-    let &Sizes { n_embd, n_vocab, n_positions, .. } = sizes;
+    let &Sizes { n_embd, n_out, n_vocab, n_positions, n_layer_input, .. } = sizes;
     let mut all = Finder { find, prefix: String::new() };
     let Embedding { tokens, token_types, positions, norm } = arch.embedding;
     let embedding = Embedding {
@@ -62,37 +72,45 @@ pub fn place(
         positions: positions.map(|name| all.lookup(name, Some(n_positions), n_embd)).transpose()?,
         norm: all.norm(norm, n_embd)?,
     };
+    let layer_inputs = match arch.layer_inputs {
+        // `hyper::sizes` has checked the product.
+        Some(LayerInputs { project, norm }) => Some(LayerInputs {
+            project: all.linear(project, is_full.len().saturating_mul(n_layer_input), n_embd)?,
+            norm: all.norm_of(norm, n_layer_input)?,
+        }),
+        None => None,
+    };
     let mut blocks = Vec::new();
-    for i in 0..n_layer {
+    for (i, is_full) in is_full.iter().enumerate() {
         all.prefix = format!("blk.{i}.");
         let mut names = arch.block;
         if i == 0 && arch.bare_first_layer {
             names.attn_norm = None;
         }
-        blocks.push(block(&mut all, &names, sizes)?);
+        blocks.push(block(&mut all, &names, sizes, sizes.heads_of(*is_full))?);
     }
     all.prefix.clear();
     let output_norm = all.norm(arch.output_norm, n_embd)?;
     let mut dense = Vec::new();
     let mut width = n_embd;
     for (i, head) in (1..).zip(arch.dense) {
-        let rows = if i == arch.dense.len() { Some(n_embd) } else { None };
+        let rows = if i == arch.dense.len() { Some(n_out) } else { None };
         let head = all.linear_of(*head, rows, width)?;
         width = head.weight.rows;
         dense.push(head);
     }
-    Ok(Placed { embedding, blocks, output_norm, dense })
+    Ok(Placed { embedding, layer_inputs, blocks, output_norm, dense })
 }
 
 fn block(
     all: &mut Finder<'_>,
     names: &Block<&'static str>,
     sizes: &Sizes,
+    heads: Heads,
 ) -> Result<Block<Tensor>, Error> {
-    let &Sizes { n_embd, n_ff, head_dim, .. } = sizes;
+    let &Sizes { n_embd, n_ff, n_layer_input, .. } = sizes;
     // `hyper::sizes` has checked the products.
-    let n_attn = sizes.n_head.saturating_mul(head_dim);
-    let n_kv = sizes.n_head_kv.saturating_mul(head_dim);
+    let (n_attn, n_kv, head_dim) = (heads.n_attn(), heads.n_kv(), heads.head_dim);
     let n_qkv = n_attn.saturating_add(n_kv).saturating_add(n_kv);
     let (gate, up) = if names.is_gate_beside_up() {
         let [gate, up] = all.linear(names.up, n_ff.saturating_mul(2), n_embd)?.halves();
@@ -115,6 +133,7 @@ fn block(
             Some([q, k]) => Some([all.norm_of(q, head_dim)?, all.norm_of(k, head_dim)?]),
             None => None,
         },
+        v_norm: names.v_norm,
         attn_output: all.linear(names.attn_output, n_embd, n_attn)?,
         attn_join: all.join(names.attn_join, n_embd)?,
         ffn_norm: all.norm(names.ffn_norm, n_embd)?,
@@ -123,6 +142,15 @@ fn block(
         down: all.linear(names.down, n_embd, n_ff)?,
         activation: names.activation,
         ffn_join: all.join(names.ffn_join, n_embd)?,
+        input_branch: match names.input_branch {
+            Some(InputBranch { gate, project, join }) => Some(InputBranch {
+                gate: all.linear(gate, n_layer_input, n_embd)?,
+                project: all.linear(project, n_embd, n_layer_input)?,
+                join: all.join(join, n_embd)?,
+            }),
+            None => None,
+        },
+        output_scale: names.output_scale.map(|name| all.vector(name, 1)).transpose()?,
     })
 }
 

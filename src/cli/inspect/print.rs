@@ -121,6 +121,13 @@ fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resul
         model.n_ff,
         model.n_vocab
     )?;
+    if let Some(heads) = &model.full_heads {
+        writeln!(
+            out,
+            "            layers that see the whole text: {} query and {} key/value heads of {}",
+            heads.n_head, heads.n_head_kv, heads.head_dim
+        )?;
+    }
     writeln!(
         out,
         "context     {} tokens, {}, {} pooling",

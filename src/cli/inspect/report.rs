@@ -50,10 +50,14 @@ pub struct ModelReport {
     pub notes: Vec<String>,
     pub n_layer: usize,
     pub n_embd: usize,
+    /// Width of the vectors.
+    pub n_out: usize,
     pub n_ff: usize,
     pub n_head: usize,
     pub n_head_kv: usize,
     pub head_dim: usize,
+    /// The heads of layers that see the whole text, if they are others.
+    pub full_heads: Option<HeadsReport>,
     pub n_vocab: usize,
     pub n_ctx: usize,
     /// Whether a token attends to none after it.
@@ -140,6 +144,14 @@ impl Report {
     }
 }
 
+/// Attention heads.
+#[derive(Serialize)]
+pub struct HeadsReport {
+    pub n_head: usize,
+    pub n_head_kv: usize,
+    pub head_dim: usize,
+}
+
 impl ModelReport {
     pub fn new(spec: &Spec) -> ModelReport {
         let memory = Memory::of(spec);
@@ -153,10 +165,16 @@ impl ModelReport {
             notes: spec.notes.iter().map(|note| note.to_string()).collect(),
             n_layer: spec.n_layer(),
             n_embd: spec.n_embd,
+            n_out: spec.n_out,
             n_ff: spec.n_ff,
             n_head: spec.n_head,
             n_head_kv: spec.n_head_kv,
             head_dim: spec.head_dim,
+            full_heads: spec.full_heads.map(|heads| HeadsReport {
+                n_head: heads.n_head,
+                n_head_kv: heads.n_head_kv,
+                head_dim: heads.head_dim,
+            }),
             n_vocab: spec.n_vocab,
             n_ctx: spec.n_ctx,
             causal: spec.causal,

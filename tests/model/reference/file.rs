@@ -2,7 +2,7 @@
 
 use super::{Layer, Matrix, Norm, Reference, Unstated, gelu_tanh};
 use half::{bf16, f16};
-use monomorph_gguf::{Header, TensorType};
+use monomorph_gguf::{Array, Header, TensorType};
 
 impl Reference {
     /// Reads a whole file of EmbeddingGemma or Gemma 3; panics if it is malformed.
@@ -15,6 +15,8 @@ impl Reference {
             activation: gelu_tanh,
             scaled_embeddings: true,
             full_layers: (6, 5),
+            scaled_scores: true,
+            normed_values: false,
         };
         Reference::read_as(bytes, unstated)
     }
@@ -28,8 +30,6 @@ impl Reference {
             n_embd: size("embedding_length"),
             n_ff: size("feed_forward_length"),
             n_head: size("attention.head_count"),
-            n_head_kv: size("attention.head_count_kv"),
-            head_dim: size("attention.key_length"),
             unstated,
             window,
             layer_norm: file.float("attention.layer_norm_epsilon").is_some(),
@@ -44,12 +44,14 @@ impl Reference {
             token_types: file.matrix("token_types"),
             position_embd: file.matrix("position_embd"),
             token_embd_norm: file.norm("token_embd_norm"),
+            per_layer_model_proj: file.matrix("per_layer_model_proj"),
+            per_layer_proj_norm: file.norm("per_layer_proj_norm"),
             layers: (0..size("block_count"))
                 .map(|i| file.layer(i, window.map(|_| unstated.full_layers)))
                 .collect(),
             // Ollama's files have their own names for the last three tensors.
             output_norm: file.norm("output_norm").or_else(|| file.norm("norm")),
-            dense: ["dense_2", "dense_3", "dense.0", "dense.1"]
+            dense: ["dense_2", "dense_3", "dense.0", "dense.1", "output"]
                 .iter()
                 .filter_map(|name| file.matrix(name))
                 .collect(),
@@ -59,8 +61,8 @@ impl Reference {
 
     /// Checks the shapes that the comments on the fields state.
     fn checked(self) -> Reference {
-        let (n_q, n_kv) = (self.n_head * self.head_dim, self.n_head_kv * self.head_dim);
         for layer in &self.layers {
+            let (n_q, n_kv) = (self.n_head * layer.head_dim, layer.n_head_kv * layer.head_dim);
             for (matrix, rows, cols) in [
                 (layer.attn_qkv.as_ref(), n_q + 2 * n_kv, self.n_embd),
                 (layer.attn_q.as_ref(), n_q, self.n_embd),
@@ -99,8 +101,18 @@ impl<'a> File<'a> {
             true => (Some(up.part(0..n_ff)), up.part(n_ff..2 * n_ff)),
             false => (matrix("ffn_gate"), up),
         };
+        let slides = self.array("attention.sliding_window_pattern");
+        let slides = slides.map(|flags| flags.raw()[i] == 1);
+        let by_period = || full.is_none_or(|(period, first)| i % period == first);
+        let full = slides.map_or_else(by_period, |slides| !slides);
+        let kv_heads = self.array("attention.head_count_kv").map(|each| each.i32s().nth(i));
+        let kv_heads = kv_heads.flatten().map(|n| n as usize);
+        let swa = self.size("attention.key_length_swa").filter(|_| !full);
         Layer {
-            full: full.is_none_or(|(period, first)| i % period == first),
+            number: i,
+            full,
+            n_head_kv: kv_heads.or_else(|| self.size("attention.head_count_kv")).expect("a size"),
+            head_dim: swa.or_else(|| self.size("attention.key_length")).expect("a size"),
             attn_norm: norm("attn_norm"),
             attn_qkv: matrix("attn_qkv"),
             attn_q: matrix("attn_q"),
@@ -117,6 +129,13 @@ impl<'a> File<'a> {
             ffn_down: matrix("ffn_down").expect("a matrix"),
             post_ffw_norm: norm("post_ffw_norm"),
             layer_output_norm: norm("layer_output_norm"),
+            inp_gate: matrix("inp_gate"),
+            proj: matrix("proj"),
+            post_norm: norm("post_norm"),
+            input_output_norm: norm("input_output_norm"),
+            layer_output_scale: self
+                .values(&format!("blk.{i}.layer_output_scale.weight"))
+                .map(|values| values[0]),
         }
     }
 
@@ -131,6 +150,10 @@ impl<'a> File<'a> {
 
     fn size(&self, name: &str) -> Option<usize> {
         self.header.metadata.required::<u32>(&self.key(name)).ok().map(|size| size as usize)
+    }
+
+    fn array(&self, name: &str) -> Option<Array<'a>> {
+        self.header.metadata.array(&self.key(name)).ok()
     }
 
     fn float(&self, name: &str) -> Option<f32> {

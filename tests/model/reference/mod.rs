@@ -24,8 +24,13 @@ pub struct Unstated {
     pub activation: fn(f32) -> f32,
     /// Whether the embeddings of tokens are multiplied by the root of n_embd.
     pub scaled_embeddings: bool,
-    /// Where layers slide, the period of those that see the whole text, and the first of them.
+    /// Where layers slide, the period of those that see the whole text, and the first of them; unless the file says which
+    /// slide.
     pub full_layers: (usize, usize),
+    /// Whether scores are divided by the root of the head's width.
+    pub scaled_scores: bool,
+    /// Whether values are normalised as keys are, without a gain.
+    pub normed_values: bool,
 }
 
 /// A model with all weights decoded. Optional parts are present if the file has their tensors.
@@ -33,8 +38,6 @@ pub struct Reference {
     pub n_embd: usize,
     n_ff: usize,
     n_head: usize,
-    n_head_kv: usize,
-    head_dim: usize,
     unstated: Unstated,
     /// The whole width of sliding layers' windows, as files state it; in a causal model it includes the position
     /// itself. Without one, every layer sees the whole text.
@@ -51,6 +54,9 @@ pub struct Reference {
     token_types: Option<Matrix>,
     position_embd: Option<Matrix>,
     token_embd_norm: Option<Norm>,
+    /// What makes the layers' own inputs: (n_layer * n_input, n_embd) and (n_input).
+    per_layer_model_proj: Option<Matrix>,
+    per_layer_proj_norm: Option<Norm>,
     layers: Vec<Layer>,
     output_norm: Option<Norm>,
     /// The dense heads in the order they apply; empty if the file has none.
@@ -72,7 +78,10 @@ struct Norm {
 }
 
 struct Layer {
+    number: usize,
     full: bool,
+    n_head_kv: usize,
+    head_dim: usize,
     attn_norm: Option<Norm>,           // (n_embd), before attention
     attn_qkv: Option<Matrix>,          // the next three in one
     attn_q: Option<Matrix>,            // (n_head * head_dim, n_embd)
@@ -89,6 +98,11 @@ struct Layer {
     ffn_down: Matrix,                  // (n_embd, n_ff)
     post_ffw_norm: Option<Norm>,       // (n_embd), of the branch
     layer_output_norm: Option<Norm>,   // (n_embd), of the sum
+    inp_gate: Option<Matrix>,          // (n_input, n_embd)
+    proj: Option<Matrix>,              // (n_embd, n_input)
+    post_norm: Option<Norm>,           // (n_embd), of the branch
+    input_output_norm: Option<Norm>,   // (n_embd), of the sum
+    layer_output_scale: Option<f32>,
 }
 
 /// A row of activations for each token.
@@ -99,8 +113,9 @@ impl Reference {
     pub fn states(&self, ids: &[u32]) -> Vec<Rows> {
         let mut x = self.embed(ids);
         let mut states = vec![x.clone()];
+        let embedded = x.clone();
         for layer in &self.layers {
-            x = self.layer(layer, x);
+            x = self.layer(layer, x, &embedded);
             states.push(x.clone());
         }
         states
@@ -142,7 +157,7 @@ impl Reference {
         self.norm_rows(&ids.iter().enumerate().map(row).collect(), &self.token_embd_norm)
     }
 
-    fn layer(&self, layer: &Layer, x: Rows) -> Rows {
+    fn layer(&self, layer: &Layer, x: Rows, embedded: &Rows) -> Rows {
         let h = self.norm_rows(&x, &layer.attn_norm);
         let o = self.attention(layer, &h);
         let x = add(x, &self.norm_rows(&o, &layer.post_attention_norm));
@@ -151,7 +166,30 @@ impl Reference {
         let h = self.norm_rows(&x, &layer.ffn_norm);
         let f = h.iter().map(|h| self.feed_forward(layer, h)).collect();
         let x = add(x, &self.norm_rows(&f, &layer.post_ffw_norm));
-        self.norm_rows(&x, &layer.layer_output_norm)
+        let x = self.norm_rows(&x, &layer.layer_output_norm);
+
+        let x = match (&layer.inp_gate, &layer.proj) {
+            (Some(gate), Some(proj)) => {
+                let b = x.iter().zip(embedded).map(|(x, e)| self.mix(layer, gate, proj, x, e));
+                let b = self.norm_rows(&b.collect(), &layer.post_norm);
+                self.norm_rows(&add(x, &b), &layer.input_output_norm)
+            }
+            _ => x,
+        };
+        let scale = layer.layer_output_scale.unwrap_or(1.0);
+        x.into_iter().map(|row| row.iter().map(|x| x * scale).collect()).collect()
+    }
+
+    /// `(activation(x Wgate) * p) Wproj` with `p = norm(e W / sqrt(n_embd))`, the layer's own input: from (n_embd) to
+    /// (n_embd).
+    fn mix(&self, layer: &Layer, gate: &Matrix, proj: &Matrix, x: &[f32], e: &[f32]) -> Vec<f32> {
+        let all = self.per_layer_model_proj.as_ref().expect("a projection");
+        let own = all.part(layer.number * gate.rows..(layer.number + 1) * gate.rows);
+        let root = (self.n_embd as f32).sqrt();
+        let p: Vec<f32> = own.times(e).iter().map(|p| p / root).collect();
+        let p = self.norm(&p, &self.per_layer_proj_norm);
+        let gate = gate.times(x).into_iter().map(self.unstated.activation);
+        proj.times(&gate.zip(&p).map(|(g, p)| g * p).collect::<Vec<f32>>())
     }
 
     /// `(activation(h Wgate) * (h Wup)) Wdown`, or `activation(h Wup) Wdown`, from (n_embd) to (n_embd).
@@ -180,7 +218,7 @@ impl Reference {
 
     /// Attention, from (T, n_embd) to (T, n_embd).
     fn attention(&self, layer: &Layer, h: &Rows) -> Rows {
-        let d = self.head_dim;
+        let d = layer.head_dim;
         let (base, factor) = match layer.full {
             true => (self.rope_base_full, self.rope_factor),
             false => (self.rope_base_full.map(|_| self.rope_base_sliding), 1.0),
@@ -198,6 +236,12 @@ impl Reference {
         };
         let [q, k, v] = self.project(layer, h);
         let (q, k) = (heads(q, &layer.attn_q_norm), heads(k, &layer.attn_k_norm));
+        let ones = Norm { gain: vec![1.0; d], bias: vec![0.0; d] };
+        let ones = self.unstated.normed_values.then_some(ones);
+        let normed =
+            |row: &Vec<f32>| row.chunks(d).flat_map(|head| self.norm(head, &ones)).collect();
+        let v: Rows = v.iter().map(normed).collect();
+        let root = if self.unstated.scaled_scores { (d as f32).sqrt() } else { 1.0 };
 
         let mut out = Rows::new();
         for p in 0..h.len() {
@@ -205,11 +249,10 @@ impl Reference {
                 (0..h.len()).filter(|other| self.sees(layer, p, *other)).collect();
             let mut o = Vec::new(); // (n_head * head_dim)
             for head in 0..self.n_head {
-                let kv = head / (self.n_head / self.n_head_kv);
+                let kv = head / (self.n_head / layer.n_head_kv);
                 let q = &q[p][head * d..(head + 1) * d];
-                let scores = visible
-                    .iter()
-                    .map(|other| dot(q, &k[*other][kv * d..(kv + 1) * d]) / (d as f32).sqrt());
+                let scores =
+                    visible.iter().map(|other| dot(q, &k[*other][kv * d..(kv + 1) * d]) / root);
                 let weights = softmax(&scores.collect::<Vec<f32>>());
                 o.extend((kv * d..(kv + 1) * d).map(|j| {
                     let terms = visible.iter().zip(&weights);
@@ -232,7 +275,7 @@ impl Reference {
         if layer.attn_qkv.is_none() {
             return [&layer.attn_q, &layer.attn_k, &layer.attn_v].map(times);
         }
-        let (n_q, n_kv) = (self.n_head * self.head_dim, self.n_head_kv * self.head_dim);
+        let (n_q, n_kv) = (self.n_head * layer.head_dim, layer.n_head_kv * layer.head_dim);
         let all = times(&layer.attn_qkv);
         [0..n_q, n_q..n_q + n_kv, n_q + n_kv..n_q + 2 * n_kv]
             .map(|columns| all.iter().map(|row| row[columns.clone()].to_vec()).collect())

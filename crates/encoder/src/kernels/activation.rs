@@ -1,7 +1,7 @@
 //! Activation functions: GELU (Hendrycks and Gimpel 2016) in both of its forms, and SiLU.
 
 use super::exp::exp;
-use super::lanes_mut;
+use super::{lanes, lanes_mut};
 use monomorph_simd::Isa;
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -76,6 +76,14 @@ pub fn activate<A: Activate, I: Isa>(isa: I, x: &mut [f32]) {
     }
 }
 
+/// `x = A(x) * by`; the number of values must be a multiple of sixteen.
+#[inline(always)]
+pub fn activate_times<A: Activate, I: Isa>(isa: I, x: &mut [f32], by: &[f32]) {
+    for (x, by) in lanes_mut(x).iter_mut().zip(lanes(by)) {
+        isa.store(isa.mul(A::activate(isa, isa.load(x)), isa.load(by)), x);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +120,20 @@ mod tests {
             ];
             println!("worst errors {errors:?}");
             assert!(errors.iter().all(|error| *error < 5e-7), "{errors:?}");
+        });
+    }
+
+    #[test]
+    fn a_product_with_an_activation_is_both_in_turn() {
+        let x: [f32; 2 * LANES] = std::array::from_fn(|i| i as f32 * 0.3 - 4.0);
+        let by: [f32; 2 * LANES] = std::array::from_fn(|i| (i * i) as f32 * 0.1 - 9.0);
+        for_each_isa!(|isa| {
+            let (mut product, mut activated) = (x, x);
+            isa.vectorize(|| activate_times::<GeluTanh, _>(isa, &mut product, &by));
+            isa.vectorize(|| activate::<GeluTanh, _>(isa, &mut activated));
+            for i in 0..x.len() {
+                assert_eq!(product[i], activated[i] * by[i]);
+            }
         });
     }
 

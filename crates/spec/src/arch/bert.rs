@@ -2,7 +2,9 @@
 //! (Conneau et al. 2020), the same with another tokenizer: multilingual-e5, bge-m3. Its positions begin at 2, but files
 //! come without the first two.
 
-use super::{Arch, EmbeddingScale, Known, LayerRule, NormRule, TokenizerRule};
+use super::{
+    Arch, EmbeddingScale, HeadRule, Known, LayerRule, NormRule, ScoreScale, TokenizerRule,
+};
 use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::prompts::Prompt;
@@ -21,8 +23,11 @@ pub(super) const SPLIT: Arch = Arch {
         positions: Some("position_embd.weight"),
         norm: Some(Norm::biased("token_embd_norm.weight", "token_embd_norm.bias")),
     },
+    layer_inputs: None,
     ropes: &[],
     layers: LayerRule::Alike(None),
+    heads: HeadRule::Alike,
+    score_scale: ScoreScale::RootOfHead,
     block: Block {
         attn_norm: None,
         qkv: Qkv::Split([
@@ -31,6 +36,7 @@ pub(super) const SPLIT: Arch = Arch {
             Linear::biased("attn_v.weight", "attn_v.bias"),
         ]),
         qk_norm: None,
+        v_norm: false,
         attn_output: Linear::biased("attn_output.weight", "attn_output.bias"),
         attn_join: Join::NormOfSum(Norm::biased(
             "attn_output_norm.weight",
@@ -45,15 +51,18 @@ pub(super) const SPLIT: Arch = Arch {
             "layer_output_norm.weight",
             "layer_output_norm.bias",
         )),
+        input_branch: None,
+        output_scale: None,
     },
     bare_first_layer: false,
-    share_scaled_layers: None,
     optional_keys: &["attention.head_count_kv", "attention.key_length", "attention.value_length"],
     optional_tensors: &["token_types.weight"],
     unused_tensors: &[],
     agreed: &[],
     output_norm: None,
+    trained_context: None,
     dense: &[],
+    dense_per_token: false,
     dense_keys: &[],
     pooling: Pooling::Mean,
     pooling_reason: Some("as sentence-transformers does for a model that does not say"),

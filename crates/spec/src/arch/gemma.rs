@@ -2,7 +2,9 @@
 //!
 //! EmbeddingGemma's files come in three variants. Gemma 3 itself, a causal decoder, is a fourth.
 
-use super::{Arch, EmbeddingScale, Known, LayerRule, NormRule, RopeRule, TokenizerRule};
+use super::{
+    Arch, EmbeddingScale, HeadRule, Known, LayerRule, NormRule, RopeRule, ScoreScale, TokenizerRule,
+};
 use crate::Pooling;
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::license::Terms;
@@ -22,12 +24,15 @@ pub(super) const WITH_DENSE: Arch = Arch {
         positions: None,
         norm: None,
     },
+    layer_inputs: None,
     ropes: &[
         RopeRule { base: "rope.freq_base_swa", default: Some(10_000.0), scaled: false },
         // From 4B on, Gemma 3 was trained with positions divided by eight, but only in full layers.
         RopeRule { base: "rope.freq_base", default: None, scaled: true },
     ],
     layers: LayerRule::FullEvery { period: 6, first: 5 },
+    heads: HeadRule::Alike,
+    score_scale: ScoreScale::RootOfHead,
     block: Block {
         attn_norm: Some(Norm::plain("attn_norm.weight")),
         qkv: Qkv::Split([
@@ -36,6 +41,7 @@ pub(super) const WITH_DENSE: Arch = Arch {
             Linear::plain("attn_v.weight"),
         ]),
         qk_norm: Some([Norm::plain("attn_q_norm.weight"), Norm::plain("attn_k_norm.weight")]),
+        v_norm: false,
         attn_output: Linear::plain("attn_output.weight"),
         attn_join: Join::AddNormed(Norm::plain("post_attention_norm.weight")),
         ffn_norm: Some(Norm::plain("ffn_norm.weight")),
@@ -44,15 +50,18 @@ pub(super) const WITH_DENSE: Arch = Arch {
         down: Linear::plain("ffn_down.weight"),
         activation: Activation::GeluTanh,
         ffn_join: Join::AddNormed(Norm::plain("post_ffw_norm.weight")),
+        input_branch: None,
+        output_scale: None,
     },
     bare_first_layer: false,
-    share_scaled_layers: None,
     optional_keys: &[],
     optional_tensors: &[],
     unused_tensors: &[],
     agreed: &[],
     output_norm: Some(Norm::plain("output_norm.weight")),
+    trained_context: None,
     dense: &[Linear::plain("dense_2.weight"), Linear::plain("dense_3.weight")],
+    dense_per_token: false,
     dense_keys: DENSE_KEYS,
     pooling: Pooling::Mean,
     pooling_reason: Some("as EmbeddingGemma was trained"),
@@ -94,7 +103,7 @@ pub(super) const LANGUAGE_MODEL: Arch = Arch {
     causal: true,
     // The largest Gemma 3, 27B, was trained with this scale. No key states it; other readers also recognise the model
     // by its number of layers.
-    share_scaled_layers: Some(62),
+    score_scale: ScoreScale::RootOfHeadUnless { layers: 62 },
     dense: &[],
     dense_keys: &[],
     pooling_reason: None,

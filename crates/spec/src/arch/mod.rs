@@ -1,7 +1,7 @@
 //! The architectures that can be run, as data: what the files of each hold, by name, and how the model computes.
 //!
 //! Invariant: this folder holds only constants. The code that reads them serves all architectures at once: `judge`,
-//! `hyper`, `place`, `tokenizer`, `known` and `license`.
+//! `hyper`, `heads`, `place`, `tokenizer`, `known` and `license`.
 
 mod bert;
 mod gemma;
@@ -9,7 +9,7 @@ mod modern_bert;
 mod nomic_bert;
 mod qwen3;
 
-use crate::block::{Block, Embedding, Linear, Norm};
+use crate::block::{Block, Embedding, LayerInputs, Linear, Norm};
 use crate::license::Terms;
 use crate::prompts::Prompt;
 use crate::{Pooling, Shortening, Split};
@@ -46,17 +46,20 @@ pub struct Arch {
     pub embedding_scale: EmbeddingScale,
     /// The embedding tables, and the norm of their sum.
     pub embedding: Embedding<&'static str>,
+    /// What makes the layers' own inputs; the width of each is `embedding_length_per_layer_input`.
+    pub layer_inputs: Option<LayerInputs<&'static str>>,
     /// The RoPE tables.
     pub ropes: &'static [RopeRule],
     /// Windows and RoPE tables of the layers.
     pub layers: LayerRule,
+    /// Which layers have which attention heads.
+    pub heads: HeadRule,
+    /// The factor of attention scores.
+    pub score_scale: ScoreScale,
     /// The names of a layer's tensors, without `blk.N.`.
     pub block: Block<&'static str>,
     /// Whether the first layer has no `attn_norm`, because the embeddings have just been normalised.
     pub bare_first_layer: bool,
-    /// A model with exactly this many layers scales its scores for heads of width `n_embd / n_head`, whatever their
-    /// width.
-    pub share_scaled_layers: Option<usize>,
     /// Keys about attention heads that files may omit. The default is as many key/value heads as query heads, and heads
     /// of width `n_embd / n_head`.
     pub optional_keys: &'static [&'static str],
@@ -68,9 +71,14 @@ pub struct Arch {
     pub agreed: &'static [(&'static str, &'static str)],
     /// The last norm, before pooling.
     pub output_norm: Option<Norm<&'static str>>,
-    /// Dense heads after pooling, in the order in which they apply. The last one's outputs are the n_embd values of the
-    /// vector; the file decides how many outputs the others have.
+    /// The longest text that the models were trained for, in tokens, if their files state more.
+    pub trained_context: Option<usize>,
+    /// Dense heads after pooling, in the order in which they apply. The last one's outputs are the values of the vector:
+    /// as many as `embedding_length_out` states, or n_embd. The file decides how many outputs the others have.
     pub dense: &'static [Linear<&'static str>],
+    /// Whether the original applies the heads to each token, before pooling. They are linear, so that is the same unless
+    /// the largest value of all tokens is taken.
+    pub dense_per_token: bool,
     /// For each head, the keys that state its numbers of inputs and outputs, which files may omit.
     pub dense_keys: &'static [[&'static str; 2]],
     /// How tokens become one vector if neither the build nor the file says.
@@ -189,6 +197,41 @@ pub enum LayerRule {
         /// The first of them, below `period`.
         first: usize,
     },
+    /// The same, but `attention.sliding_window_pattern` says of each layer whether it slides.
+    Stated,
+}
+
+impl LayerRule {
+    /// Whether there are layers that slide, and others.
+    pub fn slides(self) -> bool {
+        !matches!(self, LayerRule::Alike(_))
+    }
+}
+
+/// Which layers have which attention heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadRule {
+    /// All the same.
+    Alike,
+    /// Heads of layers that slide are as wide as `attention.key_length_swa` and `attention.value_length_swa` state, those
+    /// of the others as `attention.key_length` and `attention.value_length` do; `attention.head_count_kv` states a
+    /// number for each layer.
+    ByWindow,
+}
+
+/// The factor of attention scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreScale {
+    /// One over the square root of a head's width.
+    RootOfHead,
+    /// The same, but a model with exactly this many layers scales its scores for heads of width `n_embd / n_head`,
+    /// whatever their width.
+    RootOfHeadUnless {
+        /// That many.
+        layers: usize,
+    },
+    /// Scores are used as they are.
+    One,
 }
 
 #[cfg(test)]
@@ -205,6 +248,7 @@ mod tests {
             let tables = match arch.layers {
                 LayerRule::Alike(None) => 0,
                 LayerRule::Alike(Some(table)) => usize::from(table) + 1,
+                LayerRule::Stated => 2,
                 LayerRule::FullEvery { period, first } => {
                     assert!(first < period, "{name}: the first full layer");
                     2
@@ -215,13 +259,30 @@ mod tests {
             let can_be_absent = |tensor: &&str| arch.embedding.token_types == Some(*tensor);
             assert!(arch.optional_tensors.iter().all(can_be_absent), "{name}: optional tensors");
             let block = arch.block;
-            let joins = [block.attn_join, block.ffn_join].map(|join| match join {
+            assert!(
+                arch.heads == HeadRule::Alike || arch.layers.slides(),
+                "{name}: heads by window"
+            );
+            assert!(
+                arch.heads == HeadRule::Alike || arch.score_scale == ScoreScale::One,
+                "{name}: one scale for heads of several widths"
+            );
+            assert_eq!(
+                arch.layer_inputs.is_some(),
+                block.input_branch.is_some(),
+                "{name}: inputs of layers"
+            );
+            let join = |join| match join {
                 Join::Add => None,
                 Join::AddNormed(norm) | Join::NormOfSum(norm) => Some(norm),
-            });
+            };
+            let joins = [Some(block.attn_join), Some(block.ffn_join)];
+            let joins = joins.into_iter().chain([block.input_branch.map(|branch| branch.join)]);
+            let joins = joins.map(|of| of.and_then(join));
             let norms = [block.attn_norm, block.ffn_norm, arch.output_norm, arch.embedding.norm];
+            let norms = norms.into_iter().chain([arch.layer_inputs.map(|inputs| inputs.norm)]);
             let qk = block.qk_norm.map(|pair| pair.map(Some)).unwrap_or_default();
-            let mut norms = norms.into_iter().chain(joins).chain(qk).flatten();
+            let mut norms = norms.chain(joins).chain(qk).flatten();
             let biased = norms.any(|norm| norm.bias.is_some());
             assert!(arch.norm == NormRule::Layer || !biased, "{name}: only LayerNorm has biases");
             assert!(!arch.bare_first_layer || block.attn_norm.is_some(), "{name}: the first layer");

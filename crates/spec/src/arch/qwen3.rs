@@ -1,6 +1,9 @@
 //! Qwen3 (Yang et al. 2025), and Qwen3-Embedding, which is based on it (Zhang et al. 2025).
 
-use super::{Arch, EmbeddingScale, Known, LayerRule, Marks, NormRule, RopeRule, TokenizerRule};
+use super::{
+    Arch, EmbeddingScale, HeadRule, Known, LayerRule, Marks, NormRule, RopeRule, ScoreScale,
+    TokenizerRule,
+};
 use crate::block::{Activation, Block, Embedding, Join, Linear, Norm, Qkv};
 use crate::prompts::Prompt;
 use crate::{Pooling, Split};
@@ -18,8 +21,11 @@ pub(super) const QWEN3: Arch = Arch {
         positions: None,
         norm: None,
     },
+    layer_inputs: None,
     ropes: &[RopeRule { base: "rope.freq_base", default: None, scaled: true }],
     layers: LayerRule::Alike(Some(0)),
+    heads: HeadRule::Alike,
+    score_scale: ScoreScale::RootOfHead,
     block: Block {
         attn_norm: Some(Norm::plain("attn_norm.weight")),
         qkv: Qkv::Split([
@@ -28,6 +34,7 @@ pub(super) const QWEN3: Arch = Arch {
             Linear::plain("attn_v.weight"),
         ]),
         qk_norm: Some([Norm::plain("attn_q_norm.weight"), Norm::plain("attn_k_norm.weight")]),
+        v_norm: false,
         attn_output: Linear::plain("attn_output.weight"),
         attn_join: Join::Add,
         ffn_norm: Some(Norm::plain("ffn_norm.weight")),
@@ -36,16 +43,19 @@ pub(super) const QWEN3: Arch = Arch {
         down: Linear::plain("ffn_down.weight"),
         activation: Activation::Silu,
         ffn_join: Join::Add,
+        input_branch: None,
+        output_scale: None,
     },
     bare_first_layer: false,
-    share_scaled_layers: None,
     optional_keys: &[],
     optional_tensors: &[],
     // What a language model predicts tokens with, where it is not the table of embeddings.
     unused_tensors: &["output.weight"],
     agreed: &[],
     output_norm: Some(Norm::plain("output_norm.weight")),
+    trained_context: None,
     dense: &[],
+    dense_per_token: false,
     dense_keys: &[],
     pooling: Pooling::Last,
     // The files of Qwen3-Embedding do; those of the language models do not.

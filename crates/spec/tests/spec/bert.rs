@@ -4,7 +4,6 @@ use crate::judge;
 use monomorph_gguf::TensorType;
 use monomorph_gguf::writer::{Value, Writer};
 use monomorph_spec::arch::{self, Arch, Known};
-use monomorph_spec::place::Sizes;
 use monomorph_spec::{
     Algorithm, BuildOptions, Embedding, Join, NormKind, Pooling, Qkv, Spec, WordNormalizer,
 };
@@ -18,15 +17,7 @@ fn variants() -> impl Iterator<Item = &'static Arch> {
 
 /// A tiny file as today's converter writes it.
 fn bert(arch: &Arch) -> Writer {
-    let sizes = Sizes {
-        n_embd: 64,
-        n_ff: 96,
-        n_head: 2,
-        n_head_kv: 2,
-        head_dim: 32,
-        n_vocab: 0,
-        n_positions: 48,
-    };
+    let sizes = architecture::sizes(64, 96, [2, 2, 32], 48);
     let mut file = architecture::writer(arch, sizes, 2, TensorType::F32, &mut Random(1));
     for key in ["head_count_kv", "key_length", "value_length"] {
         file.remove(&format!("bert.attention.{key}"));

@@ -3,7 +3,6 @@
 use monomorph_gguf::writer::{Value, Writer};
 use monomorph_gguf::{Error, TensorType};
 use monomorph_spec::arch::{self, Arch, TokenizerRule};
-use monomorph_spec::place::Sizes;
 use monomorph_spec::{Algorithm, BuildOptions, Spec, Split, TokenizerSpec};
 use monomorph_testing::files::{parse, refused};
 use monomorph_testing::{Random, architecture};
@@ -18,15 +17,7 @@ fn arch() -> Arch {
 
 /// A tiny file as today's converter writes it: its last pieces are these, and are special.
 fn file(pre: &str, specials: [&str; 3]) -> Writer {
-    let sizes = Sizes {
-        n_embd: 64,
-        n_ff: 96,
-        n_head: 2,
-        n_head_kv: 2,
-        head_dim: 32,
-        n_vocab: 0,
-        n_positions: 48,
-    };
+    let sizes = architecture::sizes(64, 96, [2, 2, 32], 48);
     let mut file = architecture::writer(&arch(), sizes, 1, TensorType::F32, &mut Random(1));
     let n_vocab = monomorph_testing::tiny::vocabulary().len();
     let n_normal = n_vocab - specials.len();

@@ -52,7 +52,8 @@ fn the_tiny_model_is_what_it_says() {
     );
     assert_eq!((spec.n_layer(), spec.n_ctx, spec.causal), (6, 256, false));
     assert_eq!((spec.norm, spec.pooling), (NormKind::Rms(1e-6), Pooling::Mean));
-    let ropes = [Rope { base: 1e4, divisor: 1.0 }, Rope { base: 1e6, divisor: 1.0 }];
+    let rope = |base| Rope { head_dim: 32, base, divisor: 1.0 };
+    let ropes = [rope(1e4), rope(1e6)];
     assert_eq!((&spec.ropes[..], spec.variant.as_ref()), (&ropes[..], "with dense heads"));
     let (sliding, full) = ((Window::Sliding(8), Some(0)), (Window::Full, Some(1)));
     let layers: Vec<_> = spec.layers.iter().map(|layer| (layer.window, layer.rope)).collect();

@@ -4,7 +4,6 @@
 use monomorph_gguf::writer::Writer;
 use monomorph_gguf::{Error, TensorType};
 use monomorph_spec::arch::{self, Arch, TokenizerRule};
-use monomorph_spec::place::Sizes;
 use monomorph_spec::{BuildOptions, NormKind, Pooling, Qkv, Shortening, Spec, Window};
 use monomorph_testing::files::{parse, refused};
 use monomorph_testing::{Random, architecture};
@@ -16,15 +15,7 @@ fn architecture(name: &str) -> Arch {
 
 /// A tiny file of seven layers.
 fn file(arch: &Arch) -> Writer {
-    let sizes = Sizes {
-        n_embd: 64,
-        n_ff: 96,
-        n_head: 2,
-        n_head_kv: 2,
-        head_dim: 32,
-        n_vocab: 0,
-        n_positions: 48,
-    };
+    let sizes = architecture::sizes(64, 96, [2, 2, 32], 48);
     architecture::writer(arch, sizes, 7, TensorType::F32, &mut Random(1))
 }
 
