@@ -33,6 +33,10 @@ mod model_modern_bert {
     include!("../../testdata/golden/model_modern_bert.rs");
 }
 
+mod model_gemma_embedding2 {
+    include!("../../testdata/golden/model_gemma_embedding2.rs");
+}
+
 mod model_gemma3 {
     include!("../../testdata/golden/model_gemma3.rs");
 }
@@ -188,19 +192,41 @@ fn other_families_say_what_their_headers_say() {
     assert!(model_modern_bert::SPEC.layers[0].block.attn_norm.is_none());
 }
 
+#[test]
+fn gemma_embedding2_says_what_its_header_says() {
+    use model_gemma_embedding2::{Built, FINGERPRINT};
+    let bytes = testdata(GEMMA_EMBEDDING2);
+    assert_says_what_the_header_says(&bytes, xxh3_128(&bytes), &Built, &FINGERPRINT);
+    let _: Const<32> = Built.head_dim();
+    let _: Const<64> = Built.full_head_dim();
+    let _: Const<256> = Built.full_n_attn();
+    let _: Const<32> = Built.n_layer_input();
+}
+
+const GEMMA_EMBEDDING2: &str = "golden/families/gemma-embedding2-tiny.gguf";
+
 /// A model's dimensions as constants and the same dimensions read at run time give the same bits.
 #[test]
 fn tiny_runs_and_equals_the_generic_path() {
-    let model = TinyModel::from_bytes("generated", testdata("tiny.gguf"));
+    equals_the_generic_path("tiny.gguf", || model_tiny::Built);
+}
+
+#[test]
+fn gemma_embedding2_runs_and_equals_the_generic_path() {
+    equals_the_generic_path(GEMMA_EMBEDDING2, || model_gemma_embedding2::Built);
+}
+
+fn equals_the_generic_path<M: Model>(file: &str, built: fn() -> M) {
+    let model = TinyModel::from_bytes(&file.replace('/', "-"), testdata(file));
     let mut random = Random(3);
-    let n = model.spec.n_embd;
+    let n = model.spec.n_out;
     let texts: Vec<Vec<u32>> = [1, 2, 9, 17, 40, 256]
         .iter()
         .map(|len| random_ids(&mut random, model.spec.n_vocab, *len))
         .collect();
     let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
     for (isa, generic) in model.encoders(&model.spec) {
-        let specialised = select(isa, model_tiny::Built, model.weights(), model.rope());
+        let specialised = select(isa, built(), model.weights(), model.rope());
         let specialised = specialised.expect("an encoder");
         let run = |encoder| bits(&forward(encoder, &Team::solo(), n, &texts));
         assert_eq!(run(&*specialised), run(&*generic), "{isa}");

@@ -5,6 +5,7 @@ mod allocations;
 mod architectures;
 mod changed_file;
 mod examples;
+mod gemma_embedding2;
 mod generated;
 mod image;
 mod not_finite;

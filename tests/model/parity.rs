@@ -57,6 +57,11 @@ impl Case {
         Case { model, reference, texts, states, random_blocks: false }
     }
 
+    /// For comparisons with itself: the reference would have to be told more of it.
+    fn with_layer_inputs(name: &str, kind: TensorType) -> Case {
+        Case::of(TinyModel::with_layer_inputs(name, kind, false), &LENGTHS)
+    }
+
     fn ids(&self) -> Vec<&[u32]> {
         self.texts.iter().map(Vec::as_slice).collect()
     }
@@ -375,6 +380,8 @@ fn company_and_threads_change_no_bit() {
         ("mixed", Case::new("together-mixed", mixed(1))),
         ("dense", Case::new("together-dense", mixed(6))),
         ("causal", Case::new("together-causal", causal())),
+        ("inputs", Case::with_layer_inputs("together", TensorType::Q8_0)),
+        ("inputs, F32", Case::with_layer_inputs("together", TensorType::F32)),
         // Minima for 32 and for 16 inputs, which multiply the sums of the rows' blocks.
         ("Q4_K", Case::of(of_random_blocks("together", TensorType::Q4_K), &LENGTHS[..5])),
         ("Q2_K", Case::of(of_random_blocks("together", TensorType::Q2_K), &LENGTHS[..5])),
@@ -409,6 +416,7 @@ fn company_and_threads_change_no_bit() {
 #[test]
 fn a_used_workspace_changes_no_bit() {
     a_used_workspace_is_as_good_as_new(&Case::new("workspace", options(TensorType::Q8_0)));
+    a_used_workspace_is_as_good_as_new(&Case::with_layer_inputs("workspace", TensorType::Q8_0));
     let with_minima = of_random_blocks("workspace", TensorType::Q4_K);
     a_used_workspace_is_as_good_as_new(&Case::of(with_minima, &LENGTHS[..5]));
 }

@@ -66,8 +66,12 @@ fn run(
 
 #[test]
 fn a_shared_beginning_changes_no_bit() {
-    for kind in [TensorType::F32, TensorType::Q8_0] {
-        let model = model("shared", kind);
+    let kinds = [TensorType::F32, TensorType::Q8_0];
+    for (kind, with_inputs) in kinds.map(|kind| [(kind, false), (kind, true)]).concat() {
+        let model = match with_inputs {
+            true => TinyModel::with_layer_inputs("prefix", kind, true),
+            false => model("shared", kind),
+        };
         let spec = Spec { pooling: Pooling::Last, ..model.spec.clone() };
         let requests = requests(spec.n_vocab);
         for (isa, mut encoder) in model.encoders(&spec) {

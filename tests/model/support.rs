@@ -7,12 +7,13 @@ use monomorph_codegen::{image, rope};
 use monomorph_encoder::threads::Team;
 use monomorph_encoder::weights::Weights;
 use monomorph_encoder::{Forward, RopeTables, Workspace, select_generic};
-use monomorph_gguf::Header;
+use monomorph_gguf::{Header, TensorType};
 use monomorph_quant::Line;
 use monomorph_simd::available;
-use monomorph_spec::arch::{self, Arch};
-use monomorph_spec::{BuildOptions, Spec};
-use monomorph_testing::{Random, tiny};
+use monomorph_spec::arch::{self, Arch, TokenizerRule};
+use monomorph_spec::place::Sizes;
+use monomorph_spec::{BuildOptions, Heads, Spec};
+use monomorph_testing::{Random, architecture, tiny};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -46,6 +47,21 @@ impl TinyModel {
         let path = scratch_file(&format!("{test}.gguf"));
         fs::write(&path, &bytes).expect("the folder is writable");
         TinyModel { bytes, path, spec }
+    }
+
+    /// A model whose layers have inputs of their own and whose full layers have more keys than the others; its vectors are
+    /// as wide as its residual stream.
+    pub fn with_layer_inputs(test: &str, kind: TensorType, causal: bool) -> TinyModel {
+        let inputs = arch::ALL.iter().find(|arch| arch.layer_inputs.is_some());
+        let tokenizers = &[TokenizerRule::SentencePiece { space_prefix: false }];
+        let arch = Arch { causal, tokenizers, ..*inputs.expect("an architecture") };
+        let sizes = Sizes {
+            n_layer_input: 32,
+            full_heads: Some(Heads::new(4, 4, 64)),
+            ..architecture::sizes(64, 96, [4, 2, 32], 256)
+        };
+        let file = architecture::writer(&arch, sizes, 5, kind, &mut Random(4));
+        TinyModel::among(&format!("inputs-{test}-{kind}"), file.to_bytes(), &[arch])
     }
 
     /// A generic encoder for each instruction set; `spec` is the file's own, as changed by the test.

@@ -39,6 +39,7 @@ impl Golden {
             (30_528, 128, 3, false, false) => Some(Golden::family("nomic-tiny", 128)),
             (50_368, 128, 4, false, false) => Some(Golden::family("modern-tiny", 128)),
             (151_669, 64, 3, true, false) => Some(Golden::family("qwen3-tiny", 64)),
+            (1_187, 64, 5, false, true) => Some(Golden::family("gemma-embedding2-tiny", 96)),
             (262_144, 640, 18, true, false) => Some(Golden::gemma3("gemma3.npy", spec.pooling)),
             _ => None,
         }

@@ -62,6 +62,15 @@ fn modern_bert() {
     check(&from_header("modern-tiny-F32.header.gguf"), "modern_bert");
 }
 
+/// From the small model of random weights that stands for the architecture.
+#[test]
+fn gemma_embedding2() {
+    let path = testdata("golden/families/gemma-embedding2-tiny.gguf");
+    let generated = Generated::from_file(&path, BuildOptions::default()).unwrap();
+    check(&generated, "gemma_embedding2");
+    assert!(generated.spec.notes.is_empty());
+}
+
 /// From a model's own header, with its vocabulary cut short.
 fn from_header(name: &str) -> Generated {
     let bytes = fs::read(testdata("headers").join(name)).unwrap();

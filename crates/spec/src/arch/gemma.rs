@@ -127,8 +127,8 @@ const TERMS: Terms = Terms {
              Prohibited\nUse Policy restricts: https://ai.google.dev/gemma/prohibited_use_policy\n",
 };
 
-/// The prompts of EmbeddingGemma's model card, with its other names for them.
-const PROMPTS: &[Prompt] = &[
+/// The prompts of EmbeddingGemma's model card, with its other names for them. EmbeddingGemma 2 has the same.
+pub(super) const PROMPTS: &[Prompt] = &[
     Prompt::new(
         &["query", "retrieval-query", "bitext-mining", "reranking"],
         "task: search result | query: ",

@@ -5,6 +5,7 @@
 
 mod bert;
 mod gemma;
+mod gemma_embedding2;
 mod modern_bert;
 mod nomic_bert;
 mod qwen3;
@@ -21,6 +22,7 @@ pub const ALL: &[Arch] = &[
     gemma::WITHOUT_DENSE,
     gemma::OLLAMA,
     gemma::LANGUAGE_MODEL,
+    gemma_embedding2::TEXT,
     bert::FUSED,
     bert::SPLIT,
     nomic_bert::NOMIC_BERT,

@@ -1,10 +1,14 @@
 //! What the architectures besides Gemma's and BERT's ask of their files. The tokenizer is not the subject here, so all
 //! have Gemma's.
 
-use monomorph_gguf::writer::Writer;
+use monomorph_gguf::writer::{self, Writer};
 use monomorph_gguf::{Error, TensorType};
 use monomorph_spec::arch::{self, Arch, TokenizerRule};
-use monomorph_spec::{BuildOptions, NormKind, Pooling, Qkv, Shortening, Spec, Window};
+use monomorph_spec::place::Sizes;
+use monomorph_spec::{
+    Algorithm, BuildOptions, Heads, Layer, NormKind, Pooling, Qkv, Shortening, Spec, Window,
+};
+use monomorph_testing::architecture::flags;
 use monomorph_testing::files::{parse, refused};
 use monomorph_testing::{Random, architecture};
 
@@ -111,4 +115,172 @@ fn qwen3_takes_the_last_token() {
     refused(yarn, &["qwen3.rope.scaling.type", "yarn"]);
     let named = judge(&arch, file(&arch).set("general.name", "Qwen3 Embedding 0.6B")).unwrap();
     assert!(named.prompts[0].prefix.ends_with("\nQuery:"));
+}
+
+/// EmbeddingGemma 2's file of six layers: the third and the sixth see the whole text, with one head of keys in place of
+/// two, and twice as wide.
+fn gemma_embedding2() -> (Arch, Writer) {
+    let arch = architecture("gemma-embedding2");
+    let sizes = Sizes {
+        n_out: 96,
+        n_layer_input: 32,
+        full_heads: Some(Heads::new(4, 1, 64)),
+        ..architecture::sizes(64, 160, [4, 2, 32], 262_144)
+    };
+    (arch, architecture::writer(&arch, sizes, 6, TensorType::F32, &mut Random(1)))
+}
+
+#[test]
+fn embeddinggemma_2_sees_the_whole_text_with_wider_heads() {
+    let (arch, file) = gemma_embedding2();
+    let spec = judge(&arch, &file).unwrap();
+    assert_eq!(spec.heads(), Heads::new(4, 2, 32));
+    assert_eq!(spec.full_heads, Some(Heads::new(4, 1, 64)));
+    assert_eq!((spec.n_embd, spec.n_out, spec.n_layer_input()), (64, 96, 32));
+    assert_eq!((spec.score_scale, spec.embedding_scale), (1.0, 8.0));
+    let of = |layer: &Layer| (layer.window, layer.rope);
+    let (near, full) = ((Window::Sliding(8), Some(0)), (Window::Full, Some(1)));
+    assert!(spec.layers.iter().map(of).eq([near, near, full, near, near, full]));
+    let block = &spec.layers[2].block;
+    let Qkv::Split([q, k, _]) = block.qkv else { panic!("three matrices") };
+    assert_eq!((q.weight.rows, k.weight.rows, block.attn_output.weight.cols), (256, 64, 256));
+    assert!(block.v_norm && block.output_scale.is_some());
+    let branch = block.input_branch.unwrap();
+    assert_eq!((branch.gate.weight.rows, branch.project.weight.cols), (32, 32));
+    assert_eq!(spec.layer_inputs.unwrap().project.weight.rows, 6 * 32);
+    assert_eq!(spec.tensors().count(), 1 + 2 + 6 * 17 + 2);
+    assert_eq!((spec.prompts.len(), spec.license.notice), (9, None));
+
+    // Layers of one kind have no others.
+    let (arch, mut all_full) = gemma_embedding2();
+    all_full.tensors.retain(|tensor| !tensor.name.starts_with(b"blk.") || tensor.name[4] == b'2');
+    for tensor in &mut all_full.tensors {
+        if tensor.name.starts_with(b"blk.2.") {
+            tensor.name[4] = b'0';
+        }
+        if tensor.name == b"per_layer_model_proj.weight" {
+            (tensor.dims[1], tensor.data) = (32, vec![0; 4 * 32 * 64]);
+        }
+    }
+    all_full
+        .set("gemma-embedding2.block_count", 1)
+        .set("gemma-embedding2.attention.head_count_kv", 1)
+        .set("gemma-embedding2.attention.sliding_window_pattern", flags([false].into_iter()));
+    let spec = judge(&arch, &all_full).unwrap();
+    assert_eq!((spec.heads(), spec.full_heads), (Heads::new(4, 1, 64), None));
+}
+
+#[test]
+fn what_embeddinggemma_2_does_not_say_is_not_guessed() {
+    let with = |key: &str, value: writer::Value| {
+        let (arch, mut file) = gemma_embedding2();
+        judge(&arch, file.set(&format!("gemma-embedding2.{key}"), value))
+    };
+    let i32s = |values: &[i32]| writer::Value::I32s(values.to_vec());
+    for key in [
+        "attention.sliding_window_pattern",
+        "attention.head_count_kv",
+        "attention.key_length",
+        "attention.key_length_swa",
+        "attention.value_length_swa",
+        "embedding_length_per_layer_input",
+        "rope.freq_base",
+    ] {
+        let (arch, mut file) = gemma_embedding2();
+        refused(judge(&arch, file.remove(&format!("gemma-embedding2.{key}"))), &["missing", key]);
+    }
+
+    let key = "attention.sliding_window_pattern";
+    refused(with(key, 6.into()), &[key, "an array"]);
+    refused(with(key, flags([true; 5].into_iter())), &[key, "array of 5 bool", "6 flags"]);
+    refused(with(key, i32s(&[1; 6])), &[key, "array of 6 i32", "6 flags"]);
+    // The numbers of heads are those of another pattern.
+    let other = [true, false, false, true, true, false];
+    refused(with(key, flags(other.into_iter())), &["attention.head_count_kv", "2 and 1"]);
+
+    let key = "attention.head_count_kv";
+    refused(with(key, i32s(&[2, 2, 1, 2, 2])), &[key, "array of 5 i32", "6 integers"]);
+    refused(with(key, i32s(&[2, 2, 0, 2, 2, 1])), &[key, "6 integers from 1 to"]);
+    refused(with(key, i32s(&[2, 2, -1, 2, 2, 1])), &[key, "6 integers from 1 to"]);
+    refused(with(key, i32s(&[2, 1, 1, 2, 2, 1])), &[key, "2 and 1", "one number for all layers"]);
+    refused(with(key, i32s(&[3, 3, 1, 3, 3, 1])), &[key, "3", "a divisor of the 4 heads"]);
+    // One number stands for all layers, of which some have other tensors.
+    refused(with(key, 2.into()), &["blk.2.attn_k.weight"]);
+
+    let key = "attention.value_length_swa";
+    refused(with(key, 64.into()), &[key, "64", "the key length 32"]);
+    for (key, width) in [("rope.dimension_count", 64), ("rope.dimension_count_swa", 32)] {
+        assert!(with(key, width.into()).is_ok());
+        refused(with(key, 16.into()), &[key, "16", &width.to_string(), "the width of a head"]);
+    }
+    let key = "attention.shared_kv_layers";
+    assert!(with(key, 0.into()).is_ok());
+    refused(with(key, 2.into()), &[key, "2", "keys and values of its own"]);
+    let key = "embedding_length_per_layer_input";
+    refused(with(key, 33.into()), &[key, "33", "a multiple of 32"]);
+    refused(with(key, 64.into()), &["per_layer_model_proj.weight", "[64, 384]"]);
+    refused(with(key, (1 << 19).into()), &[key, "wide together"]);
+    let key = "embedding_length_out";
+    refused(with(key, 100.into()), &[key, "100", "a multiple of 32"]);
+    refused(with(key, 128.into()), &["output.weight", "[64, 128]"]);
+
+    // What Gemma 4 has besides.
+    let (arch, mut file) = gemma_embedding2();
+    file.tensor("per_layer_token_embd.weight", TensorType::F32, &[32], vec![0; 4 * 32]);
+    refused(judge(&arch, &file), &["per_layer_token_embd.weight", "does not know"]);
+}
+
+/// Only dense heads give vectors of another width.
+#[test]
+fn a_width_of_vectors_needs_a_head() {
+    let arch = architecture("qwen3");
+    let key = "qwen3.embedding_length_out";
+    assert_eq!(judge(&arch, file(&arch).set(key, 64)).unwrap().n_out, 64);
+    refused(judge(&arch, file(&arch).set(key, 96)), &[key, "96", "64"]);
+}
+
+#[test]
+fn a_build_chooses_within_what_embeddinggemma_2_was_trained_for() {
+    let (arch, file) = gemma_embedding2();
+    let bytes = file.to_bytes();
+    let header = parse(&bytes).unwrap();
+    let with = |options| Spec::from_header_among(&header, options, &[arch]);
+    let context = |n_ctx| with(BuildOptions { n_ctx, ..Default::default() });
+    let by_default = context(None).unwrap();
+    assert_eq!((by_default.n_ctx, by_default.ropes[1].head_dim), (8192, 64));
+    assert!(by_default.notes.iter().all(|note| !note.contains("texts are cut")));
+    assert_eq!(context(Some(1024)).unwrap().n_ctx, 1024);
+    refused(context(Some(8193)), &["MONOMORPH_CONTEXT is 8193", "8192 tokens"]);
+    let pooling = |pooling| with(BuildOptions { pooling: Some(pooling), ..Default::default() });
+    for kind in [Pooling::Mean, Pooling::Cls, Pooling::Last] {
+        assert_eq!(pooling(kind).unwrap().pooling, kind);
+    }
+    refused(pooling(Pooling::Max), &["max pooling", "MONOMORPH_POOLING=mean, cls or last"]);
+}
+
+#[test]
+fn listed_merges_are_gemma_4s() {
+    let (arch, mut file) = gemma_embedding2();
+    let arch = Arch { tokenizers: &[TokenizerRule::ListedMerges], ..arch };
+    refused(judge(&arch, &file), &["tokenizer.ggml.model", "llama", "gemma4"]);
+    file.set("tokenizer.ggml.model", "gemma4");
+    refused(judge(&arch, &file), &["missing", "tokenizer.ggml.merges"]);
+    file.set("tokenizer.ggml.merges", writer::Value::Strings(vec![b"a b".to_vec()]));
+    let tokenizer = judge(&arch, &file).unwrap().tokenizer;
+    assert_eq!(tokenizer.algorithm, Algorithm::ListedMerges);
+    assert_eq!((tokenizer.bos, tokenizer.eos, tokenizer.unknown), (2, 1, Some(3)));
+    assert!(tokenizer.add_bos && tokenizer.add_eos && !tokenizer.add_space_prefix);
+    file.remove("tokenizer.ggml.pre").remove("tokenizer.ggml.scores");
+    assert!(judge(&arch, &file).is_ok());
+    let changed = |key: &str, value: writer::Value| judge(&arch, file.clone().set(key, value));
+    let key = "tokenizer.ggml.pre";
+    assert!(changed(key, "gemma4".into()).is_ok());
+    refused(changed(key, "qwen2".into()), &[key, "qwen2", "gemma4"]);
+    let key = "tokenizer.ggml.add_space_prefix";
+    refused(changed(key, true.into()), &[key, "true", "false"]);
+    let key = "tokenizer.ggml.merges";
+    refused(changed(key, 3.into()), &[key, "array"]);
+    let key = "tokenizer.ggml.add_eos_token";
+    assert!(!changed(key, false.into()).unwrap().tokenizer.add_eos);
+    refused(judge(&arch, file.remove(key)), &["missing", key]);
 }

@@ -9,6 +9,7 @@ use monomorph_gguf::{Error, Header, Vocabulary};
 use monomorph_spec::Spec;
 use monomorph_testing::Random;
 use monomorph_testing::files::{nested, parse, small};
+use monomorph_testing::mutate::mutants;
 use monomorph_testing::tiny;
 
 /// Everything a build asks of a file whose beginning and length are known.
@@ -61,8 +62,34 @@ fn their_neighbours_are_read() {
 /// A file that is cut at any byte of the header, or around the beginning or end of any tensor, is refused as cut.
 #[test]
 fn every_truncation_of_a_model_is_an_error() {
-    let whole = tiny::tiny(monomorph_gguf::TensorType::Q8_0);
-    let header = parse(&whole).unwrap();
+    every_truncation_is_an_error(&tiny::tiny(monomorph_gguf::TensorType::Q8_0));
+    every_truncation_is_an_error(&gemma_embedding2());
+}
+
+/// A small model with arrays of a value for each layer.
+fn gemma_embedding2() -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/golden/families");
+    std::fs::read(format!("{folder}/gemma-embedding2-tiny.gguf")).unwrap()
+}
+
+/// Damage of every kind to its header.
+#[test]
+fn damaged_headers_never_panic() {
+    let whole = gemma_embedding2();
+    let header_len = parse(&whole).unwrap().header_len as usize;
+    let mut refused = 0;
+    for mutant in mutants(&whole[..header_len], 4000) {
+        if let Err(error) = judge(&mutant.bytes, mutant.file_len) {
+            let message = error.to_string();
+            assert!(!message.contains('\n') && message.len() < 450, "{}: {message}", mutant.what);
+            refused += 1;
+        }
+    }
+    assert!((3000..4000).contains(&refused), "{refused} of 4000 refused");
+}
+
+fn every_truncation_is_an_error(whole: &[u8]) {
+    let header = parse(whole).unwrap();
     let ends = header.tensors.iter().flat_map(|tensor| {
         [tensor.absolute_offset, tensor.absolute_offset + tensor.n_bytes]
             .into_iter()
@@ -81,7 +108,7 @@ fn every_truncation_of_a_model_is_an_error() {
         assert!(says.iter().any(|words| message.contains(words)), "{len} bytes: {message}");
     }
     println!("{} lengths below {} refused", lens.len(), whole.len());
-    judge(&whole, whole.len() as u64).unwrap();
+    judge(whole, whole.len() as u64).unwrap();
 }
 
 /// Changes a few bytes anywhere, to anything, to find what the cases miss. Only a panic is a failure.
