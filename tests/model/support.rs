@@ -53,7 +53,7 @@ impl TinyModel {
     /// as wide as its residual stream.
     pub fn with_layer_inputs(test: &str, kind: TensorType, causal: bool) -> TinyModel {
         let inputs = arch::ALL.iter().find(|arch| arch.layer_inputs.is_some());
-        let tokenizers = &[TokenizerRule::SentencePiece { space_prefix: false }];
+        let tokenizers = &[TokenizerRule::ScoredBpe { space_prefix: false }];
         let arch = Arch { causal, tokenizers, ..*inputs.expect("an architecture") };
         let sizes = Sizes {
             n_layer_input: 32,
