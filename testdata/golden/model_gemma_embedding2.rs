@@ -194,6 +194,6 @@ pub static FINGERPRINT: Fingerprint = Fingerprint {
     file_len: 836832,
     header_len: 45352,
     header: 0xe3d00bc53f77319e,
-    vocabulary: 0x5df2de29bac46657,
+    vocabulary: 0x86fd98a4e3a0b3f7,
     content: 0x70a2eb63c641f084ab1361dcc035421f,
 };

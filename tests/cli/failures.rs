@@ -46,7 +46,7 @@ fn files_that_are_something_else_are_named() {
         (case("web_page.gguf"), "a web page; a model that asks for a login"),
         (case("safetensors.gguf"), "safetensors; convert the model"),
         (zip, "a zip archive, as PyTorch writes; convert"),
-        (old, "a GGML file of before GGUF"),
+        (old, "a GGML file from before GGUF"),
         (page, "a web page"),
     ] {
         for arguments in [&["inspect", &path][..], &["embed", "--model", &path, "one"]] {
