@@ -5,7 +5,7 @@
 //! listen        app        routes/  embed  queue    dispatcher        routes/
 //! ```
 //!
-//! A request's texts become ids, and wait in the [queue]. One thread, the dispatcher, takes from it what makes up a
+//! A request's texts become ids, and wait in the queue. One thread, the dispatcher, takes from it what makes up a
 //! pass, runs the engine over it, and hands each text's vector to the request that it belongs to. There is no waiting
 //! for company: a pass begins as soon as the engine is free and a text is there.
 //!
