@@ -164,15 +164,13 @@ impl fmt::Display for Error {
             Error::NeedMore { needed } => {
                 write!(f, "the header is longer: at least {needed} bytes of the file are needed")
             }
-            Error::Magic { other: Some(other), .. } => {
-                write!(f, "not a GGUF file, but {other}")
-            }
-            Error::Magic { found, other: None } => {
+            Error::Magic { found, other } => {
                 write!(
                     f,
                     "not a GGUF file: it begins with \"{}\" instead of \"GGUF\"",
                     found.escape_ascii()
-                )
+                )?;
+                other.map_or(Ok(()), |other| write!(f, "; it is {other}"))
             }
             Error::Version { found } => write_version(f, *found),
             Error::Truncated { at, place } => {
