@@ -111,6 +111,9 @@ fn texts_may_have_more_than_two_gibibytes() {
 #[cfg(target_os = "linux")]
 #[test]
 fn only_wanted_columns_are_read() {
+    if skip_on_large_model() {
+        return;
+    }
     let folder = Folder::new("columns-wanted");
     let picture = vec![7; 300_000];
     let pictures: Vec<Vec<u8>> = (0..400_u32)
@@ -213,6 +216,9 @@ fn columns_hold_what_was_there() {
 /// A column that begins with integers, and a key that comes late.
 #[test]
 fn late_changes_of_a_column_end_no_run() {
+    if skip_on_large_model() {
+        return;
+    }
     let folder = Folder::new("columns-late");
     let begin = "{\"text\":\"a\",\"price\":10}\n".repeat(1000);
     let input = folder.write(
