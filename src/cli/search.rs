@@ -92,7 +92,9 @@ struct Answer<'a> {
 
 pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     let name = args.vectors.display();
-    let mut vectors = vectors::open(&args.vectors, &args.embedding_column, args.column.as_deref())?;
+    // With a table of texts, the column is the table's.
+    let column = args.column.as_deref().filter(|_| args.texts.is_none());
+    let mut vectors = vectors::open(&args.vectors, &args.embedding_column, column)?;
     check(&vectors.about(), args)?;
     let (mut row, mut query) = (Vec::new(), Vec::new());
     let mut best = Best::new(args.top as usize);

@@ -111,7 +111,7 @@ fn bad_records_stop_the_run_or_are_left_out() {
     let outcome = run(&fixed);
     assert_eq!(
         outcome.failure(1),
-        format!("{input}, line 3: no key `text` (--column names the key of the texts)")
+        format!("{input}, line 3: no key `text`; choose the key of the texts with --column")
     );
     let how = "note: 1 vector written so far; run the same command with --resume to continue, and --keep-going to skip \
                bad records\n";
@@ -247,7 +247,7 @@ fn a_signal_leaves_a_run_to_go_on_with() {
     let output = folder.argument("out.raw");
     let fixed = ["batch", "--input", &input, "--output", &output, "--checkpoint", "0"];
     let arguments = [&fixed[..], &["--keep-going"]].concat();
-    let mut command = command(&arguments);
+    let mut command = interruptible(&arguments);
     let child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
     let part = folder.path("out.raw.part");
     while fs::metadata(&part).map_or(0, |part| part.len()) == 0 {

@@ -184,7 +184,7 @@ fn ignored_signals_stay_ignored() {
             let arguments =
                 format!("batch --input - --input-format lines --output {output} --restart");
             let script = format!("trap '' {ignored}; exec {binary} {arguments}");
-            let mut shell = std::process::Command::new("sh");
+            let mut shell = signalled("sh");
             shell.args(["-c", &script]).env_remove("MODEL_GGUF");
             shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
             let mut child = shell.spawn().unwrap();
@@ -211,7 +211,7 @@ fn an_interrupted_embed_leaves_nothing() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let folder = Folder::new(&format!("kept-embed{signal}"));
         let output = folder.write("out.npy", b"old");
-        let mut child = command(&["embed", "--input", "-", "--output", &output]);
+        let mut child = interruptible(&["embed", "--input", "-", "--output", &output]);
         let mut child = child.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         writeln!(stdin, "one").unwrap();

@@ -214,7 +214,7 @@ fn columns_of_a_file_are_found() {
     assert_eq!(texts, ["a", "b", "c"]);
     let scalar = case("vectors_scalar.parquet");
     let outcome = run(&["search", "a", "--in", &scalar]);
-    assert!(outcome.failure(1).contains("is float32, not lists of numbers; --embedding-column"));
+    assert!(outcome.failure(1).contains("is float32, not lists of numbers; choose the column"));
     // The file says which columns its vectors were made of.
     let input = folder.write("in.csv", b"sku,description,id\nx1,red,7\nx2,blue,8\n");
     let output = folder.argument("out.parquet");
@@ -224,4 +224,8 @@ fn columns_of_a_file_are_found() {
     let by_row = |row: u64| hits.iter().find(|(found, _)| *found == row).unwrap().1.clone();
     assert_eq!((&by_row(0)["id"], &by_row(0)["text"]), (&json!("x1"), &json!("red")));
     assert_eq!(found(&output, &["--column", "sku"])[0].1["text"].as_str().unwrap().len(), 2);
+    let outcome = run(&["search", "a", "--in", &output, "--column", "skus"]);
+    assert!(outcome.failure(1).contains("no column \"skus\"; it has sku, description"));
+    let texts = ["--texts", &input, "--column", "sku"];
+    assert_eq!(found(&output, &texts)[0].1["text"].as_str().unwrap().len(), 2);
 }

@@ -23,6 +23,28 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// A program that takes signals as by default, whatever this process ignores: scripts start what runs beside them with
+/// SIGINT ignored, and that is inherited.
+#[cfg(unix)]
+pub fn signalled(program: &str) -> Command {
+    match cfg!(target_os = "linux") {
+        true => {
+            let mut command = Command::new("env");
+            command.args(["--default-signal=HUP,INT,TERM", program]);
+            command
+        }
+        false => Command::new(program),
+    }
+}
+
+/// The same as [`command`], but it takes signals as by default.
+#[cfg(unix)]
+pub fn interruptible(arguments: &[&str]) -> Command {
+    let mut command = signalled(env!("CARGO_BIN_EXE_monomorph"));
+    command.args(arguments).env_remove("MODEL_GGUF").stdin(Stdio::null());
+    command
+}
+
 /// Runs the binary with nothing on standard input.
 pub fn run(arguments: &[&str]) -> Outcome {
     Outcome::of(command(arguments))

@@ -62,7 +62,7 @@ pub fn fields(line: &str, place: &str, wanted: &Wanted) -> Result<Fields, String
                 }
                 Some(near) => format!("no key `{name}`, but {near:?}"),
                 None if wanted.has_option && option == "column" => {
-                    format!("no key `{name}` (--column names the key of the texts)")
+                    format!("no key `{name}`; choose the key of the texts with --column")
                 }
                 None => format!("no key `{name}`"),
             }

@@ -92,7 +92,7 @@ impl Wanted {
                     }
                     (_, Some(hint)) if self.has_option => format!("; {hint}"),
                     _ if self.has_option && option == "column" => {
-                        " (--column names the one of the texts)".to_owned()
+                        "; choose the column of the texts with --column".to_owned()
                     }
                     _ => String::new(),
                 };

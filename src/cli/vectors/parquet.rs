@@ -38,21 +38,30 @@ impl Parquet {
         let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file));
         let builder = builder.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         let schema = builder.schema();
-        let Ok(field) = schema.field_with_name(column) else {
+        let missing = |column: &str, hint: &str| {
             let names: Vec<&str> =
                 schema.fields().iter().map(|field| field.name().as_str()).collect();
-            return Err(Failure::Failed(format!(
-                "{name}: no column {column:?}; it has {}; --embedding-column names the one of the vectors",
+            Failure::Failed(format!(
+                "{name}: no column {column:?}; it has {}{hint}",
                 names.join(", ")
-            )));
+            ))
         };
+        let Ok(field) = schema.field_with_name(column) else {
+            return Err(missing(
+                column,
+                "; choose the column of the vectors with --embedding-column",
+            ));
+        };
+        if let Some(column) = text_column.filter(|column| schema.field_with_name(column).is_err()) {
+            return Err(missing(column, ""));
+        }
         let item = match field.data_type() {
             DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
                 item.data_type()
             }
             other => {
                 return Err(Failure::Failed(format!(
-                    "{name}: column {column:?} is {}, not lists of numbers; --embedding-column names the one of the vectors",
+                    "{name}: column {column:?} is {}, not lists of numbers; choose the column of the vectors with --embedding-column",
                     other.to_string().to_lowercase()
                 )));
             }
