@@ -168,7 +168,6 @@ mod tests {
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
-    #[allow(dead_code)]
     struct Example {
         input: Option<Inputs>,
         dimensions: Option<usize>,

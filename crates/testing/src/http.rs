@@ -34,6 +34,12 @@ impl Client {
 
     /// Asks, with these further header lines, and reads the answer.
     pub fn ask(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        self.begin(method, path, headers, body);
+        self.answer(method != "HEAD")
+    }
+
+    /// Asks, with these further header lines, and leaves the answer to be read.
+    pub fn begin(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) {
         let host = self.host.clone();
         let own = format!("Host: {host}");
         let has_host = headers.iter().any(|line| line.to_ascii_lowercase().starts_with("host:"));
@@ -49,7 +55,6 @@ impl Client {
         self.send(head.as_bytes());
         // A server that refuses the head may close before it has read the body.
         let _ = self.stream.get_mut().write_all(body);
-        self.answer(method != "HEAD")
     }
 
     /// Sends a body of JSON.

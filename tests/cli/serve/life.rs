@@ -17,13 +17,7 @@ fn signals_end_a_server_that_loses_nothing() {
             .map(|_| {
                 let (mut client, body) = (server.client(), body.clone());
                 assert_eq!(client.get("/health").status, 200);
-                client.send(
-                    format!(
-                        "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
-                        body.len()
-                    )
-                    .as_bytes(),
-                );
+                client.begin("POST", "/v1/embeddings", &[], body.as_bytes());
                 client
             })
             .collect();

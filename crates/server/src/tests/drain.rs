@@ -51,14 +51,7 @@ fn a_shutdown_does_not_wait_for_ever() {
     server.calibrated();
     server.fake.hold(true);
     let mut client = server.client();
-    let body = r#"{"input": "a"}"#;
-    client.send(
-        format!(
-            "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .as_bytes(),
-    );
+    client.begin("POST", "/v1/embeddings", &[], br#"{"input": "a"}"#);
     server.fake.wait_for_passes(6);
     let begun = Instant::now();
     server.stop.drain();
@@ -73,14 +66,7 @@ fn the_second_signal_ends_at_once() {
     server.calibrated();
     server.fake.hold(true);
     let mut client = server.client();
-    let body = r#"{"input": "a"}"#;
-    client.send(
-        format!(
-            "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .as_bytes(),
-    );
+    client.begin("POST", "/v1/embeddings", &[], br#"{"input": "a"}"#);
     server.fake.wait_for_passes(6);
     server.stop.drain();
     server.stop.end();
