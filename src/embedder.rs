@@ -267,10 +267,7 @@ impl OpenOptions {
         let spec: &'static Spec = &SPEC;
         let count = self.threads.unwrap_or_else(default_threads);
         let threads = Threads::new(count).map_err(Error::Threads)?;
-        let from_environment =
-            || std::env::var("MONOMORPH_ISA").ok().filter(|name| !name.is_empty());
-        let best = || monomorph_simd::available()[0].to_owned();
-        let name = self.isa.clone().or_else(from_environment).unwrap_or_else(best);
+        let name = self.isa.clone().unwrap_or_else(monomorph_simd::preferred);
         let rope = built::rope_tables();
         let encoder = match self.kernels {
             Kernels::Specialized => select(&name, Built, weights, rope),

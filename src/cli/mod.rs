@@ -5,6 +5,7 @@
 mod batch;
 mod bench;
 mod choice;
+mod dedupe;
 mod embed;
 mod embedding;
 mod failure;
@@ -60,6 +61,7 @@ enum Command {
     Embed(Box<embed::EmbedArgs>),
     Batch(Box<batch::BatchArgs>),
     Search(Box<search::SearchArgs>),
+    Dedupe(Box<dedupe::DedupeArgs>),
     Ranges(Box<ranges::RangesArgs>),
     Tokenize(tokenize::TokenizeArgs),
     Similarity(similarity::SimilarityArgs),
@@ -104,6 +106,7 @@ impl Command {
             Command::Embed(args) => embed::run(*args),
             Command::Batch(args) => batch::run(*args),
             Command::Search(args) => search::run(&args),
+            Command::Dedupe(args) => dedupe::run(&args),
             Command::Ranges(args) => ranges::run(&args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Similarity(args) => similarity::run(args),

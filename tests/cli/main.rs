@@ -5,6 +5,7 @@
 
 mod batch;
 mod commands;
+mod dedupe;
 mod embed;
 mod failures;
 mod formats;

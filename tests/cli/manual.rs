@@ -6,6 +6,7 @@ const COMMANDS: &[&str] = &[
     "embed",
     "batch",
     "search",
+    "dedupe",
     "ranges",
     "tokenize",
     "similarity",

@@ -90,7 +90,7 @@ fn files_that_are_no_vectors_are_refused() {
             "c.jsonl",
             b"{\"embedding\":[1,-2]}\n",
             1,
-            "c.jsonl, line 1: its values are integers; search",
+            "c.jsonl, line 1: its values are integers; float32",
         ),
         ("wide.jsonl", wide.as_bytes(), 1, "they come from another model"),
         ("a.csv", b"id,v0\n", 2, "npy, parquet and jsonl"),
@@ -136,7 +136,7 @@ fn integers_are_refused_in_every_format() {
             _ => "uint8",
         };
         let outcome = run(&["search", "x", "--in", &vectors]);
-        let message = format!("are {kind}; search reads float32, float16 and float64");
+        let message = format!("are {kind}; float32, float16 and float64 can be read");
         assert!(outcome.failure(1).ends_with(&message), "{}", outcome.stderr);
     }
 }

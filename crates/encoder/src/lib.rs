@@ -16,6 +16,7 @@ compile_error!(
     "GGUF files, tables of the build and images are little-endian, and are used in place"
 );
 
+pub mod compare;
 pub mod dim;
 mod input_branch;
 mod inputs;

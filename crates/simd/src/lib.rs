@@ -58,6 +58,13 @@ pub fn available() -> Vec<&'static str> {
     names
 }
 
+/// The name of the instruction set to use where none is asked for: the environment's `MONOMORPH_ISA`, which need not
+/// be one that this CPU has, else the fastest.
+pub fn preferred() -> String {
+    let from_environment = std::env::var("MONOMORPH_ISA").ok().filter(|name| !name.is_empty());
+    from_environment.unwrap_or_else(|| available()[0].to_owned())
+}
+
 /// Runs a test body once for each instruction set of this CPU, and prints their names.
 #[doc(hidden)]
 #[macro_export]

@@ -1,4 +1,4 @@
-//! Files of vectors, read one by one for `search`.
+//! Files of vectors, read one by one for `search` and `dedupe`.
 
 mod jsonl;
 mod npy;
@@ -14,7 +14,7 @@ use super::records::Id;
 pub use npy::Npy;
 
 /// The types of values that are compared. Whole numbers need the ranges that they were made with, and a query in bits.
-const READS: &str = "search reads float32, float16 and float64";
+const READS: &str = "float32, float16 and float64 can be read";
 
 /// What a file says about a vector.
 #[derive(Debug, Default)]
