@@ -41,6 +41,15 @@ enum State {
     Ended,
 }
 
+/// What [`Embedder::run_into`] made vectors of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tokens of all texts, prompts and special tokens included.
+    pub tokens: u64,
+    /// Texts that were longer than the context and were cut.
+    pub cut: usize,
+}
+
 /// A [`Stream`] that gives each text back with its vector: made by [`Stream::with_texts`].
 pub struct WithTexts<'a, I: Iterator>(Stream<'a, I>);
 
@@ -81,6 +90,58 @@ impl Embedder {
             ready: VecDeque::new(),
             rows: Vec::new(),
         }
+    }
+
+    /// Embeds texts, in order, into the caller's memory: a row for each, as long as the options make vectors. It takes
+    /// the texts as [`Stream`] does, `read_ahead` tokens at a time, so that little other memory is needed, and after each
+    /// such step tells `progress` how many texts are done.
+    ///
+    /// ```
+    /// use monomorph::{EmbedOptions, Embedder};
+    ///
+    /// # fn main() -> Result<(), monomorph::Error> {
+    /// let embedder = Embedder::open_built()?;
+    /// let options = EmbedOptions { dimensions: Some(16), ..Default::default() };
+    /// let mut rows = vec![0.0; 2 * 16];
+    /// let counts = embedder.run_into(&["one", "two"], &options, None, &mut rows, |_| ())?;
+    /// assert_eq!(rows[16..], embedder.run(&["two"], &options)?[0].vector);
+    /// assert_eq!(counts.cut, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The first text's that has one, as [`Embedder::run`]; earlier rows are written by then. [`Error::Rows`] where `out`
+    /// is not as long as all rows; nothing has been computed then.
+    pub fn run_into(
+        &self,
+        texts: &[impl AsRef<str>],
+        options: &EmbedOptions,
+        read_ahead: Option<usize>,
+        out: &mut [f32],
+        mut progress: impl FnMut(usize),
+    ) -> Result<Counts, Error> {
+        // A length that no vector of the model has is refused here.
+        self.request(options)?;
+        let dimensions = options.dimensions.unwrap_or(self.info().dimensions);
+        let expected = texts.len().saturating_mul(dimensions);
+        if out.len() != expected {
+            return Err(Error::Rows { values: out.len(), expected });
+        }
+        let mut stream = self.stream(texts, options);
+        stream.read_ahead = read_ahead.unwrap_or(stream.read_ahead);
+        let mut counts = Counts::default();
+        for (done, row) in out.chunks_exact_mut(dimensions).enumerate() {
+            let Some(embedding) = stream.next() else { break };
+            let embedding = embedding?;
+            row.copy_from_slice(&embedding.vector);
+            counts.tokens += embedding.tokens as u64;
+            counts.cut += usize::from(embedding.dropped > 0);
+            if stream.ready.is_empty() {
+                progress(done + 1);
+            }
+        }
+        Ok(counts)
     }
 }
 

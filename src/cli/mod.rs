@@ -13,7 +13,6 @@ mod failure;
 mod guard;
 mod input;
 mod inspect;
-mod license;
 mod manual;
 mod message;
 mod model;
@@ -90,7 +89,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => match cli.command {
             Some(command) => command.run(),
             // Without a command and without --license, clap has answered with the help.
-            None => license::run(),
+            None => output::print(monomorph::license().as_bytes()),
         },
         Err(answer) => return print(&answer),
     };

@@ -1,6 +1,6 @@
 //! The library's stream: the vectors of `run`, in order, with memory bounded and errors in their places.
 
-use monomorph::{EmbedOptions, Embedder, Error, Truncate, built};
+use monomorph::{Counts, EmbedOptions, Embedder, Error, Truncate, built};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,45 @@ fn a_stream_gives_what_run_gives() {
         }
     }
     assert!(embedder.stream([""; 0], &options).next().is_none());
+}
+
+#[test]
+fn rows_of_the_caller_hold_what_run_gives() {
+    let embedder = embedder();
+    let long = "long words, ".repeat(built::SPEC.n_ctx);
+    let mut texts: Vec<String> = (0..50).map(|i| "word ".repeat(i % 9)).collect();
+    texts.push(long);
+    for dimensions in [None, Some(16)] {
+        let options = EmbedOptions { dimensions, ..EmbedOptions::default() };
+        let expected = embedder.run(&texts, &options).unwrap();
+        let vectors: Vec<f32> = expected.iter().flat_map(|e| e.vector.clone()).collect();
+        let tokens: u64 = expected.iter().map(|e| e.tokens as u64).sum();
+        for read_ahead in [None, Some(0), Some(30), Some(100_000)] {
+            let mut rows = vec![f32::NAN; vectors.len()];
+            let mut steps = Vec::new();
+            let counts =
+                embedder.run_into(&texts, &options, read_ahead, &mut rows, |n| steps.push(n));
+            assert_eq!(rows, vectors, "{read_ahead:?}");
+            assert_eq!(counts.unwrap(), Counts { tokens, cut: 1 });
+            assert!(steps.is_sorted() && steps.last() == Some(&texts.len()), "{steps:?}");
+            assert_eq!(steps.len() == texts.len(), read_ahead == Some(0), "{steps:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_of_another_length_are_refused() {
+    let embedder = embedder();
+    let run = |dimensions, texts: &[&str], values| {
+        let options = EmbedOptions { dimensions, ..EmbedOptions::default() };
+        let mut rows = vec![0.0; values];
+        embedder.run_into(texts, &options, None, &mut rows, |_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(run(None, &[], 0), Ok(Counts::default()));
+    let error = run(Some(16), &["one", "two"], 31).unwrap_err();
+    assert_eq!(error, "31 values for rows, but 32 are expected");
+    assert!(run(Some(0), &["one"], 0).unwrap_err().starts_with("0 dimensions requested"));
+    assert!(run(Some(16), &[], 16).is_err() && run(Some(16), &["one"], 0).is_err());
 }
 
 #[test]

@@ -1,15 +1,13 @@
-//! `monomorph --license`: the terms of the program and of the model, for anyone who redistributes the binary.
+//! The terms of the program and of the model, for anyone who redistributes the binary.
 
-use monomorph::built;
+use crate::built;
 use monomorph_spec::Spec;
 
-use super::failure::Failure;
-use super::output;
-
 /// The MIT licence requires its text in every copy; the binary may be the only file.
-const MIT: &str = include_str!("../../LICENSE-MIT");
+const MIT: &str = include_str!("../LICENSE-MIT");
 
-pub fn run() -> Result<(), Failure> {
+/// The terms of this program and of the model of the build, as text: what must go along with a binary.
+pub fn license() -> String {
     let program = format!(
         "monomorph {} is yours under the MIT licence, below, or the Apache License, Version 2.0\n\
          (https://www.apache.org/licenses/LICENSE-2.0), at your option.\n\n{MIT}\n\
@@ -18,7 +16,7 @@ pub fn run() -> Result<(), Failure> {
         env!("CARGO_PKG_VERSION")
     );
     let model = of_model(&built::SPEC, built::IS_EMBEDDED);
-    output::print(format!("{program}\n{model}").as_bytes())
+    format!("{program}\n{model}")
 }
 
 /// The notice of a model; `inside` if its weights are inside the binary.
