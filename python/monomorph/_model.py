@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any, Literal
 
@@ -180,6 +180,51 @@ class Model:
         texts = iter(texts)
         while some := list(islice(texts, window)):
             yield self.encode(some, **options)
+
+    def encode_arrow(
+        self,
+        column: object,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        show_progress_bar: bool | None = None,
+        *,
+        normalize_embeddings: bool | None = None,
+        truncate_dim: int | None = None,
+        truncate: Truncate | None = None,
+    ) -> _native.ArrowArray:
+        """The vectors of a column of strings, as a column of fixed-size lists of float32; nulls stay null.
+
+        Takes any object of Arrow's C data interface, and returns one: `pyarrow.array`, `polars.Series` and others make
+        a column of their own of it without copying.
+        """
+        prefix = self._prompts.prefix(prompt, prompt_name)
+        options = self._options(prefix, normalize_embeddings, truncate_dim, truncate)
+        total = len(column) if isinstance(column, Sized) else None
+        with progress(show_progress_bar, total) as tell:
+            array, cut = _native.encode_arrow(self._embedder, column, options, tell)
+        _warn_of(cut)
+        return array
+
+    def encode_batches(
+        self,
+        batches: object,
+        column: str = "text",
+        output: str = "embedding",
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *,
+        normalize_embeddings: bool | None = None,
+        truncate_dim: int | None = None,
+        truncate: Truncate | None = None,
+    ) -> _native.ArrowStream:
+        """A table of any length with a further column, the vectors of `column`, made as the result is read.
+
+        Takes and returns any stream of record batches of Arrow's C data interface. The consumer's thread does the work,
+        without Python: no signal is looked at before it asks for the next batch. Texts that are cut are counted in `cut`.
+        """
+        prefix = self._prompts.prefix(prompt, prompt_name)
+        options = self._options(prefix, normalize_embeddings, truncate_dim, truncate)
+        return _native.encode_batches(self._embedder, batches, column, output, options)
 
     def ranges(self, texts: Iterable[str], **options: Any) -> NDArray[np.float32]:
         """The least and the greatest value of each dimension over texts: (2, dimensions), for int8 and uint8."""

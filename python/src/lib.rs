@@ -1,6 +1,8 @@
 //! The extension `_native` of a model's Python package: the open model, and what the build knows of it. The package's
 //! Python files, in `monomorph/`, make the rest.
 
+mod arrow;
+mod batches;
 mod embedder;
 mod error;
 mod opened;
@@ -19,6 +21,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     PyArray1::<f32>::zeros(py, 0, false);
     error::add_to(module)?;
     module.add_class::<embedder::Embedder>()?;
+    module.add_class::<arrow::ArrowArray>()?;
+    module.add_class::<batches::ArrowStream>()?;
+    module.add_function(wrap_pyfunction!(arrow::encode_arrow, module)?)?;
+    module.add_function(wrap_pyfunction!(batches::encode_batches, module)?)?;
     module.add_function(wrap_pyfunction!(precision::quantize, module)?)?;
     module.add_function(wrap_pyfunction!(license, module)?)?;
     module.add("NAME", SPEC.name.as_ref())?;
