@@ -71,13 +71,14 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     model = model_file()
     folder, environment = render(model)
     out = Path(wheel_directory).resolve()
-    command = [sys.executable, "-m", "maturin", "build", "--release", "--interpreter", sys.executable, "--out", str(out)]
-    before = set(out.glob("*.whl"))
-    started = {wheel: wheel.stat().st_mtime_ns for wheel in before}
+    # On the path of pip's own build environment, and else a module of this one.
+    maturin = [found] if (found := shutil.which("maturin")) else [sys.executable, "-m", "maturin"]
+    command = [*maturin, "build", "--release", "--interpreter", sys.executable, "--out", str(out)]
+    before = {wheel: wheel.stat().st_mtime_ns for wheel in out.glob("*.whl")}
     done = subprocess.run(command, cwd=folder, env=environment)
     if done.returncode:
         raise SystemExit(f"error: maturin failed with exit code {done.returncode}; its messages are above")
-    new = [wheel for wheel in out.glob("*.whl") if wheel.stat().st_mtime_ns != started.get(wheel)]
+    new = [wheel for wheel in out.glob("*.whl") if wheel.stat().st_mtime_ns != before.get(wheel)]
     if len(new) != 1:
         raise SystemExit(f"error: maturin should have made one wheel in {out}, but made {len(new)}")
     return new[0].name
@@ -119,10 +120,14 @@ def render(model):
     (package / "_about.py").write_text(ABOUT.format(**names), encoding="utf-8")
     for licence in ROOT.glob("LICENSE-*"):
         shutil.copy(licence, folder)
+    # The build script writes the model's terms here.
+    terms = folder / "LICENSE-MODEL"
+    terms.touch()
     if is_beside():
         shutil.copyfile(model, package / "model.gguf")
     (folder / "pyproject.toml").write_text(PYPROJECT.format(**names), encoding="utf-8")
-    return folder, {**os.environ, "MODEL_GGUF": str(model), "CARGO_TARGET_DIR": str(target)}
+    settings = {"MODEL_GGUF": str(model), "CARGO_TARGET_DIR": str(target), "MONOMORPH_TERMS": str(terms)}
+    return folder, {**os.environ, **settings}
 
 
 def is_beside():

@@ -88,6 +88,16 @@ def test_the_licence_is_that_of_the_binary(package, binary):
     assert package.license() == binary("--license")
 
 
+def test_the_terms_are_in_the_wheel(package):
+    """Some must come with every copy of the weights, as a file."""
+    files = {path.name: path for path in metadata.files(package.__name__) if "licenses" in path.parts}
+    assert sorted(files) == ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-MODEL"]
+    terms = files["LICENSE-MODEL"].read_text()
+    assert terms.startswith(f"The terms of the model {package.model_name}\n\n") and len(terms.splitlines()) > 2
+    if "Gemma Terms of Use" in package.license():
+        assert "Gemma Terms of Use found at ai.google.dev/gemma/terms" in terms
+
+
 def test_importing_says_nothing_and_opens_nothing(python):
     out = python("import sys; print(sorted(m for m in sys.modules if m.split('.')[0] in ('pyarrow', 'polars', 'tqdm')))", "-W", "error")
     assert out == "[]\n"
