@@ -5,6 +5,7 @@
 
 use crate::error;
 use pyo3::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -28,9 +29,9 @@ pub fn without_gil<T: Send>(
     work: impl FnOnce(&mut dyn FnMut(usize)) -> T + Send,
 ) -> PyResult<T> {
     if is_short {
-        let result = py.detach(|| work(&mut |_| ()));
+        let result = py.detach(|| catch_unwind(AssertUnwindSafe(|| work(&mut |_| ()))));
         py.check_signals()?;
-        return Ok(result);
+        return result.map_err(|_| panicked(py));
     }
     let (sender, mut receiver) = mpsc::channel();
     thread::scope(|scope| {
@@ -58,7 +59,10 @@ pub fn without_gil<T: Send>(
             return Err(failure);
         }
         py.check_signals()?;
-        let panicked = "a thread panicked; this is a bug in monomorph";
-        result.map_err(|_| error::monomorph_error(py, panicked.to_owned()))
+        result.map_err(|_| panicked(py))
     })
+}
+
+fn panicked(py: Python<'_>) -> PyErr {
+    error::monomorph_error(py, "a thread panicked; this is a bug in monomorph".to_owned())
 }

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -115,6 +116,23 @@ def test_two_packages_work_in_one_process(python):
         "    a, b = package.Model().encode('Mars'), other.Model().encode('Mars')\n"
         "    assert a.tobytes() == b.tobytes()\n"
     )
+
+
+def test_a_package_without_weights_looks_elsewhere(package, python, tmp_path):
+    beside = Path(package.__file__).with_name("model.gguf")
+    if not beside.exists():
+        pytest.skip("the weights are inside")
+    shutil.copytree(beside.parent, tmp_path / "thin", ignore=shutil.ignore_patterns("model.gguf", "__pycache__"))
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import thin\n"
+        "expected = package.Model().encode('Mars').tobytes()\n"
+        f"assert thin.Model(path={str(beside)!r}).encode('Mars').tobytes() == expected\n"
+    )
+    found = code + "model = thin.Model()\nassert model.encode('Mars').tobytes() == expected\nprint(model.info()['weights'])"
+    assert python(found, environment={"MODEL_GGUF": str(beside)}) == f"{beside}\n"
+    missing = code + "try:\n    thin.Model()\nexcept FileNotFoundError as error:\n    print(error.filename)"
+    assert python(missing, environment={"MODEL_GGUF": "gone.gguf"}) == "gone.gguf\n"
 
 
 def test_the_stubs_are_those_of_the_module(package):
