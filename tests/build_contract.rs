@@ -3,7 +3,7 @@
 //! Most tests call the library behind the build script. The script itself runs under cargo, but only with
 //! MONOMORPH_BUILD_TESTS=1, because that compiles the whole package again for another model.
 
-use monomorph::built::{IS_DEFAULT_MODEL, SPEC};
+use monomorph::built::{NAME, SPEC};
 use monomorph_codegen::{Generated, options};
 use monomorph_spec::{BuildOptions, Pooling};
 use monomorph_testing::tiny::Variant;
@@ -231,7 +231,7 @@ fn one_file_is_all_there_is() {
         );
         return;
     }
-    if !IS_DEFAULT_MODEL {
+    if NAME != tiny_model::NAME {
         return say(
             "NOT TESTED: this compares with the tiny model's binary, and this build has another model",
         );

@@ -1,10 +1,10 @@
 //! The built model gives a text the same bits whatever shares its request, on any number of threads, with any
 //! instruction set, with constant and with run-time dimensions, with panels repacked on use or kept.
 
-use monomorph::built::{IS_DEFAULT_MODEL, IS_EMBEDDED, SPEC};
+use monomorph::built::{IS_EMBEDDED, NAME, SPEC};
 use monomorph::{EmbedOptions, Embedder, Kernels, OpenOptions};
 use monomorph_quant::panel_kind;
-use monomorph_testing::Random;
+use monomorph_testing::{Random, tiny};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn texts() -> Vec<String> {
     let mut random = Random(2024);
     // Over a hundred words overflow the tiny model's window. The real model's scalar path is slow, so its texts are
     // short.
-    let (count, longest) = if IS_DEFAULT_MODEL { (40, 120) } else { (8, 6) };
+    let (count, longest) = if NAME == tiny::NAME { (40, 120) } else { (8, 6) };
     let mut texts: Vec<String> = (0..count - 2)
         .map(|_| {
             // Most texts are short and some are long.
@@ -129,7 +129,7 @@ fn the_texts_test_something() {
     let embedder = open(Embedder::options());
     let vectors = embedder.run(&texts, &EmbedOptions::default()).expect("vectors");
     let cut = vectors.iter().filter(|found| found.dropped > 0).count();
-    assert!(!IS_DEFAULT_MODEL || (1..10).contains(&cut), "{cut} texts are cut");
+    assert!(NAME != tiny::NAME || (1..10).contains(&cut), "{cut} texts are cut");
     for (i, found) in vectors.iter().enumerate() {
         assert!(vectors[..i].iter().all(|other| other.vector != found.vector), "text {i}");
     }

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use monomorph_gguf::writer::{Value, Writer};
 use monomorph_gguf::{PieceKind, TensorType};
 
+/// Its name, by which tests know that it is the model of their build.
+pub const NAME: &str = "Monomorph Tiny";
+
 pub const N_EMBD: u64 = 128;
 pub const N_HEAD: u64 = 3;
 pub const N_HEAD_KV: u64 = 1;
@@ -143,7 +146,7 @@ fn set_hyper_parameters(file: &mut Writer, options: &Options) {
     let architecture = options.architecture();
     file.set("general.architecture", architecture)
         .set("general.type", "model")
-        .set("general.name", "Monomorph Tiny")
+        .set("general.name", NAME)
         .set("general.license", "MIT OR Apache-2.0");
     let mut sizes = vec![
         ("block_count", N_LAYER),
