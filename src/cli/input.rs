@@ -69,7 +69,7 @@ pub struct Source {
 }
 
 impl Source {
-    fn new(records: Records) -> Source {
+    pub fn new(records: Records) -> Source {
         Source { records, failure: None }
     }
 

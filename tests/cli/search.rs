@@ -85,7 +85,18 @@ fn files_that_are_no_vectors_are_refused() {
             1,
             "row 1 (from 0): 1 value, but",
         ),
-        ("b.jsonl", b"{\"vector\":[1]}\n", 1, "line 1: no vector `embedding`; --in takes a file"),
+        (
+            "b.jsonl",
+            b"{\"vector\":[1]}\n",
+            1,
+            "line 1: neither a vector `embedding` nor a text `text`;",
+        ),
+        (
+            "d.jsonl",
+            b"{\"embedding\":[1.5]}\n{\"text\":\"a\"}\n",
+            1,
+            "line 2: no vector `embedding`; --in takes a file",
+        ),
         (
             "c.jsonl",
             b"{\"embedding\":[1,-2]}\n",
@@ -93,7 +104,7 @@ fn files_that_are_no_vectors_are_refused() {
             "c.jsonl, line 1: its values are integers; float32",
         ),
         ("wide.jsonl", wide.as_bytes(), 1, "they come from another model"),
-        ("a.csv", b"id,v0\n", 2, "npy, parquet and jsonl"),
+        ("a.csv", b"id,v0\n", 1, "no column \"text\""),
     ] {
         let path = folder.write(name, bytes);
         let outcome = run(&["search", "x", "--in", &path]);
@@ -112,6 +123,61 @@ fn files_that_are_no_vectors_are_refused() {
     run(&["batch", "--input", &four, "--output", &part, "--shard", "1/2"]).good();
     let outcome = run(&["search", "four", "--in", &part, "--texts", &four]);
     assert!(outcome.failure(1).contains("four.csv has 4 rows, but "), "{}", outcome.stderr);
+}
+
+/// A table of texts gives the scores of its vectors, and ids and texts.
+#[test]
+fn texts_are_embedded_for_the_search() {
+    let folder = Folder::new("search-texts");
+    let texts = ["Mars is red.", "Venus is hot.", "", "Saturn has rings."];
+    let query = "Which planet is red?";
+    let scores = run(&[&["similarity", "--json", "--query", query][..], &texts].concat());
+    let scores = vector(&scores.json_lines()[0]["scores"]);
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let answer = |ids: &[&str]| -> String {
+        let line = |&i: &usize| format!("{:.4}\t{}\t{}", scores[i], ids[i], texts[i]);
+        order.iter().map(|i| line(i).trim_end().to_owned() + "\n").collect()
+    };
+
+    let objects: Vec<Value> =
+        (0..4).map(|i| json!({"id": format!("p{i}"), "body": texts[i]})).collect();
+    let lines: String = objects.iter().map(|object| format!("{object}\n")).collect();
+    let json = json!(objects).to_string();
+    let csv = "id,body\np0,Mars is red.\np1,Venus is hot.\np2,\np3,Saturn has rings.\n";
+    for (name, bytes) in [("a.jsonl", &lines[..]), ("a.json", &json), ("a.csv", csv)] {
+        let table = folder.write(name, bytes.as_bytes());
+        let outcome = run(&["search", query, "--in", &table, "--column", "body"]);
+        assert!(!outcome.stderr.contains("embeds all texts"), "{}", outcome.stderr);
+        assert_eq!(outcome.text(), answer(&["p0", "p1", "p2", "p3"]), "{name}");
+        let outcome = run(&["search", query, "--in", &table]);
+        assert!(outcome.failure(1).contains("text"), "{}", outcome.stderr);
+    }
+    let plain = texts.map(|text| format!("{text}\n")).concat();
+    let by_row = answer(&["0", "1", "2", "3"]);
+    assert_eq!(
+        run(&["search", query, "--in", &folder.write("a.txt", plain.as_bytes())]).text(),
+        by_row
+    );
+    assert_eq!(run_with_input(&["search", query, "--in", "-"], plain.as_bytes()).text(), by_row);
+    if cfg!(feature = "parquet") {
+        let table = case("dictionary.parquet");
+        let outcome = run(&["search", query, "--in", &table, "--embedding-column", "vectors"]);
+        assert!(outcome.failure(1).contains("no column \"vectors\""), "{}", outcome.stderr);
+        assert!(run(&["search", query, "--in", &table]).text().lines().count() > 1);
+    }
+
+    let table = folder.argument("a.txt");
+    let outcome = run(&["search", query, "--in", &table, "--texts", &table]);
+    assert!(outcome.failure(2).contains("a.txt has no vectors"), "{}", outcome.stderr);
+    let many = folder.write("many.txt", "a\n".repeat(1000).as_bytes());
+    let outcome = run(&["search", query, "--in", &many, "--top", "1", "--dimensions", "16"]);
+    assert_eq!(outcome.stderr.matches("note: every search embeds all texts of ").count(), 1);
+    let long = folder.write("long.txt", format!("a\n{}\n", long_text()).as_bytes());
+    let outcome = run(&["search", query, "--in", &long]);
+    assert!(outcome.stderr.contains("long.txt, line 2: cut to "), "{}", outcome.stderr);
+    let outcome = run(&["search", query, "--in", &long, "--truncate", "none"]);
+    assert!(outcome.failure(1).contains("long.txt, line 2: "), "{}", outcome.stderr);
 }
 
 /// Bytes and bits compared as if they were floats would give an order that looks right.

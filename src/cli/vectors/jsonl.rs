@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde_json::{Map, Value};
 
 use super::{Label, Next, READS, Vectors};
 use crate::cli::failure::Failure;
@@ -27,6 +28,33 @@ struct Line {
 struct Number {
     value: f32,
     is_integer: bool,
+}
+
+/// Whether the first line has a vector; having neither a vector nor a text is a failure.
+pub fn are_in(
+    reader: Box<dyn Read + Send>,
+    name: String,
+    text_column: &str,
+) -> Result<bool, Failure> {
+    let mut lines = Lines::new(reader, name);
+    while let Some(line) = lines.next_line()? {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        return match parse_json::<Map<String, Value>>(&line) {
+            Ok(object) if object.contains_key("embedding") => Ok(true),
+            Ok(object) if !object.contains_key(text_column) => {
+                let reason = format!(
+                    "neither a vector `embedding` nor a text `{text_column}`; --in takes texts, whose key --column \
+                     names, or a file that batch or embed wrote"
+                );
+                Err(lines.fault(reason).into())
+            }
+            // What is wrong with a line, its reader will say.
+            Ok(_) | Err(_) => Ok(false),
+        };
+    }
+    Ok(true)
 }
 
 impl Jsonl {

@@ -1,9 +1,10 @@
-//! Files of vectors, read one by one for `search` and `dedupe`.
+//! Vectors, one by one for `search` and `dedupe`: read from a file, or made of a table's texts.
 
 mod jsonl;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod texts;
 
 use std::fs::File;
 use std::path::Path;
@@ -12,6 +13,7 @@ use super::failure::Failure;
 use super::records::Id;
 
 pub use npy::Npy;
+pub use texts::Texts;
 
 /// The types of values that are compared. Whole numbers need the ranges that they were made with, and a query in bits.
 const READS: &str = "float32, float16 and float64 can be read";
@@ -41,12 +43,12 @@ pub struct About {
     pub prompt: Option<String>,
 }
 
-/// A file of vectors.
+/// Vectors, one by one.
 pub trait Vectors {
-    /// Reads the next vector into `vector`.
+    /// Puts the next vector into `vector`.
     fn next(&mut self, vector: &mut Vec<f32>) -> Result<Next, Failure>;
 
-    /// The label of the vector that was read last.
+    /// The label of the last vector.
     fn label(&self) -> Label {
         Label::default()
     }
@@ -56,6 +58,44 @@ pub trait Vectors {
     }
 }
 
+/// Whether a file has vectors, for all that can be told. Other files may be tables of texts.
+pub fn are_in(
+    path: &Path,
+    column: Option<&str>,
+    text_column: Option<&str>,
+) -> Result<bool, Failure> {
+    let name = path.display().to_string();
+    // The beginning of a pipe could not be read again.
+    let open = || match path.is_file() {
+        true => File::open(path).map(Some).map_err(|error| Failure::reading(&name, &error)),
+        false => Ok(None),
+    };
+    let text_column = text_column.unwrap_or("text");
+    match extension(path).as_str() {
+        "npy" => Ok(true),
+        "jsonl" | "ndjson" => match open()? {
+            Some(file) => jsonl::are_in(Box::new(file), name, text_column),
+            None => Ok(true),
+        },
+        #[cfg(feature = "parquet")]
+        "parquet" | "pq" => match open()? {
+            Some(file) if column.is_none() => parquet::are_in(file, &name, text_column),
+            _ => Ok(true),
+        },
+        #[cfg(not(feature = "parquet"))]
+        "parquet" | "pq" => {
+            let _ = column;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn extension(path: &Path) -> String {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    extension.to_ascii_lowercase()
+}
+
 /// Opens a file that `batch` or `embed` wrote; its extension says which format it has.
 pub fn open(
     path: &Path,
@@ -63,9 +103,8 @@ pub fn open(
     text_column: Option<&str>,
 ) -> Result<Box<dyn Vectors>, Failure> {
     let name = path.display().to_string();
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let open = || File::open(path).map_err(|error| Failure::reading(&name, &error));
-    match extension.to_ascii_lowercase().as_str() {
+    match extension(path).as_str() {
         "npy" => Ok(Box::new(Npy::open(open()?, &name, READS)?)),
         "jsonl" | "ndjson" => Ok(Box::new(jsonl::Jsonl::new(Box::new(open()?), name))),
         #[cfg(feature = "parquet")]

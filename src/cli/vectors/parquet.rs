@@ -26,6 +26,16 @@ pub struct Parquet {
     row: usize,
 }
 
+/// Whether a file has a column of vectors by the usual name, or none of texts either.
+pub fn are_in(file: File, name: &str, text_column: &str) -> Result<bool, Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::Failed(format!("cannot read {name}: {error}"));
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file));
+    let builder = builder.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+    let has = |column: &str| builder.schema().field_with_name(column).is_ok();
+    Ok(has("embedding") || !has(text_column))
+}
+
 impl Parquet {
     pub fn open(
         file: File,

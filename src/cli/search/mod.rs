@@ -1,12 +1,13 @@
-//! `monomorph search`: the nearest vectors to a query, by comparing all of them.
+//! `monomorph search`: the nearest texts or vectors to a query, by comparing all of them.
 
-use std::cmp::Ordering;
+mod hits;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use monomorph::{built, cosine};
+use monomorph::{EmbedOptions, Embedder, built, cosine};
 use serde::Serialize;
 
 use super::embedding::EmbeddingArgs;
@@ -14,10 +15,11 @@ use super::failure::Failure;
 use super::message;
 use super::output;
 use super::preparation::{self, prompt_help, role, warn_if_cut};
-use super::records::{Id, Records, TableFormat, Told};
-use super::vectors::{self, Label, Next};
+use super::records::{Records, TableFormat, Told};
+use super::vectors::{self, Label, Next, Texts, Vectors};
+use hits::{Best, Hit};
 
-/// Find the texts that answer a query, in vectors of floats that batch or embed wrote
+/// Find the texts that answer a query, in a table of texts or in vectors of floats that batch or embed wrote
 #[derive(Args, Debug)]
 #[command(mut_arg("prompt", |arg| arg.help(query_prompt_help())))]
 #[command(mut_arg("prefix", |arg| arg.help("Prepend STR to the query, verbatim, instead of a prompt")))]
@@ -25,11 +27,15 @@ use super::vectors::{self, Label, Next};
 #[command(mut_arg("dimensions", |arg| arg.help("Expect vectors of N dimensions [default: the file's]")))]
 #[command(after_help = preparation::help("\
 Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs; a terminal shows
-the beginning of the text. Parquet files contain the texts; for other files, --texts names the table that the vectors
-were made from, row by row. The search is exact: every vector is compared. If the model has prompts, the query gets the
-one for queries; embed the documents with --prompt document.
+the beginning of the text. The search is exact: every vector is compared.
+
+A table of texts is embedded for each search, which takes long for a large one: make its vectors once, with batch, and
+search those. Parquet files of vectors contain the texts; for others, --texts names the table that the vectors were made
+from, row by row. If the model has prompts, the query and the texts of a table get theirs; give batch --prompt document
+for the same.
 
 Examples:
+  monomorph search \"Which planet is red?\" --in notes.txt
   monomorph batch --prompt document --input notes.txt --output notes.parquet
   monomorph search \"Which planet is red?\" --in notes.parquet
   monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json"))]
@@ -38,9 +44,10 @@ pub struct SearchArgs {
     #[arg(value_name = "QUERY")]
     query: String,
 
-    /// Vectors to search: an npy, Parquet or jsonl file of float32, float16 or float64 values
-    #[arg(long = "in", value_name = "VECTORS")]
-    vectors: PathBuf,
+    /// What to search: a table of texts, in any format that batch reads, or an npy, Parquet or jsonl file of vectors of
+    /// float32, float16 or float64 values
+    #[arg(long = "in", value_name = "FILE")]
+    file: PathBuf,
 
     /// Number of results
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
@@ -54,9 +61,9 @@ pub struct SearchArgs {
     #[arg(long, value_name = "NAME")]
     column: Option<String>,
 
-    /// Column of the vectors in a Parquet file
-    #[arg(long, value_name = "NAME", default_value = "embedding")]
-    embedding_column: String,
+    /// Column of the vectors in a Parquet file [default: embedding]
+    #[arg(long, value_name = "NAME")]
+    embedding_column: Option<String>,
 
     #[command(flatten)]
     embedding: EmbeddingArgs,
@@ -73,100 +80,140 @@ pub struct SearchArgs {
 /// Letters of a text that a terminal shows, where a text may be a whole document.
 const SHOWN_LETTERS: usize = 200;
 
-/// One of the results.
-#[derive(Debug, Serialize)]
-struct Hit {
-    score: f32,
-    row: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-}
-
 #[derive(Serialize)]
 struct Answer<'a> {
     query: &'a str,
     results: &'a [Hit],
 }
 
+/// What is in the file.
+enum Searched {
+    Vectors(Box<dyn Vectors>),
+    Texts(Records),
+}
+
 pub fn run(args: &SearchArgs) -> Result<(), Failure> {
-    let name = args.vectors.display();
+    let embedding_column = args.embedding_column.as_deref();
     // With a table of texts, the column is the table's.
     let column = args.column.as_deref().filter(|_| args.texts.is_none());
-    let mut vectors = vectors::open(&args.vectors, &args.embedding_column, column)?;
-    check(&vectors.about(), args)?;
-    let (mut row, mut query) = (Vec::new(), Vec::new());
-    let mut best = Best::new(args.top as usize);
-    let (mut number, mut passed_over) = (0, 0);
-    loop {
-        match vectors.next(&mut row)? {
-            Next::End => break,
-            Next::Vector if row.iter().all(|value| value.is_finite()) => {
-                if query.is_empty() {
-                    query = args.embed(row.len())?;
-                }
-                if row.len() != query.len() {
-                    return Err(Failure::Failed(format!(
-                        "{name}, row {number} (from 0): {}, but the first vector has {}",
-                        message::counted(row.len() as u64, "value"),
-                        query.len()
-                    )));
-                }
-                let score = cosine(&query, &row);
-                if best.takes(score) {
-                    let Label { id, text } = vectors.label();
-                    best.add(Hit { score, row: number, id, text });
-                }
-            }
-            Next::Vector | Next::Null => passed_over += 1,
+    let searched = match vectors::are_in(&args.file, embedding_column, column)? {
+        true => {
+            let embedding_column = embedding_column.unwrap_or("embedding");
+            let vectors = vectors::open(&args.file, embedding_column, column)?;
+            check(&vectors.about(), args)?;
+            Searched::Vectors(vectors)
         }
-        number += 1;
-    }
-    if passed_over > 0 {
-        let rows = message::counted(passed_over, "row");
-        message::warning(format_args!(
-            "{name}: {rows} without a vector, or with one that lacks values, passed over"
-        ));
-    }
-    let mut hits = best.hits;
+        false => Searched::Texts(args.table()?),
+    };
+    let has_texts = matches!(searched, Searched::Texts(_));
+    let (embedder, options) = args.embedding.open(|options| options.keep_panels(has_texts))?;
+    let mut vectors: Box<dyn Vectors + '_> = match searched {
+        Searched::Vectors(vectors) => vectors,
+        Searched::Texts(table) => {
+            let options =
+                EmbedOptions { prompt: role("document"), prefix: None, ..options.clone() };
+            Box::new(Texts::new(table, args.file.display().to_string(), &embedder, options))
+        }
+    };
+    let (mut hits, rows) = args.nearest(vectors.as_mut(), &embedder, &options)?;
     if let Some(path) = &args.texts {
-        let by_name = TableFormat::of(path);
-        let told = Told { asked: None, by_name, has_option: false, is_for_texts: false };
-        let table = Records::texts(path, told, args.column.as_deref().unwrap_or("text"))?;
-        look_up(table, path, args, number, &mut hits)?;
+        look_up(texts(path, args.column.as_deref())?, path, args, rows, &mut hits)?;
     }
     print(args, &hits)
 }
 
+/// The texts of a table.
+fn texts(path: &Path, column: Option<&str>) -> Result<Records, Failure> {
+    let by_name = TableFormat::of(path);
+    let told = Told { asked: None, by_name, has_option: false, is_for_texts: false };
+    Records::texts(path, told, column.unwrap_or("text"))
+}
+
 impl SearchArgs {
+    /// The table of texts to search, where the file has no vectors.
+    fn table(&self) -> Result<Records, Failure> {
+        let name = self.file.display();
+        if self.texts.is_some() {
+            return Err(Failure::Usage(format!(
+                "--texts: {name} has no vectors, so its own texts are searched; leave the option out"
+            )));
+        }
+        texts(&self.file, self.column.as_deref())
+    }
+
+    /// The best hits among the vectors, and the number of rows.
+    fn nearest(
+        &self,
+        vectors: &mut dyn Vectors,
+        embedder: &Embedder,
+        options: &EmbedOptions,
+    ) -> Result<(Vec<Hit>, u64), Failure> {
+        let name = self.file.display();
+        let (mut row, mut query) = (Vec::new(), Vec::new());
+        let mut best = Best::new(self.top as usize);
+        let (mut number, mut passed_over) = (0, 0);
+        loop {
+            match vectors.next(&mut row)? {
+                Next::End => break,
+                Next::Vector if row.iter().all(|value| value.is_finite()) => {
+                    if query.is_empty() {
+                        query = self.embed(embedder, options, row.len())?;
+                    }
+                    if row.len() != query.len() {
+                        return Err(Failure::Failed(format!(
+                            "{name}, row {number} (from 0): {}, but the first vector has {}",
+                            message::counted(row.len() as u64, "value"),
+                            query.len()
+                        )));
+                    }
+                    let score = cosine(&query, &row);
+                    if best.takes(score) {
+                        let Label { id, text } = vectors.label();
+                        best.add(Hit { score, row: number, id, text });
+                    }
+                }
+                Next::Vector | Next::Null => passed_over += 1,
+            }
+            number += 1;
+        }
+        if passed_over > 0 {
+            let rows = message::counted(passed_over, "row");
+            message::warning(format_args!(
+                "{name}: {rows} without a vector, or with one that lacks values, passed over"
+            ));
+        }
+        Ok((best.hits, number))
+    }
+
     /// The query's vector, with as many dimensions as the file's.
-    fn embed(&self, dimensions: usize) -> Result<Vec<f32>, Failure> {
-        let (embedder, mut options) = self.embedding.open(|options| options)?;
+    fn embed(
+        &self,
+        embedder: &Embedder,
+        options: &EmbedOptions,
+        dimensions: usize,
+    ) -> Result<Vec<f32>, Failure> {
         let available = embedder.info().dimensions;
         if dimensions == 0 {
             return Err(Failure::Failed(format!(
                 "{}: its first vector is empty",
-                self.vectors.display()
+                self.file.display()
             )));
         }
         if dimensions > available {
             return Err(Failure::Failed(format!(
                 "{}: its vectors have {dimensions} values, this model's {available}: they come from another model",
-                self.vectors.display()
+                self.file.display()
             )));
         }
         if let Some(asked) = options.dimensions.filter(|&asked| asked != dimensions) {
             return Err(Failure::Usage(format!(
                 "--dimensions {asked}: the vectors of {} have {dimensions}; leave the option out, or make them again \
                  with --dimensions {asked}",
-                self.vectors.display()
+                self.file.display()
             )));
         }
-        options.dimensions = Some(dimensions);
-        if options.prefix.is_none() {
-            options.prompt = role("query");
-        }
+        let prompt = role("query").filter(|_| options.prefix.is_none());
+        let options = EmbedOptions { dimensions: Some(dimensions), prompt, ..options.clone() };
         let embeddings =
             embedder.run(&[&self.query], &options).map_err(|error| match error.text() {
                 Some(_) => Failure::Failed(format!("the query: {}", error.reason())),
@@ -184,7 +231,7 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
     if about.model.as_ref().is_some_and(|model| *model != own) {
         return Err(Failure::Failed(format!(
             "{}: its vectors were not made with the model file of this binary",
-            args.vectors.display()
+            args.file.display()
         )));
     }
     let Some(document) = role("document") else { return Ok(()) };
@@ -200,7 +247,7 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
     };
     message::warning(format_args!(
         "{} was made {how}; searches work better on vectors made with --prompt {document}",
-        args.vectors.display()
+        args.file.display()
     ));
     Ok(())
 }
@@ -208,29 +255,6 @@ fn check(about: &vectors::About, args: &SearchArgs) -> Result<(), Failure> {
 fn query_prompt_help() -> String {
     let help = prompt_help("the query");
     role("query").map_or(help.clone(), |query| format!("{help} [default: {query}]"))
-}
-
-/// The best hits so far, best first; of equal ones, the earlier first.
-struct Best {
-    hits: Vec<Hit>,
-    n: usize,
-}
-
-impl Best {
-    fn new(n: usize) -> Best {
-        Best { hits: Vec::new(), n }
-    }
-
-    fn takes(&self, score: f32) -> bool {
-        self.hits.len() < self.n || self.hits.last().is_some_and(|worst| score > worst.score)
-    }
-
-    fn add(&mut self, hit: Hit) {
-        let better = |other: &Hit| other.score.total_cmp(&hit.score) != Ordering::Less;
-        let place = self.hits.partition_point(better);
-        self.hits.insert(place, hit);
-        self.hits.truncate(self.n);
-    }
 }
 
 /// Adds the texts of the table's rows to the hits. The table must have a row for each of the vectors.
@@ -259,7 +283,7 @@ fn look_up(
             "{} has {rows}, but {} has {vectors}; --texts takes a table with exactly one row for each vector, not one \
              that batch has embedded in shards or with records skipped",
             path.display(),
-            args.vectors.display()
+            args.file.display()
         )));
     }
     Ok(())
@@ -275,37 +299,4 @@ fn print(args: &SearchArgs, hits: &[Hit]) -> Result<(), Failure> {
         hits.iter().map(|hit| hit.line(letters)).collect()
     };
     output::print(answer.as_bytes())
-}
-
-impl Hit {
-    /// A line with so many letters of the text.
-    fn line(&self, letters: usize) -> String {
-        let name = match &self.id {
-            Some(Id::String(id)) => id.replace(char::is_control, " "),
-            Some(id) => id.to_string(),
-            None => self.row.to_string(),
-        };
-        let mut text = self.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
-        if let Some((end, _)) = text.char_indices().nth(letters) {
-            text.replace_range(end.., "...");
-        }
-        format!("{:.4}\t{name}\t{text}", self.score).trim_end().to_owned() + "\n"
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn best_are_kept_in_order() {
-        let mut best = Best::new(3);
-        for (row, score) in [0.1, 0.5, 0.3, 0.5, 0.2, 0.9].into_iter().enumerate() {
-            if best.takes(score) {
-                best.add(Hit { score, row: row as u64, id: None, text: None });
-            }
-        }
-        let rows: Vec<u64> = best.hits.iter().map(|hit| hit.row).collect();
-        assert_eq!(rows, [5, 1, 3]);
-    }
 }
