@@ -5,7 +5,8 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-const DEFAULT_MODEL: &str = "testdata/tiny.gguf";
+/// What a build without MODEL_GGUF takes. Its weights go inside the binary unless MONOMORPH_EMBED says otherwise.
+const DEFAULT_MODEL: &str = "testdata/default.gguf";
 
 fn main() {
     for variable in
@@ -30,7 +31,7 @@ fn main() {
     let chosen = options::from_environment()
         .and_then(|options| Ok((options, options::embed_from_environment()?)));
     let (options, embed) = match chosen {
-        Ok(chosen) => chosen,
+        Ok((options, embed)) => (options, embed.unwrap_or(given.is_none())),
         Err(error) => return println!("cargo::error={error}"),
     };
     println!("cargo::rustc-check-cfg=cfg(monomorph_embed)");

@@ -12,13 +12,12 @@ const DOCUMENTS: [&str; 4] = [
 /// Runs the example.
 pub fn main() -> Result<(), Error> {
     let embedder = Embedder::open_built()?;
-    // The model was trained with another prompt on each side of a search.
-    let with = |prompt| -> Result<EmbedOptions, Error> {
-        Ok(EmbedOptions { prompt: Some(embedder.prompt(prompt)?), ..EmbedOptions::default() })
-    };
-    let documents = embedder.run(&DOCUMENTS, &with("document")?)?;
+    // Many models were trained with a prompt on each side of a search; the default model has none.
+    let with =
+        |prompt| EmbedOptions { prompt: embedder.prompt(prompt).ok(), ..EmbedOptions::default() };
+    let documents = embedder.run(&DOCUMENTS, &with("document"))?;
     let question = "Which planet is known as the Red Planet?";
-    let query = &embedder.run(&[question], &with("query")?)?[0].vector;
+    let query = &embedder.run(&[question], &with("query"))?[0].vector;
 
     let mut scores: Vec<(f32, &str)> = documents
         .iter()

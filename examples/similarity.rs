@@ -6,8 +6,8 @@ use monomorph::{EmbedOptions, Embedder, Error, cosine};
 pub fn main() -> Result<(), Error> {
     let texts = ["A cat sat on the mat.", "A kitten lay on the rug.", "Stocks fell on Monday."];
     let embedder = Embedder::open_built()?;
-    let prompt = embedder.prompt("sts")?;
-    let options = EmbedOptions { prompt: Some(prompt), ..EmbedOptions::default() };
+    // The prompt for similarity, if the model has one.
+    let options = EmbedOptions { prompt: embedder.prompt("sts").ok(), ..EmbedOptions::default() };
     let embeddings = embedder.run(&texts, &options)?;
     for (text, a) in texts.iter().zip(&embeddings) {
         let cosines = embeddings.iter().map(|b| cosine(&a.vector, &b.vector));

@@ -12,10 +12,10 @@ pub use generated::{Built, FINGERPRINT, NAME, SPEC};
 /// The path that the build was given.
 pub const SOURCE: &str = env!("MONOMORPH_SOURCE");
 
-/// Whether the weights are inside the binary (`MONOMORPH_EMBED=1`), which then needs no file.
+/// Whether the weights are inside the binary (`MONOMORPH_EMBED=1`, or the default model), which then needs no file.
 pub const IS_EMBEDDED: bool = cfg!(monomorph_embed);
 
-/// Whether this is the tiny built-in model, whose vectors mean nothing.
+/// Whether the build named no model: this is the default one, small and for English.
 pub const IS_DEFAULT_MODEL: bool = matches!(env!("MONOMORPH_IS_DEFAULT").as_bytes(), b"1");
 
 /// Makes a blob begin at a multiple of 64 bytes.

@@ -5,7 +5,7 @@ use monomorph_spec::BuildOptions;
 pub use monomorph_spec::options::{CONTEXT, POOLING};
 use std::env;
 
-/// Whether the weights go inside the binary: 0 or 1.
+/// Whether the weights go inside the binary: 0 or 1. By default those of the default model do, and no others.
 pub const EMBED: &str = "MONOMORPH_EMBED";
 
 /// Reads the variables about the model; an empty one counts as unset.
@@ -13,8 +13,8 @@ pub fn from_environment() -> Result<BuildOptions, Error> {
     parse(value(POOLING).as_deref(), value(CONTEXT).as_deref())
 }
 
-/// Whether the environment asks for the weights inside the binary.
-pub fn embed_from_environment() -> Result<bool, Error> {
+/// Whether the environment asks for the weights inside the binary; none if it leaves that to the build.
+pub fn embed_from_environment() -> Result<Option<bool>, Error> {
     parse_embed(value(EMBED).as_deref())
 }
 
@@ -42,10 +42,11 @@ pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOption
 }
 
 /// Parses the value of [`EMBED`].
-pub fn parse_embed(value: Option<&str>) -> Result<bool, Error> {
+pub fn parse_embed(value: Option<&str>) -> Result<Option<bool>, Error> {
     match value {
-        None | Some("" | "0") => Ok(false),
-        Some("1") => Ok(true),
+        None | Some("") => Ok(None),
+        Some("0") => Ok(Some(false)),
+        Some("1") => Ok(Some(true)),
         Some(other) => Err(refuse(EMBED, other, "1, or 0 for weights in a file")),
     }
 }
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn weights_go_inside_where_that_is_asked_for() {
         for (value, inside) in
-            [(None, false), (Some(""), false), (Some("0"), false), (Some("1"), true)]
+            [(None, None), (Some(""), None), (Some("0"), Some(false)), (Some("1"), Some(true))]
         {
             assert_eq!(parse_embed(value).unwrap(), inside);
         }

@@ -89,12 +89,12 @@ pub fn of_built(error: Error) -> Failure {
     }
 }
 
-/// Notes that the model is the tiny built-in one, if it is.
+/// Notes that nobody chose the model, if nobody did.
 pub fn note_default_model() {
     if built::IS_DEFAULT_MODEL {
         message::note(
-            "this binary was built without MODEL_GGUF; the vectors of its tiny test model mean nothing. \
-             To build with a real model: MODEL_GGUF=embeddinggemma-300m-Q8_0.gguf cargo build --release",
+            "this binary has the default model, a small one for English. \
+             To build with a larger one: MODEL_GGUF=embeddinggemma-300m-Q8_0.gguf cargo build --release",
         );
     }
 }

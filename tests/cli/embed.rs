@@ -110,9 +110,8 @@ fn stats_go_to_standard_error() {
 }
 
 #[test]
-fn default_model_is_announced() {
+fn a_model_that_was_chosen_is_not_announced() {
     let outcome = run(&["embed", "one"]);
-    let announced =
-        outcome.stderr.contains("mean nothing") && outcome.stderr.contains("cargo build --release");
-    assert_eq!(announced, monomorph::built::IS_DEFAULT_MODEL, "{}", outcome.stderr);
+    // That it is announced, .ci/run checks.
+    assert!(!outcome.stderr.contains("the default model"), "{}", outcome.stderr);
 }

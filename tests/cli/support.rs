@@ -1,9 +1,10 @@
 //! Running the binary, and a folder for its files.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Stdio, exit};
+use std::sync::Once;
 use std::thread;
 
 use serde_json::Value;
@@ -18,9 +19,23 @@ pub struct Outcome {
 
 /// The binary with these arguments, free of the caller's MODEL_GGUF.
 pub fn command(arguments: &[&str]) -> Command {
+    must_have_a_chosen_model();
     let mut command = Command::new(env!("CARGO_BIN_EXE_monomorph"));
     command.args(arguments).env_remove("MODEL_GGUF").stdin(Stdio::null());
     command
+}
+
+/// Ends the run with one line where the build has the default model: many of these tests are about the tiny one, its
+/// prompts and its answers word for word.
+fn must_have_a_chosen_model() {
+    static ONCE: Once = Once::new();
+    if monomorph::built::IS_DEFAULT_MODEL {
+        ONCE.call_once(|| {
+            let line = "these tests need the tiny model: MODEL_GGUF=testdata/tiny.gguf cargo test --release";
+            let _ = writeln!(stderr(), "\nerror: {line}");
+            exit(1)
+        });
+    }
 }
 
 /// A program that takes signals as by default, whatever this process ignores: scripts start what runs beside them with

@@ -234,8 +234,17 @@ impl fmt::Display for Place<'_> {
 /// A name from a file, made printable on one line: control characters and those that change the direction of text are
 /// escaped, and it is cut after 80 characters.
 pub fn printable(name: &str) -> String {
-    let mut out: String = name.chars().take(80).flat_map(printable_char).collect();
-    if name.chars().nth(80).is_some() {
+    printable_to(name, 80)
+}
+
+/// The same for a text of some sentences.
+pub fn printable_text(text: &str) -> String {
+    printable_to(text, 1000)
+}
+
+fn printable_to(text: &str, length: usize) -> String {
+    let mut out: String = text.chars().take(length).flat_map(printable_char).collect();
+    if text.chars().nth(length).is_some() {
         out.push_str("...");
     }
     out

@@ -18,7 +18,7 @@ mod value;
 mod vocabulary;
 pub mod writer;
 
-pub use error::{Error, Limit, Place, printable};
+pub use error::{Error, Limit, Place, printable, printable_text};
 pub use header::{DEFAULT_ALIGNMENT, Header, MAGIC, Prefix, read_prefix};
 pub use metadata::{FromValue, Metadata};
 pub use tensor::{TensorInfo, TensorType};

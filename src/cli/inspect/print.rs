@@ -155,6 +155,9 @@ fn write_model(out: &mut String, model: &ModelReport, place: &str) -> fmt::Resul
         "license     {}",
         if license.is_empty() { "not stated".to_owned() } else { license.join(", ") }
     )?;
+    if let Some(origin) = &model.origin {
+        writeln!(out, "made from   {}", one_line(origin))?;
+    }
     write_memory(out, model, place)?;
     for (i, prompt) in model.prompts.iter().enumerate() {
         let label = if i == 0 { "prompts" } else { "" };

@@ -44,6 +44,9 @@ pub struct ModelReport {
     pub license: Option<String>,
     pub license_name: Option<String>,
     pub license_link: Option<String>,
+    /// What the model was made from, and how its file describes it.
+    pub origin: Option<String>,
+    pub description: Option<String>,
     /// Which of the architecture's files it is, in words.
     pub variant: String,
     /// What a user should know of such a file.
@@ -161,6 +164,8 @@ impl ModelReport {
             license: spec.license.id.as_deref().map(str::to_owned),
             license_name: spec.license.name.as_deref().map(str::to_owned),
             license_link: spec.license.link.as_deref().map(str::to_owned),
+            origin: spec.license.origin.as_deref().map(str::to_owned),
+            description: spec.license.description.as_deref().map(str::to_owned),
             variant: spec.variant.to_string(),
             notes: spec.notes.iter().map(|note| note.to_string()).collect(),
             n_layer: spec.n_layer(),

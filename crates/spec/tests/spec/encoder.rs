@@ -124,6 +124,21 @@ fn terms_that_need_a_notice_are_found_by_what_the_file_states() {
     }
 }
 
+#[test]
+fn what_a_model_was_made_from_is_told() {
+    let license = |file: &Writer| judge(&file.to_bytes()).unwrap().license;
+    assert_eq!((license(&model()).origin, license(&model()).description), (None, None));
+    let mut file = model();
+    file.set("general.base_model.0.name", "That")
+        .set("general.description", "Changed. ".repeat(20).as_str());
+    assert_eq!(license(&file).origin.as_deref(), Some("That"));
+    file.set("general.base_model.0.organization", "Them");
+    file.set("general.base_model.0.repo_url", "https://there");
+    let license = license(&file);
+    assert_eq!(license.origin.as_deref(), Some("That by Them (https://there)"));
+    assert_eq!(license.description, Some("Changed. ".repeat(20).into()));
+}
+
 /// llama.cpp's tool writes these keys; only the first part also has the model's own.
 #[test]
 fn parts_of_a_split_model_name_the_command_that_merges_them() {
