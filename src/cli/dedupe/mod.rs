@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::message;
 use super::records::Id;
-use super::vectors::{self, Label, Next, Vectors};
+use super::vectors::{self, Label, Next, Vectors, row_name};
 use groups::Groups;
 use pairs::{Search, Seen};
 
@@ -227,7 +227,8 @@ impl Lines<'_> {
             let texts = a.text.as_deref().zip(b.text.as_deref()).map(|(a, b)| [a, b]);
             return self.json(&PairLine { cosine: pair.cosine, rows: pair.rows, ids, texts });
         }
-        let [name_a, name_b] = [name(pair.rows[0], a), name(pair.rows[1], b)];
+        let [name_a, name_b] =
+            [(0, a), (1, b)].map(|(i, label)| row_name(pair.rows[i], label.id.as_ref()));
         let texts = [a, b].map(|label| label.text.as_deref().unwrap_or_default());
         let cosine = pair.cosine;
         self.line(format_args!("{cosine:.4}\t{name_a}\t{name_b}"), &texts)
@@ -236,13 +237,13 @@ impl Lines<'_> {
     /// The rows of a group, the first row first.
     fn group(&mut self, rows: &[(u64, Label)]) -> Result<(), Failure> {
         let Some((first, first_label)) = rows.first() else { return Ok(()) };
-        let first_name = name(*first, first_label);
+        let first_name = row_name(*first, first_label.id.as_ref());
         for (row, label) in rows {
             let text = label.text.as_deref();
             if self.is_json {
                 self.json(&GroupLine { group: *first, row: *row, id: label.id.as_ref(), text })?;
             } else {
-                let name = name(*row, label);
+                let name = row_name(*row, label.id.as_ref());
                 self.line(format_args!("{first_name}\t{name}"), &[text.unwrap_or_default()])?;
             }
         }
@@ -252,7 +253,7 @@ impl Lines<'_> {
     fn row(&mut self, row: u64, label: &Label) -> Result<(), Failure> {
         match self.is_json {
             true => self.json(&RowLine { row, id: label.id.as_ref() }),
-            false => self.line(format_args!("{}", name(row, label)), &[]),
+            false => self.line(format_args!("{}", row_name(row, label.id.as_ref())), &[]),
         }
     }
 
@@ -273,15 +274,6 @@ impl Lines<'_> {
 
     fn finish(mut self) -> Result<(), Failure> {
         self.out.flush().map_err(failed)
-    }
-}
-
-/// A row's id, else its number, as `search` prints them.
-fn name(row: u64, label: &Label) -> String {
-    match &label.id {
-        Some(Id::String(id)) => id.replace(char::is_control, " "),
-        Some(id) => id.to_string(),
-        None => row.to_string(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::cli::records::Id;
+use crate::cli::vectors::row_name;
 
 /// One of the results.
 #[derive(Debug, Serialize)]
@@ -20,11 +21,7 @@ pub struct Hit {
 impl Hit {
     /// A line with so many letters of the text.
     pub fn line(&self, letters: usize) -> String {
-        let name = match &self.id {
-            Some(Id::String(id)) => id.replace(char::is_control, " "),
-            Some(id) => id.to_string(),
-            None => self.row.to_string(),
-        };
+        let name = row_name(self.row, self.id.as_ref());
         let mut text = self.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
         if let Some((end, _)) = text.char_indices().nth(letters) {
             text.replace_range(end.., "...");

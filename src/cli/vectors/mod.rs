@@ -25,6 +25,15 @@ pub struct Label {
     pub text: Option<String>,
 }
 
+/// What a row is called in answers: its id, else its number, from 0.
+pub fn row_name(row: u64, id: Option<&Id>) -> String {
+    match id {
+        Some(Id::String(id)) => id.replace(char::is_control, " "),
+        Some(id) => id.to_string(),
+        None => row.to_string(),
+    }
+}
+
 /// What is in the next row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Next {
