@@ -78,7 +78,7 @@ fn product<I: Isa>(kind: TensorType, bytes: &[u8]) -> Option<Vec<f32>> {
     let rows = inputs.chunks(k).zip(ints.chunks_mut(k));
     let scales: Vec<f32> = rows.map(|(x, q)| quantize(isa, Dyn(k), x, q)).collect();
     let mut sums = vec![bytemuck::Zeroable::zeroed(); M * k / BLOCK];
-    block_sums(&ints, &mut sums);
+    block_sums(isa, &ints, &mut sums);
     let ints = bytemuck::cast_slice(&ints);
     let rows = Rows { m: M, ints, scales: &scales, sums: &sums, floats: &[] };
     let mut out = vec![0.0; M * PANEL];

@@ -145,7 +145,7 @@ impl InputPart<'_> {
             NormKind::Rms(eps) if const { M::OPS.rms_norm } => {
                 if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
                     self.scales[r] = rms_norm_quantize(isa, n, x, norm.gain, eps, q);
-                    self.sum(r);
+                    self.sum(isa, r);
                 }
                 if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
                     rms_norm(isa, n, x, norm.gain, eps, y);
@@ -165,7 +165,7 @@ impl InputPart<'_> {
     pub fn set<I: Isa, N: Dim>(&mut self, isa: I, n: N, r: usize, x: &[f32]) {
         if let Some(q) = self.ints.get_mut(r * self.k..(r + 1) * self.k) {
             self.scales[r] = quantize(isa, n, x, q);
-            self.sum(r);
+            self.sum(isa, r);
         }
         if let Some(y) = self.floats.get_mut(r * self.k..(r + 1) * self.k) {
             y.copy_from_slice(&x[..n.size()]);
@@ -174,10 +174,10 @@ impl InputPart<'_> {
 
     /// Sums the blocks of the quantised row `r`, if sums are wanted.
     #[inline(always)]
-    fn sum(&mut self, r: usize) {
+    fn sum<I: Isa>(&mut self, isa: I, r: usize) {
         let sums = r * self.k / BLOCK..(r + 1) * self.k / BLOCK;
         if let Some(sums) = self.sums.get_mut(sums) {
-            block_sums(&self.ints[r * self.k..(r + 1) * self.k], sums);
+            block_sums(isa, &self.ints[r * self.k..(r + 1) * self.k], sums);
         }
     }
 }

@@ -150,9 +150,10 @@ impl Weights {
     /// A matrix with its bias, for a product.
     pub fn matrix(&self, linear: Linear<Located>) -> Matrix<'_> {
         let (kind, bytes) = (linear.weight.kind, self.tensor(linear.weight));
-        let matrix = match linear.weight.is_panels {
-            true => Matrix::panels(kind, bytemuck::cast_slice(bytes)),
-            false => Matrix::blocks(kind, bytes),
+        let matrix = match (linear.weight.is_panels, &self.home) {
+            (true, Home::File { .. }) => Matrix::panels(kind, bytemuck::cast_slice(bytes)),
+            (true, Home::Image { .. }) => Matrix::image(kind, bytemuck::cast_slice(bytes)),
+            (false, _) => Matrix::blocks(kind, bytes),
         };
         matrix.with_bias(linear.bias.map(|bias| self.vector(bias)))
     }

@@ -11,6 +11,9 @@ use monomorph_spec::{Role, Spec, Tensor};
 /// The alignment of every tensor in bytes: a cache line, which is the unit that panels are made of.
 pub const ALIGNMENT: u64 = size_of::<Line>() as u64;
 
+/// How many weights of a column lie together in the image's panels.
+pub const STEP: usize = Scalar::STEP;
+
 /// A tensor in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {

@@ -64,7 +64,7 @@ pub use q5_1::Q5_1;
 pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
-pub use repack::repack;
+pub use repack::{arrange, repack};
 pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
 
@@ -158,7 +158,7 @@ impl<Q: Quantized> Format for Q {
         let groups = Q::PanelBlock::GROUPS;
         let (units, scales, mins) = panel.fields();
         let ints = each(rows, |block| Q::ints(block, part));
-        isa.transpose_pairs(each(ints.each_ref(), |ints| ints), units);
+        isa.transpose_weights(each(ints.each_ref(), |ints| ints), units);
         let in_units = |unit: [[u8; 2]; PANEL], of: [f32; PANEL], to: &mut [f32; PANEL]| {
             let unit = isa.widen_f16(each(unit, u16::from_le_bytes));
             isa.store(isa.mul(unit, isa.load(&of)), to);

@@ -52,7 +52,7 @@ pub trait Ints: PanelBlock {
     /// Whether the groups have minima.
     const MINS: bool;
 
-    /// `units[i]` holds inputs `2 i` and `2 i + 1`.
+    /// The weights, in the order of the instruction set: see [`Unit`].
     fn units(&self) -> &[Unit; BLOCK / 2];
     /// Each group's scales, one per column.
     fn scales(&self) -> &[[f32; PANEL]];

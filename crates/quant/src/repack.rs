@@ -2,9 +2,9 @@
 //!
 //! While a panel is repacked, the blocks of the next one (contiguous in the file) are prefetched.
 
-use crate::{Format, Line, with_format};
+use crate::{BLOCK, Format, Line, PanelKind, with_format};
 use monomorph_gguf::TensorType;
-use monomorph_simd::{Isa, PANEL};
+use monomorph_simd::{Isa, PANEL, Unit};
 
 /// Repacks as many panels of `blocks` blocks as `to` holds, starting with panel `first` of the matrix.
 pub fn repack<I: Isa>(
@@ -48,6 +48,32 @@ fn repack_format<I: Isa, F: Format>(
         },
     );
 }
+
+/// Copies panels with two weights of a column together, as an image has them, so that as many are as the instruction set
+/// wants.
+pub fn arrange<I: Isa>(isa: I, kind: PanelKind, from: &[Line], to: &mut [Line]) {
+    if !kind.is_ints() {
+        to.copy_from_slice(from);
+        return;
+    }
+    isa.vectorize(
+        #[inline(always)]
+        || {
+            let lines = kind.block_lines();
+            for (from, to) in from.chunks_exact(lines).zip(to.chunks_exact_mut(lines)) {
+                // Every kind of block begins with its units.
+                let (pairs, scales) = from.split_at(UNIT_LINES);
+                let (units, to_scales) = to.split_at_mut(UNIT_LINES);
+                let pairs: &[[Unit; BLOCK / 2]] = bytemuck::cast_slice(pairs);
+                isa.arrange(&pairs[0], &mut bytemuck::cast_slice_mut(units)[0]);
+                to_scales.copy_from_slice(scales);
+            }
+        },
+    );
+}
+
+/// The lines of a block's units.
+const UNIT_LINES: usize = size_of::<[Unit; BLOCK / 2]>() / size_of::<Line>();
 
 /// Prefetches the part of a range that lies within `bytes`.
 #[inline(always)]

@@ -119,7 +119,7 @@ impl Isa for Avx2 {
         lanes!([_mm256_setzero_si256(); 2])
     }
     #[inline(always)]
-    fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]) {
+    fn store_inputs(self, v: Self::I32, to: &mut [i16; LANES]) {
         lanes!({
             // The pack instruction works within 128-bit halves; the permutation puts the quarters back in order.
             let packed = _mm256_packs_epi32(v[0], v[1]);
@@ -150,8 +150,8 @@ impl Isa for Avx2 {
         })
     }
     #[inline(always)]
-    fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
-        lanes!(transpose_byte_pairs(rows, units))
+    fn transpose_weights(self, columns: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
+        lanes!(transpose_byte_pairs(columns, units))
     }
     #[inline(always)]
     fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {

@@ -180,7 +180,7 @@ impl Isa for Avx512 {
         lanes!(_mm512_setzero_si512())
     }
     #[inline(always)]
-    fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]) {
+    fn store_inputs(self, v: Self::I32, to: &mut [i16; LANES]) {
         lanes!(_mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(v)))
     }
     #[inline(always)]
@@ -196,8 +196,8 @@ impl Isa for Avx512 {
         lanes!(dot(acc, w, _mm512_set1_epi32(pair_bits(a))))
     }
     #[inline(always)]
-    fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
-        lanes!(transpose_byte_pairs(rows, units))
+    fn transpose_weights(self, columns: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
+        lanes!(transpose_byte_pairs(columns, units))
     }
     #[inline(always)]
     fn widen_f16(self, from: [u16; PANEL]) -> Self::F32 {

@@ -21,6 +21,8 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use scalar::Scalar;
 
+use std::ops::Range;
+
 /// Calls `$m!` with each CPU family's instruction set, slowest first, and the given arguments. This is the only list of
 /// instruction sets: a new one belongs here, and other crates name none of them but [`Scalar`].
 #[doc(hidden)]
@@ -91,8 +93,19 @@ pub const LANES: usize = 16;
 /// Number of columns in a weight panel: one per lane of an accumulator.
 pub const PANEL: usize = LANES;
 
-/// One step of an int8 panel along `k`: the weights at `(k, k + 1)` of each of its 16 columns.
+/// Two int8 weights of each column of a panel. Along `k`, [`Isa::STEP`] weights of a column lie together, then those of
+/// the next column: with a step of 2, a unit holds the weights at `(k, k + 1)` of each of the 16 columns.
 pub type Unit = [i8; 2 * PANEL];
+
+/// Two quantised inputs of a row. Sixteen inputs make eight pairs, in a form that the instruction set chooses; without a
+/// choice they are int16, in order.
+pub type Pair = [i16; 2];
+
+/// Where the weight at `k` of column `column` lies, in bytes from the start of a panel's units, if `step` weights of a
+/// column lie together.
+pub const fn place(step: usize, k: usize, column: usize) -> usize {
+    k / step * step * PANEL + column * step + k % step
+}
 
 /// A CPU family's vector instructions, and the tiles that suit its registers. The shapes of attention's tiles are not
 /// constants here: they lie beside its kernel (`kernels/attention.rs` of the encoder), which chooses among them by
@@ -108,6 +121,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     const INT_SUMS: usize;
     /// Number of sums in a float tile, at most 16: as many as leave enough registers for the operands.
     const FLOAT_SUMS: usize;
+    /// How many weights of a column lie together in the units of a panel: 2, 4 or 8.
+    const STEP: usize = 2;
     /// Whether tiles of two panels are faster than taller tiles of one. They are where a broadcast costs a load.
     const WIDE: bool;
     /// Sixteen float32 lanes.
@@ -153,20 +168,57 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn exp2(self, n: Self::I32) -> Self::F32;
     /// Zero in all lanes.
     fn zero(self) -> Self::I32;
-    /// Writes the lanes as int16; their values must be in its range.
-    fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]);
+    /// Writes sixteen quantised inputs in the form that [`dot`](Isa::dot) reads; their values must be in int16's range.
+    fn store_inputs(self, v: Self::I32, to: &mut [i16; LANES]);
+    /// Sixteen inputs that [`store_inputs`](Isa::store_inputs) wrote.
+    #[inline(always)]
+    fn inputs(self, stored: &[i16; LANES]) -> [i16; LANES] {
+        *stored
+    }
     /// Transposes a 16 x 16 matrix: element `k` of row `i` becomes element `i` of row `k`.
     fn transpose(self, rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]);
     /// Widens a panel unit to int16 pairs.
     fn widen(self, unit: &Unit) -> Self::Pairs;
     /// `acc + w.0 * a[0] + w.1 * a[1]` in each lane, in int32.
     fn dot_pairs(self, acc: Self::I32, w: Self::Pairs, a: [i16; 2]) -> Self::I32;
-    /// Transposes a 16 x 16 matrix of byte pairs: pair `k` of row `c` becomes pair `c` of unit `k`.
-    fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]);
+    /// Transposes int8 weights, 16 columns by 32 inputs, into the units of a panel, with [`STEP`](Isa::STEP) weights of a
+    /// column together.
+    fn transpose_weights(self, columns: [&[i8; 32]; PANEL], units: &mut [Unit; 16]);
+    /// Copies the units of a panel with two weights of a column together so that [`STEP`](Isa::STEP) are.
+    #[inline(always)]
+    fn arrange(self, pairs: &[Unit; 16], units: &mut [Unit; 16]) {
+        let (from, to) = (pairs.as_flattened(), units.as_flattened_mut());
+        for column in 0..PANEL {
+            for k in 0..32 {
+                to[place(Self::STEP, k, column)] = from[place(2, k, column)];
+            }
+        }
+    }
     /// Converts sixteen float16, given as their bits, to float32.
     fn widen_f16(self, from: [u16; PANEL]) -> Self::F32;
     /// Prefetches the cache line at the start of `at`, where the instruction set can.
     fn prefetch<T>(self, at: &[T]);
+
+    /// Multiplies blocks of `R` rows by those of `C` panels, over the inputs of the units `of`: all, the first half or the last
+    /// half. The sums are exact; they must be in the range of int32.
+    #[inline(always)]
+    fn dot<const R: usize, const C: usize>(
+        self,
+        units: [&[Unit; 16]; C],
+        rows: [&[Pair; 16]; R],
+        of: Range<usize>,
+    ) -> [[Self::I32; C]; R] {
+        let mut sums = [[self.zero(); C]; R];
+        for i in of {
+            let w = each(units, |units| self.widen(&units[i]));
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = self.dot_pairs(sums[r][c], w[c], rows[r][i]);
+                }
+            }
+        }
+        sums
+    }
 
     /// Sum of the lanes, in a fixed tree of distances 8, 4, 2, 1.
     #[inline(always)]
@@ -207,6 +259,97 @@ fn fold<I: Isa>(isa: I, v: I::F32, f: impl Fn(f32, f32) -> f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// SplitMix64 (Steele, Lea and Flood 2014).
+    fn random(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Weights of sixteen columns, and `R` rows of inputs: random ones, or all at an end of their range.
+    fn block<const R: usize>(kind: usize, state: &mut u64) -> ([[i8; 32]; PANEL], [[i16; 32]; R]) {
+        let weights = [(i8::MIN, i8::MAX), (i8::MIN, i8::MIN), (i8::MAX, i8::MAX)][kind % 3];
+        let inputs = [(-32767, 32767), (-32767, -32767), (32767, 32767), (-1, 0)][kind / 3 % 4];
+        let mut pick = |low: i32, high: i32| {
+            let number = random(state);
+            match kind {
+                // A quarter of the blocks has only the ends.
+                0..12 if number & 1 == 0 => low,
+                0..12 => high,
+                _ => low + (number >> 1) as i32 % (high - low + 1).max(1),
+            }
+        };
+        let weights =
+            [(); PANEL].map(|()| [(); 32].map(|()| pick(weights.0.into(), weights.1.into()) as i8));
+        (weights, [(); R].map(|()| [(); 32].map(|()| pick(inputs.0, inputs.1) as i16)))
+    }
+
+    /// The sums that `dot` makes of `R` rows and all inputs, or of half of them, rounded to float32.
+    fn sums<I: Isa, const R: usize>(
+        isa: I,
+        weights: &[[i8; 32]; PANEL],
+        inputs: &[[i16; 32]; R],
+        used: Range<usize>,
+    ) -> [[f32; LANES]; R] {
+        let mut units = [[0; 32]; 16];
+        isa.transpose_weights(weights.each_ref(), &mut units);
+        let mut pairs = [[0; 32]; 16];
+        let scalar = Scalar::detect().expect("it runs everywhere");
+        scalar.transpose_weights(weights.each_ref(), &mut pairs);
+        let mut arranged = [[0; 32]; 16];
+        isa.arrange(&pairs, &mut arranged);
+        assert_eq!(arranged, units);
+        let rows = inputs.map(|row| {
+            let mut stored = [[0i16; LANES]; 2];
+            for (half, to) in row.as_chunks::<LANES>().0.iter().zip(&mut stored) {
+                isa.store_inputs(isa.round(isa.load(&half.map(f32::from))), to);
+                assert_eq!(isa.inputs(to), *half);
+            }
+            let all = stored.as_flattened().as_chunks::<2>().0;
+            <[Pair; 16]>::try_from(all).expect("sixteen pairs")
+        });
+        let used = used.start / 2..used.end / 2;
+        let sums = isa.dot([&units], rows.each_ref(), used);
+        sums.map(|[sum]| {
+            let mut lanes = [0.0; LANES];
+            isa.store(isa.to_f32(sum), &mut lanes);
+            lanes
+        })
+    }
+
+    #[test]
+    fn dot_is_exact_at_the_ends_of_the_ranges() {
+        fn check<I: Isa, const R: usize>(isa: I) {
+            let mut state = R as u64;
+            for kind in 0..48 {
+                let (weights, inputs) = block::<R>(kind, &mut state);
+                for used in [0..32, 0..16, 16..32] {
+                    let got = isa.vectorize(|| sums(isa, &weights, &inputs, used.clone()));
+                    for (r, got) in got.iter().enumerate() {
+                        for (c, got) in got.iter().enumerate() {
+                            let terms = used
+                                .clone()
+                                .map(|k| i32::from(weights[c][k]) * i32::from(inputs[r][k]));
+                            assert_eq!(
+                                *got,
+                                terms.sum::<i32>() as f32,
+                                "{} kind {kind}, row {r} of {R}, column {c}",
+                                I::NAME
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        for_each_isa!(|isa| {
+            check::<_, 1>(isa);
+            check::<_, 2>(isa);
+            check::<_, 5>(isa);
+            check::<_, 6>(isa);
+        });
+    }
 
     #[test]
     fn transposes() {

@@ -116,7 +116,7 @@ impl Isa for Scalar {
         [0; LANES]
     }
     #[inline(always)]
-    fn store_i16(self, v: Self::I32, to: &mut [i16; LANES]) {
+    fn store_inputs(self, v: Self::I32, to: &mut [i16; LANES]) {
         *to = map(v, |x| x as i16);
     }
     #[inline(always)]
@@ -137,11 +137,11 @@ impl Isa for Scalar {
         zip(acc, w, |acc, w| acc + i32::from(w[0]) * a0 + i32::from(w[1]) * a1)
     }
     #[inline(always)]
-    fn transpose_pairs(self, rows: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
+    fn transpose_weights(self, columns: [&[i8; 32]; PANEL], units: &mut [Unit; 16]) {
         for (k, unit) in units.iter_mut().enumerate() {
-            for (c, row) in rows.iter().enumerate() {
-                unit[2 * c] = row[2 * k];
-                unit[2 * c + 1] = row[2 * k + 1];
+            for (c, column) in columns.iter().enumerate() {
+                unit[2 * c] = column[2 * k];
+                unit[2 * c + 1] = column[2 * k + 1];
             }
         }
     }

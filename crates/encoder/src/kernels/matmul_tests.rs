@@ -7,7 +7,7 @@ use crate::kernels::quantize::{block_sums, quantize};
 use bytemuck::Zeroable;
 use monomorph_gguf::TensorType;
 use monomorph_quant::{AnyType, FORMATS, decode_blocks, panel_kind, repack};
-use monomorph_simd::for_each_isa;
+use monomorph_simd::{Scalar, for_each_isa};
 use monomorph_testing::random_blocks::random_blocks;
 
 const K: usize = 256;
@@ -45,15 +45,14 @@ struct Input {
 }
 
 impl Input {
-    fn new(m: usize) -> Input {
+    fn new<I: Isa>(isa: I, m: usize) -> Input {
         let floats: Vec<f32> = (0..m * K).map(|i| 3.0 * noise(i + 77)).collect();
         let mut ints = vec![0; m * K];
         let rows = floats.chunks(K).zip(ints.chunks_mut(K));
-        let scales =
-            rows.map(|(x, q)| quantize(monomorph_simd::Scalar::detect().unwrap(), Dyn(K), x, q));
+        let scales = rows.map(|(x, q)| quantize(isa, Dyn(K), x, q));
         let scales = scales.collect();
         let mut sums = vec![BlockSums::zeroed(); m * K / BLOCK];
-        block_sums(&ints, &mut sums);
+        block_sums(isa, &ints, &mut sums);
         Input { scales, ints, sums, floats }
     }
 
@@ -87,8 +86,9 @@ fn check(kind: TensorType, heights: &[usize]) {
     // Inputs are off by half a step of 3 / 32767; sums of floats are nearly exact.
     let tolerance = if panel_kind(kind).is_ints() { 3.0 / 65534.0 + 1e-6 } else { 3e-6 };
     for m in heights {
-        let input = Input::new(*m);
-        let want = run(monomorph_simd::Scalar::detect().unwrap(), Dyn(K), &input, matrix, 0);
+        let scalar = Scalar::detect().expect("it runs everywhere");
+        let input = Input::new(scalar, *m);
+        let want = run(scalar, Dyn(K), &input, matrix, 0);
         for (i, got) in want.iter().enumerate() {
             let (row, column) = (&input.floats[i / N * K..][..K], &decoded[i % N * K..][..K]);
             let terms = row.iter().zip(column).map(|(x, w)| f64::from(*x) * f64::from(*w));
@@ -97,6 +97,7 @@ fn check(kind: TensorType, heights: &[usize]) {
             assert!(off <= tolerance * size, "{kind}: {got} is off by {off} at {i}");
         }
         for_each_isa!(|isa| {
+            let input = Input::new(isa, *m);
             for cut in [0, 1, 3, 7] {
                 assert!(run(isa, Const::<K>, &input, matrix, cut) == want, "{kind}, {m} x, {cut}");
                 assert!(run(isa, Dyn(K), &input, matrix, cut) == want, "{kind}, {m} x, {cut}");
@@ -122,10 +123,10 @@ fn every_tile_height_equals_plain_loops() {
 
 #[test]
 fn kept_panels_give_the_same_bits() {
-    let input = Input::new(9);
     for kind in FORMATS.iter().copied().filter(|kind| panel_kind(*kind).is_ints()) {
         let bytes = weights(kind, 5);
         for_each_isa!(|isa| {
+            let input = Input::new(isa, 9);
             let lines = N / PANEL * K / BLOCK * panel_kind(kind).block_lines();
             let mut panels = vec![Zeroable::zeroed(); lines];
             repack(isa, kind, K / BLOCK, &bytes, 0, &mut panels);
@@ -142,9 +143,9 @@ fn a_bias_is_added_to_its_column() {
         let bytes = weights(kind, 3);
         let plain = Matrix::blocks(kind, &bytes);
         for m in [1, 14, 29] {
-            let input = Input::new(m);
             let mut first = None;
             for_each_isa!(|isa| {
+                let input = Input::new(isa, m);
                 let products = run(isa, Dyn(K), &input, plain, 0);
                 let with_bias = run(isa, Const::<K>, &input, plain.with_bias(Some(&bias)), 3);
                 for (i, (got, product)) in with_bias.iter().zip(&products).enumerate() {
@@ -165,8 +166,8 @@ fn a_gated_product_equals_two_products() {
         let bytes = [weights(gate, 1), weights(up, 2)];
         let pair = [Matrix::blocks(gate, &bytes[0]), Matrix::blocks(up, &bytes[1])];
         for m in [1, 8, 13, 28, 29] {
-            let input = Input::new(m);
             for_each_isa!(|isa| {
+                let input = Input::new(isa, m);
                 let [gates, ups] = pair.map(|weights| run(isa, Dyn(K), &input, weights, 0));
                 let mut out = vec![0.0; gates.len()];
                 let scratch = &mut PanelScratch::default();
@@ -190,8 +191,8 @@ fn a_gated_product_equals_two_products() {
 fn nan_scales_reach_the_output() {
     let mut bytes = weights(TensorType::Q8_0, 0);
     bytes[..2].copy_from_slice(&half::f16::NAN.to_le_bytes());
-    let input = Input::new(2);
     for_each_isa!(|isa| {
+        let input = Input::new(isa, 2);
         let out = run(isa, Dyn(K), &input, Matrix::blocks(TensorType::Q8_0, &bytes), 0);
         assert!(out[0].is_nan() && out[N].is_nan());
         assert!(out[1].is_finite());

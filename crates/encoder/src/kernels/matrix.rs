@@ -1,7 +1,7 @@
 //! Weight matrices as the panels that products run on, either kept or repacked on use.
 
 use monomorph_gguf::TensorType;
-use monomorph_quant::{Line, PanelKind, panel_kind, repack};
+use monomorph_quant::{Line, PanelKind, arrange, image, panel_kind, repack};
 use monomorph_simd::{Isa, PANEL};
 
 /// The right side of a product: a weight matrix of `n` outputs by `k` inputs, and the bias that is added to the
@@ -19,6 +19,8 @@ enum Form<'a> {
     Blocks(&'a [u8]),
     /// All panels, repacked.
     Panels(&'a [Line]),
+    /// All panels, as the build puts them into an image.
+    Image(&'a [Line]),
 }
 
 impl<'a> Matrix<'a> {
@@ -27,9 +29,14 @@ impl<'a> Matrix<'a> {
         Matrix { kind, form: Form::Blocks(bytes), bias: None }
     }
 
-    /// All panels of a matrix, as [`repack`] made them of its blocks.
+    /// All panels of a matrix, as [`repack`] made them of its blocks for the instruction set that multiplies them.
     pub fn panels(kind: TensorType, panels: &'a [Line]) -> Matrix<'a> {
         Matrix { kind, form: Form::Panels(panels), bias: None }
+    }
+
+    /// All panels of a matrix, as [`image::panels`](monomorph_quant::image::panels) made them.
+    pub fn image(kind: TensorType, panels: &'a [Line]) -> Matrix<'a> {
+        Matrix { kind, form: Form::Image(panels), bias: None }
     }
 
     /// The matrix with a bias of `n` values, if there is one.
@@ -44,7 +51,7 @@ impl<'a> Matrix<'a> {
 
     /// Whether it consists of panels already, so that no product repacks it.
     pub fn is_panels(&self) -> bool {
-        matches!(self.form, Form::Panels(_))
+        matches!(self.form, Form::Panels(_) | Form::Image(_))
     }
 
     /// The kind of its panels.
@@ -63,7 +70,8 @@ pub struct PanelScratch {
 }
 
 /// The `count` panels of `blocks` blocks from panel `first` on: kept panels, with all that follow them, or panels
-/// repacked into `scratch`.
+/// repacked into `scratch`. That is also where an image's panels go if the instruction set has the weights of a column
+/// in another order.
 pub(super) fn repacked<'a, I: Isa>(
     isa: I,
     blocks: usize,
@@ -72,18 +80,30 @@ pub(super) fn repacked<'a, I: Isa>(
     count: usize,
     scratch: &'a mut Vec<Line>,
 ) -> &'a [Line] {
-    let lines = blocks * weights.panel_kind().block_lines();
+    let kind = weights.panel_kind();
+    let lines = blocks * kind.block_lines();
     match weights.form {
         Form::Panels(all) => &all[first * lines..],
+        Form::Image(all) if I::STEP == image::STEP || !kind.is_ints() => &all[first * lines..],
+        Form::Image(all) => {
+            let to = grown(scratch, count * lines);
+            arrange(isa, kind, &all[first * lines..][..count * lines], to);
+            to
+        }
         Form::Blocks(bytes) => {
-            if scratch.len() < count * lines {
-                scratch.resize(count * lines, bytemuck::Zeroable::zeroed());
-            }
-            let to = &mut scratch[..count * lines];
+            let to = grown(scratch, count * lines);
             repack(isa, weights.kind, blocks, bytes, first, to);
             to
         }
     }
+}
+
+/// The first `lines` lines of a buffer, which grows if it has fewer.
+fn grown(scratch: &mut Vec<Line>, lines: usize) -> &mut [Line] {
+    if scratch.len() < lines {
+        scratch.resize(lines, bytemuck::Zeroable::zeroed());
+    }
+    &mut scratch[..lines]
 }
 
 #[cfg(test)]
@@ -111,8 +131,9 @@ mod tests {
                 panels
             };
             let scalar = Scalar::detect().expect("it runs everywhere");
-            let want = filled(&|to| repack(scalar, kind, blocks, &bytes, 0, to));
+            let pairs = filled(&|to| repack(scalar, kind, blocks, &bytes, 0, to));
             for_each_isa!(|isa| {
+                let want = filled(&|to| arrange(isa, panel_kind(kind), &pairs, to));
                 let got = filled(&|to| repack(isa, kind, blocks, &bytes, 0, to));
                 let [got, want]: [&[u8]; 2] = [&got, &want].map(|p| bytemuck::cast_slice(p));
                 assert!(got == want, "{kind}");

@@ -83,7 +83,7 @@ pub fn rms_norm_quantize<I: Isa, N: Dim>(
     let inverse = isa.splat(inverse);
     for ((v, g), q) in lanes(x).iter().zip(lanes(gain)).zip(q.as_chunks_mut().0) {
         let y = isa.mul(isa.load(v), isa.load(g));
-        isa.store_i16(isa.round(isa.mul(y, inverse)), q);
+        isa.store_inputs(isa.round(isa.mul(y, inverse)), q);
     }
     scale * inverse_rms(isa, n.size(), sum, eps)
 }
@@ -139,6 +139,7 @@ mod tests {
             let mut q = [0; N];
             let scale =
                 isa.vectorize(|| rms_norm_quantize(isa, Const::<N>, &x, &gain, EPS, &mut q));
+            let q: Vec<i16> = q.as_chunks().0.iter().flat_map(|q| isa.inputs(q)).collect();
             for i in 0..N {
                 let got = f64::from(scale) * f64::from(q[i]);
                 assert!((got - want[i]).abs() <= f64::from(scale) * 0.51);

@@ -7,10 +7,10 @@ use monomorph_quant::{
     BLOCK, FloatPanelBlock, HalvesMinPanelBlock, HalvesPanelBlock, IntPanelBlock, Ints,
     MinPanelBlock, PanelBlock,
 };
-use monomorph_simd::{Isa, PANEL, each};
+use monomorph_simd::{Isa, PANEL, Pair, each};
 
-/// [`BLOCK`] quantised inputs of a row, in pairs along `k`.
-pub type IntBlock = [[i16; 2]; BLOCK / 2];
+/// [`BLOCK`] quantised inputs of a row, in the form that the instruction set multiplies.
+pub type IntBlock = [Pair; BLOCK / 2];
 /// [`BLOCK`] inputs of a row as float32.
 pub type FloatBlock = [f32; BLOCK];
 
@@ -85,16 +85,9 @@ impl<P: Integers> TileBlock for P {
                 }
             }
             for g in 0..P::GROUPS {
-                let mut acc = [[isa.zero(); C]; R];
-                for i in g * units..(g + 1) * units {
-                    let w = each(panels, |panel| isa.widen(&panel[b].units()[i]));
-                    for r in 0..R {
-                        let a = row_blocks[r][b][i];
-                        for c in 0..C {
-                            acc[r][c] = isa.dot_pairs(acc[r][c], w[c], a);
-                        }
-                    }
-                }
+                let of_panels = each(panels, |panel| panel[b].units());
+                let of_rows = each(row_blocks, |row| &row[b]);
+                let acc = isa.dot(of_panels, of_rows, g * units..(g + 1) * units);
                 for c in 0..C {
                     let scales = isa.load(&panels[c][b].scales()[g]);
                     for r in 0..R {
