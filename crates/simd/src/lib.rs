@@ -13,12 +13,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 pub use scalar::Scalar;
 
 use std::ops::Range;
@@ -33,6 +37,10 @@ macro_rules! with_vector_isas {
         {
             $m!($crate::Avx2, $($args)*);
             $m!($crate::Avx512, $($args)*);
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            $m!($crate::Neon, $($args)*);
         }
     };
 }
