@@ -22,7 +22,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
-pub use neon::Neon;
+pub use neon::{Neon, NeonDot, NeonI8mm};
 pub use scalar::Scalar;
 
 use std::ops::Range;
@@ -41,6 +41,8 @@ macro_rules! with_vector_isas {
         #[cfg(target_arch = "aarch64")]
         {
             $m!($crate::Neon, $($args)*);
+            $m!($crate::NeonDot, $($args)*);
+            $m!($crate::NeonI8mm, $($args)*);
         }
     };
 }

@@ -5,7 +5,9 @@
 
 #![allow(unsafe_code)]
 
+mod sdot;
 mod smlal;
+mod smmla;
 
 use super::{Isa, LANES, PANEL, Pair, Unit, place};
 use core::arch::aarch64::*;
@@ -18,6 +20,10 @@ pub struct Lanes<P>(P);
 
 /// NEON as every arm64 CPU has it.
 pub type Neon = Lanes<smlal::Smlal>;
+/// NEON with the dot product of bytes.
+pub type NeonDot = Lanes<sdot::Sdot>;
+/// NEON with the matrix products of bytes.
+pub type NeonI8mm = Lanes<smmla::Smmla>;
 
 /// Sixteen int32 lanes.
 type Sums = [int32x4_t; 4];
