@@ -356,6 +356,8 @@ mod tests {
         for_each_isa!(|isa| {
             check::<_, 1>(isa);
             check::<_, 2>(isa);
+            check::<_, 3>(isa);
+            check::<_, 4>(isa);
             check::<_, 5>(isa);
             check::<_, 6>(isa);
         });
