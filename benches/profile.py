@@ -24,8 +24,8 @@ SHARES = [
     ("GeGLU", r"kernels/activation\.rs"),
     ("repacking", r"/quant/src/(?!panel\.rs)|kernels/matrix\.rs"),
     ("products", r"kernels/(matmul|group|tile)\.rs"),
-    ("norms, RoPE, quantising", r"kernels/(rms_norm|quantize|rope)\.rs|/encoder/"),
     ("waiting", r"/threads/|sched|yield"),
+    ("norms, RoPE, quantising", r"kernels/(layer_norm|rms_norm|quantize|rope|residual)\.rs|/encoder/"),
 ]
 
 
