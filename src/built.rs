@@ -2,6 +2,7 @@
 
 use crate::tokenizer::Tokenizer;
 use monomorph_encoder::RopeTables;
+use monomorph_quant::image::Form;
 
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -14,6 +15,9 @@ pub const SOURCE: &str = env!("MONOMORPH_SOURCE");
 
 /// Whether the weights are inside the binary (`MONOMORPH_EMBED=1`, or the default model), which then needs no file.
 pub const IS_EMBEDDED: bool = cfg!(monomorph_embed);
+
+/// How the weights inside the binary are stored, if they are inside.
+pub const IMAGE_FORM: Form = if cfg!(monomorph_embed_blocks) { Form::Blocks } else { Form::Panels };
 
 /// Whether the build named no model: this is the default one, small and for English.
 pub const IS_DEFAULT_MODEL: bool = matches!(env!("MONOMORPH_IS_DEFAULT").as_bytes(), b"1");

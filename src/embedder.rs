@@ -12,7 +12,7 @@ use crate::watch::Watch;
 use monomorph_encoder::threads::{Threads, default_threads};
 use monomorph_encoder::weights::Weights;
 use monomorph_encoder::{Forward, Scheduler, select, select_generic, workspace_bytes};
-use monomorph_quant::image::layout;
+use monomorph_quant::image::{Form, layout};
 use monomorph_spec::{Prompt, Spec};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -252,7 +252,7 @@ impl OpenOptions {
     /// Opens the model of the build; see [`Embedder::open_built`].
     pub fn open_built(self) -> Result<Embedder, Error> {
         match image::bytes() {
-            Some(bytes) => self.open_weights(Weights::image(&SPEC, bytes), None),
+            Some(bytes) => self.open_weights(Weights::image(&SPEC, built::IMAGE_FORM, bytes), None),
             None => self.open_path(built::SOURCE.as_ref()),
         }
     }
@@ -293,7 +293,7 @@ impl OpenOptions {
 impl Memory {
     /// What a model of this spec needs.
     pub fn of(spec: &Spec) -> Memory {
-        let panels = layout(spec).into_iter().filter(|stored| stored.is_panels);
+        let panels = layout(spec, Form::Panels).into_iter().filter(|stored| stored.is_panels);
         Memory {
             mapped: spec.tensors().map(|(_, tensor)| tensor.n_bytes).sum(),
             workspace: workspace_bytes(spec, spec.n_ctx) as u64,

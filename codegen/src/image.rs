@@ -1,7 +1,7 @@
 //! Writes the image of a model's weights that goes inside a binary; [`monomorph_quant::image`] describes its layout.
 
 use crate::error::Error;
-use monomorph_quant::image::{ALIGNMENT, Stored, layout, length, panels};
+use monomorph_quant::image::{ALIGNMENT, Form, Stored, layout, length, panels};
 use monomorph_spec::Spec;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -26,10 +26,10 @@ pub struct Image {
     pub hash: u128,
 }
 
-/// Writes the image of a model file to `folder`, one tensor at a time. `spec` is what the header of that file was
+/// Writes the image of a model file to `folder` in this form, one tensor at a time. `spec` is what the header of that file was
 /// judged to be.
-pub fn write(model: &Path, spec: &Spec, folder: &Path) -> Result<Image, Error> {
-    let tensors = layout(spec);
+pub fn write(model: &Path, spec: &Spec, form: Form, folder: &Path) -> Result<Image, Error> {
+    let tensors = layout(spec, form);
     let n_bytes = length(&tensors);
     if n_bytes > MAX_BYTES {
         return Err(Error::TooLarge { n_bytes, most: MAX_BYTES });

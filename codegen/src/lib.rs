@@ -15,6 +15,7 @@ pub mod rope;
 pub mod vocab;
 
 pub use error::Error;
+pub use monomorph_quant::image::Form;
 
 use monomorph_gguf::{Header, read_prefix};
 use monomorph_spec::{BuildOptions, Fingerprint, Prompt, Spec};

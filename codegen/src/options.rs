@@ -1,11 +1,13 @@
 //! The build's choices, as its environment states them.
 
 use crate::error::Error;
+use monomorph_quant::image::Form;
 use monomorph_spec::BuildOptions;
 pub use monomorph_spec::options::{CONTEXT, POOLING};
 use std::env;
 
-/// Whether the weights go inside the binary: 0 or 1. By default those of the default model do, and no others.
+/// Whether the weights go inside the binary, and how: 1 (as panels), `blocks` or 0. By default those of the default model
+/// do, as blocks, and no others.
 pub const EMBED: &str = "MONOMORPH_EMBED";
 
 /// Reads the variables about the model; an empty one counts as unset.
@@ -13,8 +15,17 @@ pub fn from_environment() -> Result<BuildOptions, Error> {
     parse(value(POOLING).as_deref(), value(CONTEXT).as_deref())
 }
 
-/// Whether the environment asks for the weights inside the binary; none if it leaves that to the build.
-pub fn embed_from_environment() -> Result<Option<bool>, Error> {
+/// Where the weights go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// They stay in their file.
+    File,
+    /// Inside the binary, in an image of this form.
+    Inside(Form),
+}
+
+/// Where the environment wants the weights; none if it leaves that to the build.
+pub fn embed_from_environment() -> Result<Option<Place>, Error> {
     parse_embed(value(EMBED).as_deref())
 }
 
@@ -42,12 +53,13 @@ pub fn parse(pooling: Option<&str>, context: Option<&str>) -> Result<BuildOption
 }
 
 /// Parses the value of [`EMBED`].
-pub fn parse_embed(value: Option<&str>) -> Result<Option<bool>, Error> {
+pub fn parse_embed(value: Option<&str>) -> Result<Option<Place>, Error> {
     match value {
         None | Some("") => Ok(None),
-        Some("0") => Ok(Some(false)),
-        Some("1") => Ok(Some(true)),
-        Some(other) => Err(refuse(EMBED, other, "1, or 0 for weights in a file")),
+        Some("0") => Ok(Some(Place::File)),
+        Some("1") => Ok(Some(Place::Inside(Form::Panels))),
+        Some("blocks") => Ok(Some(Place::Inside(Form::Blocks))),
+        Some(other) => Err(refuse(EMBED, other, "1, blocks, or 0 for weights in a file")),
     }
 }
 
@@ -76,13 +88,20 @@ mod tests {
 
     #[test]
     fn weights_go_inside_where_that_is_asked_for() {
-        for (value, inside) in
-            [(None, None), (Some(""), None), (Some("0"), Some(false)), (Some("1"), Some(true))]
-        {
-            assert_eq!(parse_embed(value).unwrap(), inside);
+        for (value, place) in [
+            (None, None),
+            (Some(""), None),
+            (Some("0"), Some(Place::File)),
+            (Some("1"), Some(Place::Inside(Form::Panels))),
+            (Some("blocks"), Some(Place::Inside(Form::Blocks))),
+        ] {
+            assert_eq!(parse_embed(value).unwrap(), place);
         }
         let refused = parse_embed(Some("yes")).unwrap_err().to_string();
-        assert_eq!(refused, "MONOMORPH_EMBED is \"yes\"; expected 1, or 0 for weights in a file");
+        assert_eq!(
+            refused,
+            "MONOMORPH_EMBED is \"yes\"; expected 1, blocks, or 0 for weights in a file"
+        );
     }
 
     #[test]

@@ -132,7 +132,7 @@ def render(model):
 
 def is_beside():
     """Whether the wheel holds the file: not if its weights go into the extension, or are left out."""
-    return os.environ.get("MONOMORPH_EMBED") != "1" and os.environ.get("MONOMORPH_BESIDE") != "0"
+    return os.environ.get("MONOMORPH_EMBED") not in ("1", "blocks") and os.environ.get("MONOMORPH_BESIDE") != "0"
 
 
 def slug_of(name):

@@ -60,7 +60,9 @@ fn this_binary_describes_itself() {
     assert!(text.contains(source) && !text.contains("metadata"), "{text}");
     if inside {
         let part = |name: &str| weights[name].as_u64().expect(name);
-        assert_eq!(bytes, part("panels") + part("token_table") + part("other"));
+        let matrices = part("panels") + part("blocks");
+        assert_eq!(bytes, matrices + part("token_table") + part("other"));
+        assert!((part("panels") > 0) != (part("blocks") > 0), "all matrices have one form");
         assert_eq!(weights["place"], "inside");
         assert!(text.contains("no file is needed"), "{text}");
     } else {

@@ -3,7 +3,7 @@
 #![allow(dead_code)] // Each test crate uses some of it.
 
 use bytemuck::Zeroable;
-use monomorph_codegen::{image, rope};
+use monomorph_codegen::{Form, image, rope};
 use monomorph_encoder::threads::Team;
 use monomorph_encoder::weights::Weights;
 use monomorph_encoder::{Forward, RopeTables, Workspace, select_generic};
@@ -81,12 +81,12 @@ impl TinyModel {
     pub fn image(&self) -> Weights {
         let folder = self.path.with_extension("image");
         fs::create_dir_all(&folder).expect("the folder is writable");
-        let file = image::write(&self.path, &self.spec, &folder).expect("an image");
+        let file = image::write(&self.path, &self.spec, Form::Panels, &folder).expect("an image");
         let bytes = fs::read(&file.path).expect("what was written");
         fs::remove_file(&file.path).expect("what was written");
         let mut lines = vec![Line::zeroed(); bytes.len() / size_of::<Line>()];
         bytemuck::cast_slice_mut(&mut lines).copy_from_slice(&bytes);
-        Weights::image(&self.spec, bytemuck::cast_slice(lines.leak()))
+        Weights::image(&self.spec, Form::Panels, bytemuck::cast_slice(lines.leak()))
     }
 
     /// The tables that a build for this model would hold.

@@ -1,7 +1,8 @@
 //! The weights, either a mapped model file or the image that the build put into the executable, and typed views of the
 //! tensors.
 //!
-//! In a file, tensors keep its order and types; an [`image`](monomorph_quant::image) holds matrices as panels.
+//! In a file, tensors keep its order and types; an [`image`](monomorph_quant::image) holds matrices as panels or as the
+//! file does.
 //! Nothing is read before it is used, and nothing is copied except the panels that [`Weights::keep_panels`] makes. The
 //! place of each tensor is looked up only once, with [`Weights::locate`], when the model is opened.
 
@@ -11,7 +12,7 @@ use crate::kernels::matrix::Matrix;
 use crate::threads::Threads;
 use memmap2::{Mmap, MmapMut};
 use monomorph_gguf::TensorType;
-use monomorph_quant::image::{Stored, layout};
+use monomorph_quant::image::{Form, Stored, layout};
 use monomorph_quant::{BLOCK, Line, decode_blocks, repack};
 use monomorph_simd::Isa;
 use monomorph_spec::fields::Leaf;
@@ -24,13 +25,15 @@ use std::ops::Range;
 /// A model's weights.
 pub struct Weights {
     home: Home,
+    /// The panels that are kept, if any.
+    kept: Option<MmapMut>,
     /// Where a tensor's panels lie, in the image or among the kept panels, by the tensor's offset in the file.
     panels: HashMap<u64, Range<usize>>,
 }
 
 enum Home {
-    /// A mapped file, and the panels that are kept, if any.
-    File { file: Mmap, kept: Option<MmapMut> },
+    /// A mapped file.
+    File(Mmap),
     /// The image inside this executable, and where the tensors lie that are not panels, by their offsets in the file.
     Image { bytes: &'static [u8], tensors: HashMap<u64, Range<usize>> },
 }
@@ -56,31 +59,29 @@ impl Weights {
         // check here can exclude: the documentation of `Embedder::open` says that model files are to be replaced by
         // renaming. All views are of types for which any bytes are valid values.
         let file = unsafe { Mmap::map(file)? };
-        Ok(Weights { home: Home::File { file, kept: None }, panels: HashMap::new() })
+        Ok(Weights { home: Home::File(file), kept: None, panels: HashMap::new() })
     }
 
-    /// The image that a build wrote of a model's weights. `bytes` must begin at a multiple of
+    /// The image that a build wrote of a model's weights, in this form. `bytes` must begin at a multiple of
     /// [`ALIGNMENT`](monomorph_quant::image::ALIGNMENT).
-    pub fn image(spec: &Spec, bytes: &'static [u8]) -> Weights {
+    pub fn image(spec: &Spec, form: Form, bytes: &'static [u8]) -> Weights {
         let (panels, tensors): (Vec<Stored>, Vec<Stored>) =
-            layout(spec).into_iter().partition(|stored| stored.is_panels);
+            layout(spec, form).into_iter().partition(|stored| stored.is_panels);
         let ranges = |list: Vec<Stored>| -> HashMap<u64, Range<usize>> {
             let range = |stored: &Stored| stored.offset as usize..stored.end() as usize;
             list.iter().map(|stored| (stored.tensor.offset, range(stored))).collect()
         };
-        Weights { home: Home::Image { bytes, tensors: ranges(tensors) }, panels: ranges(panels) }
+        let home = Home::Image { bytes, tensors: ranges(tensors) };
+        Weights { home, kept: None, panels: ranges(panels) }
     }
 
     /// All bytes, of the file or of the image.
     pub fn bytes(&self) -> &[u8] {
-        match &self.home {
-            Home::File { file, .. } => file,
-            Home::Image { bytes, .. } => bytes,
-        }
+        self.home.bytes()
     }
 
     /// Repacks all matrices into panels and keeps them, so that later passes save that work. They take
-    /// [`Weights::kept_bytes`] of private memory. An image holds panels already, so nothing is done. Tensors must be
+    /// [`Weights::kept_bytes`] of private memory. If an image holds panels already, nothing is done. Tensors must be
     /// located again afterwards.
     pub fn keep_panels<I: Isa>(
         &mut self,
@@ -88,8 +89,10 @@ impl Weights {
         spec: &Spec,
         threads: &Threads,
     ) -> io::Result<()> {
-        let Home::File { file, kept } = &mut self.home else { return Ok(()) };
-        let matrices = || layout(spec).into_iter().filter(|stored| stored.is_panels);
+        if matches!(self.home, Home::Image { .. }) && !self.panels.is_empty() {
+            return Ok(());
+        }
+        let matrices = || layout(spec, Form::Panels).into_iter().filter(|stored| stored.is_panels);
         let (mut panels, mut end) = (HashMap::new(), 0);
         for matrix in matrices() {
             let start = end;
@@ -107,42 +110,34 @@ impl Weights {
         });
         threads.enter(|team| {
             team.for_each(parts, |_, (tensor, lines)| {
-                let blocks = &file[in_file(&tensor)];
+                let blocks = &self.home.bytes()[self.home.place(&tensor)];
                 repack(isa, tensor.kind, tensor.cols / BLOCK, blocks, 0, lines);
             });
         });
         // Only now, and together: without the memory, tensors must still be located in the file.
-        *kept = Some(memory);
+        self.kept = Some(memory);
         self.panels = panels;
         Ok(())
     }
 
     /// Bytes of kept panels.
     pub fn kept_bytes(&self) -> usize {
-        match &self.home {
-            Home::File { kept: Some(memory), .. } => memory.len(),
-            Home::File { kept: None, .. } | Home::Image { .. } => 0,
-        }
+        self.kept.as_ref().map_or(0, |memory| memory.len())
     }
 
     /// Finds a tensor, whose offset must count from the start of the file.
     pub fn locate(&self, tensor: &Tensor) -> Located {
         let panels = self.panels.get(&tensor.offset).cloned();
         let is_panels = panels.is_some();
-        let range = panels.unwrap_or_else(|| match &self.home {
-            Home::File { .. } => in_file(tensor),
-            Home::Image { tensors, .. } => tensors[&tensor.offset].clone(),
-        });
-        let Range { start, end } = range;
+        let Range { start, end } = panels.unwrap_or_else(|| self.home.place(tensor));
         Located { kind: tensor.kind, rows: tensor.rows, is_panels, start, end }
     }
 
     /// A located tensor's bytes.
     fn tensor(&self, at: Located) -> &[u8] {
-        let bytes: &[u8] = match &self.home {
-            Home::File { kept: Some(memory), .. } if at.is_panels => memory,
-            Home::File { file, .. } => file,
-            Home::Image { bytes, .. } => bytes,
+        let bytes: &[u8] = match &self.kept {
+            Some(memory) if at.is_panels => memory,
+            _ => self.home.bytes(),
         };
         &bytes[at.start..at.end]
     }
@@ -150,9 +145,9 @@ impl Weights {
     /// A matrix with its bias, for a product.
     pub fn matrix(&self, linear: Linear<Located>) -> Matrix<'_> {
         let (kind, bytes) = (linear.weight.kind, self.tensor(linear.weight));
-        let matrix = match (linear.weight.is_panels, &self.home) {
-            (true, Home::File { .. }) => Matrix::panels(kind, bytemuck::cast_slice(bytes)),
-            (true, Home::Image { .. }) => Matrix::image(kind, bytemuck::cast_slice(bytes)),
+        let matrix = match (linear.weight.is_panels, &self.kept) {
+            (true, Some(_)) => Matrix::panels(kind, bytemuck::cast_slice(bytes)),
+            (true, None) => Matrix::image(kind, bytemuck::cast_slice(bytes)),
             (false, _) => Matrix::blocks(kind, bytes),
         };
         matrix.with_bias(linear.bias.map(|bias| self.vector(bias)))
@@ -172,8 +167,21 @@ impl Weights {
     }
 }
 
-fn in_file(tensor: &Tensor) -> Range<usize> {
-    tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize
+impl Home {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Home::File(file) => file,
+            Home::Image { bytes, .. } => bytes,
+        }
+    }
+
+    /// Where a tensor lies that is not among the panels.
+    fn place(&self, tensor: &Tensor) -> Range<usize> {
+        match self {
+            Home::File(_) => tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize,
+            Home::Image { tensors, .. } => tensors[&tensor.offset].clone(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Both sides take the layout from here. Tensors follow each other in order of use, each at a multiple of [`ALIGNMENT`]
 //! bytes: first the token table, so that it begins on a page boundary, and the other embeddings, then the layers, the
-//! output norm and the dense heads. Matrices are stored as panels, everything else as in the file.
+//! output norm and the dense heads. Matrices are stored in the form that the build chose, everything else as in the file.
 
 use crate::{BLOCK, Line, panel_kind, repack};
 use monomorph_simd::{Isa, PANEL, Scalar};
@@ -13,6 +13,15 @@ pub const ALIGNMENT: u64 = size_of::<Line>() as u64;
 
 /// How many weights of a column lie together in the image's panels.
 pub const STEP: usize = Scalar::STEP;
+
+/// How an image stores matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As panels, which products read in place: a byte or more for each weight, whatever it takes in the file.
+    Panels,
+    /// As the blocks of the file, which have to be repacked when the model is opened or in each product.
+    Blocks,
+}
 
 /// A tensor in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +37,11 @@ pub struct Stored {
 }
 
 /// The tensors of a model's image, first to last.
-pub fn layout(spec: &Spec) -> Vec<Stored> {
+pub fn layout(spec: &Spec, form: Form) -> Vec<Stored> {
     let mut tensors: Vec<Stored> = Vec::new();
     for (_, tensor) in spec.tensors() {
         let end = tensors.last().map_or(0, Stored::end);
-        let is_panels = tensor.role == Role::Matrix;
+        let is_panels = form == Form::Panels && tensor.role == Role::Matrix;
         tensors.push(Stored::behind(end, tensor, is_panels));
     }
     tensors

@@ -3,6 +3,7 @@
 use monomorph::built::{self, FINGERPRINT, SPEC};
 use monomorph_gguf::TensorInfo;
 use monomorph_quant::image::{Stored, layout, length};
+use monomorph_spec::Role;
 use serde::Serialize;
 
 use super::report::ModelReport;
@@ -26,7 +27,7 @@ pub struct Own {
 #[serde(tag = "place", rename_all = "lowercase")]
 pub enum WeightsReport {
     /// Inside the binary, with the bytes of each part.
-    Inside { bytes: u64, panels: u64, token_table: u64, other: u64 },
+    Inside { bytes: u64, panels: u64, blocks: u64, token_table: u64, other: u64 },
     /// In a file of this length, at `source` unless the command line or the environment names another.
     File { bytes: u64 },
 }
@@ -51,9 +52,11 @@ impl Own {
             .collect();
         let mut model = ModelReport::new(&SPEC);
         let weights = WeightsReport::new();
-        if let WeightsReport::Inside { bytes, .. } = weights {
+        if let WeightsReport::Inside { bytes, panels, .. } = weights {
             model.memory_bytes.mapped = bytes;
-            model.memory_bytes.kept_panels = 0;
+            if panels > 0 {
+                model.memory_bytes.kept_panels = 0;
+            }
         }
         Own {
             version: env!("CARGO_PKG_VERSION"),
@@ -72,13 +75,15 @@ impl WeightsReport {
         if !built::IS_EMBEDDED {
             return WeightsReport::File { bytes: FINGERPRINT.file_len };
         }
-        let tensors = layout(&SPEC);
+        let tensors = layout(&SPEC, built::IMAGE_FORM);
         let of = |part: &dyn Fn(&Stored) -> bool| -> u64 {
             tensors.iter().filter(|stored| part(stored)).map(|stored| stored.n_bytes).sum()
         };
         let bytes = length(&tensors);
+        let matrices = of(&|stored| stored.tensor.role == Role::Matrix);
         let panels = of(&|stored| stored.is_panels);
         let token_table = of(&|stored| stored.tensor == SPEC.embedding.tokens);
-        WeightsReport::Inside { bytes, panels, token_table, other: bytes - panels - token_table }
+        let other = bytes - matrices - token_table;
+        WeightsReport::Inside { bytes, panels, blocks: matrices - panels, token_table, other }
     }
 }

@@ -30,13 +30,16 @@ fn write_own(out: &mut String, own: &Own) -> fmt::Result {
     writeln!(out, "            instruction sets here: {}", own.isa.join(", "))?;
     let source = without_controls(own.source);
     match own.weights {
-        WeightsReport::Inside { bytes: all, panels, token_table, other } => {
-            let parts = [panels, token_table, other].map(size);
-            let [panels, token_table, other] = parts;
+        WeightsReport::Inside { bytes: all, panels, blocks, token_table, other } => {
+            let matrices = match panels {
+                0 => format!("{} of matrices as in the file", size(blocks)),
+                _ => format!("{} of repacked panels", size(panels)),
+            };
+            let [token_table, other] = [token_table, other].map(size);
             writeln!(out, "inside      the weights, {}: no file is needed", bytes(all))?;
             writeln!(
                 out,
-                "            {panels} of repacked panels, {token_table} of the token table, {other} of the rest"
+                "            {matrices}, {token_table} of the token table, {other} of the rest"
             )?;
             writeln!(out, "            built from {source}")?;
             write_model(out, &own.model, "executable")?;
