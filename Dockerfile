@@ -1,0 +1,10 @@
+# An image of the binary and nothing else: no system, no shell. Build the binary first, with the weights inside and
+# linked statically:
+#
+#   MODEL_GGUF=model.gguf MONOMORPH_EMBED=1 cargo rustc --release --bin monomorph -- -Ctarget-feature=+crt-static
+#   docker build --tag monomorph .
+#   docker run --publish 8080:8080 --env MONOMORPH_API_KEY=... monomorph serve --host 0.0.0.0
+FROM scratch
+COPY target/release/monomorph /monomorph
+USER 65534:65534
+ENTRYPOINT ["/monomorph"]
