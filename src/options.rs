@@ -70,7 +70,7 @@ impl OpenOptions {
         self
     }
 
-    /// An instruction set by name (`scalar`, `avx2`, `avx512`); the default is the environment's `MONOMORPH_ISA`, then
+    /// An instruction set by name (`scalar`, `avx2`, `neon-dot`, ...); the default is the environment's `MONOMORPH_ISA`, then
     /// the best one of this CPU.
     pub fn isa(mut self, name: impl Into<String>) -> Self {
         self.isa = Some(name.into());
