@@ -11,7 +11,7 @@ use crate::tokenizer::{Encoding, Tokenizer};
 use crate::watch::Watch;
 use monomorph_encoder::threads::{Threads, default_threads};
 use monomorph_encoder::weights::Weights;
-use monomorph_encoder::{Forward, Scheduler, select, select_generic, workspace_bytes};
+use monomorph_encoder::{Cancelled, Forward, Scheduler, select, select_generic, workspace_bytes};
 use monomorph_quant::image::{Form, layout};
 use monomorph_spec::{Prompt, Spec};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -176,7 +176,34 @@ impl Embedder {
         }
         let never = AtomicBool::new(false);
         let cancel = cancel.unwrap_or(&never);
-        let run = || self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows);
+        self.guarded(|| self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows))
+    }
+
+    /// A row of `spec().n_embd` values for each token of a text that is ids already: what pooling makes the text's
+    /// vector of, before any dense head.
+    ///
+    /// # Errors
+    /// As of [`Embedder::embed_ids`].
+    pub fn token_rows(
+        &self,
+        ids: &[u32],
+        cancel: Option<&AtomicBool>,
+        rows: &mut [f32],
+    ) -> Result<(), Error> {
+        self.check_ids(&[ids])?;
+        let expected = ids.len() * self.spec.n_embd;
+        if rows.len() != expected {
+            return Err(Error::Rows { values: rows.len(), expected });
+        }
+        let never = AtomicBool::new(false);
+        let cancel = cancel.unwrap_or(&never);
+        self.guarded(|| {
+            self.scheduler.token_rows(&self.threads, self.encoder.as_ref(), ids, cancel, rows)
+        })
+    }
+
+    /// Runs passes over a file that must not change meanwhile.
+    fn guarded(&self, run: impl FnOnce() -> Result<(), Cancelled>) -> Result<(), Error> {
         let unchanged = || self.file.as_ref().map_or(Ok(()), Watch::check);
         unchanged()?;
         match catch_unwind(AssertUnwindSafe(run)) {

@@ -17,6 +17,7 @@ mod reference;
 mod same_bits;
 mod stream;
 mod support;
+mod token_rows;
 
 use monomorph_testing::counting_allocator::Counting;
 

@@ -78,6 +78,15 @@ pub trait Forward: Send + Sync {
         cancel: &AtomicBool,
         out: &mut [f32],
     ) -> Result<(), Cancelled>;
+    /// See [`Encoder::token_rows`].
+    fn token_rows(
+        &self,
+        team: &Team,
+        ids: &[u32],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+        out: &mut [f32],
+    ) -> Result<(), Cancelled>;
     /// See [`Encoder::prefix`].
     fn prefix(
         &self,
@@ -147,19 +156,28 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         cancel: &AtomicBool,
         out: &mut [f32],
     ) -> Result<(), Cancelled> {
-        let n_layer = self.model.spec().layers.len();
-        let share = self.begin(team, before, texts, workspace);
-        // Step n ends layer n - 1 and begins layer n, because threads only have to synchronise before attention.
-        for n in 0..=n_layer {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(Cancelled);
-            }
-            self.step(team, before, share, n, workspace.step(self.model.spec(), n));
-        }
+        self.layers(team, before, texts, workspace, cancel)?;
         let Step { all, rows, scratch, pooled } = workspace.step(self.model.spec(), 0);
         let mut pass = self.pass(team, before, scratch, all, rows);
         pass.pool(&self.tensors.output_norm, &mut pooled[0]);
         pass.dense_heads(&self.tensors.dense, pooled, out);
+        Ok(())
+    }
+
+    /// The rows of a text's tokens as pooling takes them. `out` gets tokens x n_embd floats. Stops between two layers
+    /// once `cancel` is set.
+    fn token_rows(
+        &self,
+        team: &Team,
+        ids: &[u32],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+        out: &mut [f32],
+    ) -> Result<(), Cancelled> {
+        self.layers(team, None, &[ids], workspace, cancel)?;
+        let Step { all, rows, scratch, .. } = workspace.step(self.model.spec(), 0);
+        let mut pass = self.pass(team, None, scratch, all, rows);
+        pass.norm_rows(&self.tensors.output_norm, out);
         Ok(())
     }
 
@@ -224,6 +242,27 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
 }
 
 impl<I: Isa, M: Model> Encoder<I, M> {
+    /// Runs a pass through all layers, which leaves its rows in the workspace.
+    fn layers(
+        &self,
+        team: &Team,
+        before: Option<Before<'_>>,
+        texts: &[&[u32]],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+    ) -> Result<(), Cancelled> {
+        let n_layer = self.model.spec().layers.len();
+        let share = self.begin(team, before, texts, workspace);
+        // Step n ends layer n - 1 and begins layer n, because threads only have to synchronise before attention.
+        for n in 0..=n_layer {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Cancelled);
+            }
+            self.step(team, before, share, n, workspace.step(self.model.spec(), n));
+        }
+        Ok(())
+    }
+
     /// Lays a pass out and embeds its tokens. Returns the rows of a share, see [`Self::rows_per_share`].
     fn begin(
         &self,

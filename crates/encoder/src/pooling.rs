@@ -58,6 +58,20 @@ impl<I: Isa, M: Model> Pass<'_, I, M> {
         });
     }
 
+    /// `out = norm(x)`, every token's row.
+    pub(crate) fn norm_rows(&mut self, norm: &Option<Norm<Located>>, out: &mut [f32]) {
+        let (isa, n, spec) = (self.isa, self.model.n_embd(), self.model.spec());
+        let norm = norm.as_ref().map(|norm| NormView::new(spec.norm, self.weights, norm));
+        out.copy_from_slice(&self.rows.x[..out.len()]);
+        if let Some(norm) = norm {
+            let rows = out.chunks_exact_mut(spec.n_embd);
+            isa.vectorize(
+                #[inline(always)]
+                || rows.for_each(|row| norm.in_place::<I, M, _>(isa, n, row)),
+            );
+        }
+    }
+
     /// Multiplies the pooled vectors by the dense heads and writes texts x n_out to `out`.
     pub(crate) fn dense_heads(
         &mut self,

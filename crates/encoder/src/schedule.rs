@@ -105,6 +105,19 @@ impl Scheduler {
         })
     }
 
+    /// The rows of a text's tokens into `out`, tokens x n_embd. Only one request runs at a time; others wait.
+    pub fn token_rows(
+        &self,
+        threads: &Threads,
+        encoder: &dyn Forward,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        out: &mut [f32],
+    ) -> Result<(), Cancelled> {
+        let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.enter(|team| encoder.token_rows(team, ids, &mut workspace, cancel, out))
+    }
+
     fn take_workspace(&self) -> Workspace {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
