@@ -10,8 +10,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 use subtle::{Choice, ConstantTimeEq};
 use tower_http::cors::{Any, CorsLayer};
 
-/// Routes that are read without a key: what balancers and orchestrators ask.
-const OPEN: [&str; 7] = ["/", "/health", "/livez", "/metrics", "/ping", "/ready", "/readyz"];
+/// Routes that are read without a key: what balancers and orchestrators ask, and what tells nothing that is secret.
+const OPEN: [&str; 11] = [
+    "/",
+    "/api-doc/openapi.json",
+    "/health",
+    "/livez",
+    "/metrics",
+    "/openapi.json",
+    "/page.css",
+    "/page.js",
+    "/ping",
+    "/ready",
+    "/readyz",
+];
 
 /// The keys of which a client must have one. They can be replaced while the server runs.
 #[derive(Clone, Default)]

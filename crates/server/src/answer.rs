@@ -48,7 +48,24 @@ pub async fn vectors(
     report: Report,
 ) -> Result<Response, Failure> {
     let texts = report.texts;
-    let mut response = blocking(texts > MOST_INLINE, move || json(&value)).await??;
+    reported(value, report, texts).await
+}
+
+/// An answer of JSON that has as many vectors as the report has tokens.
+pub async fn rows(
+    value: impl Serialize + Send + 'static,
+    report: Report,
+) -> Result<Response, Failure> {
+    let tokens = report.tokens;
+    reported(value, report, tokens).await
+}
+
+async fn reported(
+    value: impl Serialize + Send + 'static,
+    report: Report,
+    vectors: usize,
+) -> Result<Response, Failure> {
+    let mut response = blocking(vectors > MOST_INLINE, move || json(&value)).await??;
     response.extensions_mut().insert(report);
     Ok(response)
 }

@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::body::discard;
+use crate::cache::Cache;
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Engine, Facts};
 use crate::failure::{Failure, Family};
@@ -27,6 +28,8 @@ pub struct App {
     pub engine: Arc<dyn Engine>,
     pub dispatcher: Arc<Dispatcher>,
     pub metrics: Arc<Metrics>,
+    /// What texts became before; none if nothing is kept.
+    pub cache: Option<Arc<Cache>>,
     pub options: Options,
     /// Whether only this machine can reach the server, by a name that a page could forge.
     pub on_loopback: bool,
@@ -43,6 +46,7 @@ impl App {
         engine: Arc<dyn Engine>,
         dispatcher: Arc<Dispatcher>,
         metrics: Arc<Metrics>,
+        cache: Option<Arc<Cache>>,
         options: Options,
         on_loopback: bool,
     ) -> App {
@@ -50,6 +54,7 @@ impl App {
             engine,
             dispatcher,
             metrics,
+            cache,
             options,
             on_loopback,
             held: Arc::default(),
@@ -96,7 +101,7 @@ impl App {
 
     /// All routes.
     pub fn router(self: Arc<Self>) -> Router {
-        let router = routes::all()
+        let router = routes::all(&self)
             .fallback(async |request: Request| {
                 let (method, path) = words(&request);
                 discard(request).await;

@@ -34,6 +34,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// A share of so many bytes, if they are to be had.
+    pub fn new(app: &App, bytes: usize) -> Result<Held, Failure> {
+        let mut held = Held { all: app.held.clone(), bytes: 0 };
+        held.grow(bytes, app.options.limits.bodies)?;
+        Ok(held)
+    }
+
     fn grow(&mut self, bytes: usize, most: usize) -> Result<(), Failure> {
         let before = self.all.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
@@ -120,8 +127,7 @@ fn announced(body: &Body) -> usize {
 async fn read(mut body: Body, app: &App) -> Result<(Vec<u8>, Held), Failure> {
     let limits = app.options.limits;
     let announced = announced(&body);
-    let mut held = Held { all: app.held.clone(), bytes: 0 };
-    held.grow(announced, limits.bodies)?;
+    let mut held = Held::new(app, announced)?;
     let mut bytes = Vec::with_capacity(announced.min(64 << 10));
     while let Some(frame) = body.frame().await {
         let unreadable = |_| Failure::NotJson("it ended early or is malformed".to_owned());

@@ -17,6 +17,9 @@ const SHORT: usize = 8 << 10;
 /// Bytes of a token, roughly, for the first look at how much a request asks for.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// Bytes of the rows that a request for tokens may have; as JSON, they are several times as many.
+const MOST_ROWS: usize = 32 << 20;
+
 /// What is to be embedded, and how.
 pub struct Asked {
     pub inputs: Inputs,
@@ -106,14 +109,37 @@ impl App {
         let Encoded { ids, cuts } = blocking(is_long, encode).await??;
         let tokenization = begun.elapsed();
         let tokens: Vec<usize> = ids.iter().map(Vec::len).collect();
+        let all: usize = tokens.iter().sum();
+        let rows_held = match finish {
+            Finish::Vector { .. } => None,
+            Finish::Tokens => Some(self.hold_rows(all)?),
+        };
         tokens.iter().for_each(|&tokens| self.metrics.text(tokens));
 
-        let ticket = admission.submit(ids, finish)?;
-        let timed = tokio::time::timeout(limits.timeout, ticket.done()).await;
-        let done = timed.unwrap_or(Err(Failure::Timeout(limits.timeout)))?;
-        drop((held, abandoned));
+        let kept = match (&self.cache, finish) {
+            (Some(cache), Finish::Vector { .. }) => cache.find(&ids),
+            _ => Vec::new(),
+        };
+        let cached = self.cache.as_ref().map(|_| kept.iter().flatten().count());
+        let done = match cached {
+            Some(hits) if hits == texts => Done::default(),
+            _ => {
+                let is_unknown = |text: &usize| kept.get(*text).is_none_or(Option::is_none);
+                let unknown: Vec<usize> = (0..texts).filter(is_unknown).collect();
+                let ids = ids.into_iter().enumerate().filter(|(text, _)| is_unknown(text));
+                let ticket = admission.submit(ids.map(|(_, ids)| ids).collect(), finish)?;
+                let timed = tokio::time::timeout(limits.timeout, ticket.done()).await;
+                timed.unwrap_or(Err(Failure::Timeout(limits.timeout))).map_err(|failure| {
+                    match failure {
+                        Failure::NotFinite { text } => Failure::NotFinite { text: unknown[text] },
+                        failure => failure,
+                    }
+                })?
+            }
+        };
         let Done { vectors, queue, inference } = done;
-        let all = tokens.iter().sum();
+        let vectors = self.merge(kept, vectors, finish)?;
+        drop((held, rows_held, abandoned));
         let truncated = cuts.len();
         let report = Report {
             texts,
@@ -123,15 +149,54 @@ impl App {
             tokenization,
             queue,
             inference,
+            cached,
             space,
         };
         Ok(Embedded { vectors, cuts, report })
     }
 
+    /// All vectors in order: those of kept rows, and the others.
+    fn merge(
+        &self,
+        kept: Vec<Option<Arc<[f32]>>>,
+        vectors: Vec<Vec<f32>>,
+        finish: Finish,
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        let Finish::Vector { dimensions, normalize } = finish else { return Ok(vectors) };
+        if kept.is_empty() {
+            return Ok(vectors);
+        }
+        let mut others = vectors.into_iter();
+        let mut one = |(text, row): (usize, Option<Arc<[f32]>>)| {
+            match row {
+                Some(row) => self.engine.finish(&row, dimensions, normalize),
+                None => others.next(),
+            }
+            .ok_or(Failure::NotFinite { text })
+        };
+        kept.into_iter().enumerate().map(&mut one).collect()
+    }
+
+    /// Room for the rows of so many tokens.
+    fn hold_rows(&self, tokens: usize) -> Result<Held, Failure> {
+        let bytes = tokens * self.facts().n_embd * size_of::<f32>();
+        if bytes > MOST_ROWS {
+            return Err(Failure::TooLarge(format!(
+                "the rows of {tokens} tokens have {bytes} bytes, and those of a request may have {MOST_ROWS}; send \
+                 fewer texts at a time"
+            )));
+        }
+        Held::new(self, bytes)
+    }
+
     /// What vectors can be compared with: an index that keeps this can refuse to mix.
     fn space(&self, prompt: &Prompt, finish: Finish) -> String {
         let (name, fingerprint) = (self.name(), &self.facts().fingerprint);
-        format!("{name}/{fingerprint}/{}/{}", finish.dimensions, prompt.name)
+        let kind = match finish {
+            Finish::Vector { dimensions, .. } => dimensions.to_string(),
+            Finish::Tokens => "tokens".to_owned(),
+        };
+        format!("{name}/{fingerprint}/{kind}/{}", prompt.name)
     }
 
     fn encode(

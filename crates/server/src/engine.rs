@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
-/// Turns texts into vectors. The server calls it from several threads, but [`Engine::embed`] from one only.
+/// Turns texts into vectors. The server calls it from several threads, but [`Engine::embed`] and
+/// [`Engine::token_rows`] from one only.
 pub trait Engine: Send + Sync + 'static {
     /// What the model is, and what it runs on.
     fn facts(&self) -> &Facts;
@@ -27,6 +28,17 @@ pub trait Engine: Send + Sync + 'static {
     fn embed(
         &self,
         texts: &[&[u32]],
+        cancel: &AtomicBool,
+        rows: &mut [f32],
+    ) -> Result<(), EngineError>;
+
+    /// The rows of a text's tokens, [`Facts::n_embd`] values each: what its vector is made of.
+    ///
+    /// # Errors
+    /// Why no row is of use.
+    fn token_rows(
+        &self,
+        ids: &[u32],
         cancel: &AtomicBool,
         rows: &mut [f32],
     ) -> Result<(), EngineError>;
@@ -59,6 +71,8 @@ pub struct Facts {
     pub pooling: String,
     /// Values of a full vector.
     pub dimensions: usize,
+    /// Values of a token's row.
+    pub n_embd: usize,
     /// The longest text, in tokens.
     pub n_ctx: usize,
     /// Number of pieces in the vocabulary.

@@ -41,6 +41,7 @@ impl Fake {
             fingerprint: text("0123456789abcdef"),
             pooling: text("mean"),
             dimensions: 8,
+            n_embd: 4,
             n_ctx: 64,
             n_vocab: 1000,
             prompts: PROMPTS.into_iter().map(prompt).collect(),
@@ -128,6 +129,11 @@ pub fn row(ids: &[u32]) -> Vec<f32> {
     values.to_vec()
 }
 
+/// The row of a token.
+pub fn token_row(id: u32) -> [f32; 4] {
+    [id as f32, 0.5, -0.25, 0.0]
+}
+
 fn id(word: &str) -> u32 {
     let fault = FAULTS.iter().find(|(name, _)| *name == word);
     let hash =
@@ -193,6 +199,19 @@ impl Engine for Fake {
             }
         }
         self.ended.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn token_rows(
+        &self,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        rows: &mut [f32],
+    ) -> Result<(), EngineError> {
+        self.embed(&[ids], cancel, &mut [0.0; 8])?;
+        for (id, row) in ids.iter().zip(rows.chunks_exact_mut(4)) {
+            row.copy_from_slice(&token_row(*id));
+        }
         Ok(())
     }
 

@@ -15,9 +15,11 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod address;
 mod answer;
 mod app;
 mod body;
+mod cache;
 mod date;
 mod dispatcher;
 mod embed;
@@ -36,12 +38,13 @@ mod queue;
 mod report;
 mod routes;
 mod server;
+mod socket;
 #[cfg(test)]
 mod tests;
 
 pub use access::Keys;
+pub use address::{Address, Inherited};
 pub use engine::{Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate};
-pub use listen::Address;
 pub use log::LogFormat;
 pub use options::{Limits, Options};
 pub use server::{Ending, Server, Stop};

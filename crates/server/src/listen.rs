@@ -1,16 +1,16 @@
-//! Where the server listens, and how connections are served.
+//! How connections are accepted and served.
 
+use crate::address::Listener;
 use crate::app::App;
+use crate::socket::{Activity, Socket};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,107 +25,16 @@ const FIELDS: usize = 100;
 /// How long accepting rests when the system has no more descriptors.
 const REST: Duration = Duration::from_millis(50);
 
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A host, by name or address, and a port; port 0 takes a free one.
-    Tcp {
-        /// The host.
-        host: String,
-        /// The port.
-        port: u16,
-    },
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    /// As a client is told.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp { host, port } if host.contains(':') => {
-                write!(f, "http://[{host}]:{port}")
-            }
-            Address::Tcp { host, port } => write!(f, "http://{host}:{port}"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer(pub String);
 
-/// A socket that listens.
-pub enum Listener {
-    Tcp(TcpListener),
-    #[cfg(unix)]
-    Unix(std::os::unix::net::UnixListener, PathBuf),
-}
-
-impl Address {
-    /// Listens there. Returns where that is, with the port that was taken.
-    pub fn listen(&self) -> io::Result<(Listener, Address)> {
-        match self {
-            Address::Tcp { host, port } => {
-                let addresses: Vec<SocketAddr> =
-                    (host.as_str(), *port).to_socket_addrs()?.collect();
-                let listener = TcpListener::bind(&addresses[..])?;
-                listener.set_nonblocking(true)?;
-                let local = listener.local_addr()?;
-                let address = Address::Tcp { host: local.ip().to_string(), port: local.port() };
-                Ok((Listener::Tcp(listener), address))
-            }
-            #[cfg(unix)]
-            Address::Unix(path) => {
-                let listener = unix::listen(path)?;
-                Ok((Listener::Unix(listener, path.clone()), self.clone()))
-            }
-            #[cfg(not(unix))]
-            Address::Unix(_) => Err(io::Error::other("there are no Unix sockets here")),
-        }
-    }
-
-    /// Whether only this machine can reach it, over the network's names.
-    pub fn is_loopback(&self) -> bool {
-        let Address::Tcp { host, .. } = self else { return false };
-        host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-
-    /// Whether others than this machine's users can reach it.
-    pub fn is_public(&self) -> bool {
-        let Address::Tcp { host, port } = self else { return false };
-        let addresses = (host.as_str(), *port).to_socket_addrs();
-        !addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
-    }
-}
-
-#[cfg(unix)]
-mod unix {
-    use std::fs;
-    use std::io;
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-    use std::os::unix::net::{UnixListener, UnixStream};
-    use std::path::Path;
-
-    /// Listens at a path, for this user and group. A socket that nobody listens at any more is replaced.
-    pub fn listen(path: &Path) -> io::Result<UnixListener> {
-        let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-        if is_socket && UnixStream::connect(path).is_err() {
-            fs::remove_file(path)?;
-        }
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    }
-}
-
 /// The listener, once a runtime is there.
 enum Accepting {
     Tcp(tokio::net::TcpListener),
+    /// With the path that goes away with the server.
     #[cfg(unix)]
-    Unix(tokio::net::UnixListener, PathBuf),
+    Unix(tokio::net::UnixListener, Option<PathBuf>),
 }
 
 /// A connection's stream.
@@ -163,7 +72,7 @@ impl Accepting {
 impl Drop for Accepting {
     fn drop(&mut self) {
         #[cfg(unix)]
-        if let Accepting::Unix(_, path) = self {
+        if let Accepting::Unix(_, Some(path)) = self {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -181,8 +90,8 @@ pub async fn accept(
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    // This is also how long an idle connection is kept.
-    http.timer(TokioTimer::new()).header_read_timeout(limits.idle_time);
+    // The socket has the times.
+    http.header_read_timeout(None);
     http.max_buf_size(HEAD).max_headers(FIELDS);
     let service = TowerToHyperService::new(router);
     tokio::pin!(stop);
@@ -205,11 +114,18 @@ pub async fn accept(
             }
         };
         let (service, counted) = (service.clone(), app.metrics.connection());
+        let activity = Arc::new(Activity::default());
+        let socket = Socket::new(stream, limits, activity.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            service.call(request)
+            let (in_hand, answer) = (activity.begin(), service.call(request));
+            async move {
+                let answer = answer.await;
+                drop(in_hand);
+                answer
+            }
         });
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = http.serve_connection(TokioIo::new(socket), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

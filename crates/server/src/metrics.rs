@@ -46,6 +46,9 @@ pub struct Metrics {
     pass_seconds: Histogram,
     rejected: IntCounterVec,
     cancelled_texts: IntCounter,
+    cache_hits: IntCounter,
+    cache_misses: IntCounter,
+    cache_bytes: IntGauge,
     connections: IntGauge,
 }
 
@@ -180,6 +183,10 @@ impl Metrics {
                 "monomorph_cancelled_texts_total",
                 "Texts whose client left or whose time was up",
             )?,
+            cache_hits: make.counter("monomorph_cache_hits_total", "Texts whose row was kept")?,
+            cache_misses: make
+                .counter("monomorph_cache_misses_total", "Texts whose row was not kept")?,
+            cache_bytes: make.gauge("monomorph_cache_bytes", "Bytes of kept rows")?,
             connections: make.gauge("monomorph_connections", "Open connections")?,
             registry: make.0.clone(),
         })
@@ -194,6 +201,17 @@ impl Metrics {
         self.pass_tokens.observe(tokens as f64);
         self.pass_seconds.observe(took.as_secs_f64());
         self.engine_busy.inc_by(took.as_secs_f64());
+    }
+
+    /// So many texts had a row that was kept, and so many had none.
+    pub fn cached(&self, hits: usize, misses: usize) {
+        self.cache_hits.inc_by(hits as u64);
+        self.cache_misses.inc_by(misses as u64);
+    }
+
+    /// So many bytes of rows are kept.
+    pub fn cache_bytes(&self, bytes: usize) {
+        self.cache_bytes.set(bytes as i64);
     }
 
     /// Texts are not wanted any more.

@@ -1,8 +1,8 @@
 //! What whoever starts the server chooses.
 
 use crate::access::Keys;
+use crate::address::Address;
 use crate::engine::{Prompt, Truncate};
-use crate::listen::Address;
 use std::time::Duration;
 
 /// What whoever starts the server chooses.
@@ -26,6 +26,8 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the server.
     pub cors_origins: Vec<String>,
+    /// Whether browsers are shown a page at `/`.
+    pub page: bool,
     /// The numbers.
     pub limits: Limits,
     /// When the binary was built or its model made, in seconds since 1970.
@@ -49,10 +51,16 @@ pub struct Limits {
     pub timeout: Duration,
     /// Time for a body to arrive.
     pub body_time: Duration,
-    /// Time for a request's head to arrive, and for the next one to begin.
+    /// Time for a request's head to arrive, from its first byte on.
+    pub head_time: Duration,
+    /// Time for a connection's next request to begin.
     pub idle_time: Duration,
+    /// Time for a client to take more of an answer.
+    pub write_time: Duration,
     /// The longest a pass should take.
     pub pass: Duration,
+    /// Bytes of rows that are kept for texts that come again; zero for none.
+    pub cache: usize,
     /// Connections at once.
     pub connections: usize,
     /// How long a shutdown waits for requests under way.
@@ -70,9 +78,12 @@ impl Default for Limits {
             wait: seconds(30),
             timeout: seconds(300),
             body_time: seconds(60),
+            head_time: seconds(10),
             // Above the 60 s that nginx keeps its connections.
             idle_time: seconds(75),
+            write_time: seconds(30),
             pass: Duration::from_millis(75),
+            cache: 0,
             connections: 1024,
             drain: seconds(30),
         }
@@ -92,6 +103,7 @@ impl Options {
             keys: Keys::default(),
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            page: true,
             limits: Limits::default(),
             created: 0,
         }

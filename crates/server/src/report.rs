@@ -20,6 +20,8 @@ pub struct Report {
     pub queue: Duration,
     /// Time of the passes that the request had a text in.
     pub inference: Duration,
+    /// Texts whose rows were kept from before; none where no rows are kept.
+    pub cached: Option<usize>,
     /// What the vectors can be compared with: model, fingerprint, dimensions, prompt.
     pub space: String,
 }
@@ -41,6 +43,11 @@ impl Report {
         set("x-inference-time", ms(self.inference));
         if self.truncated > 0 {
             set("x-truncated-texts", HeaderValue::from(self.truncated));
+        }
+        if let Some(hits) = self.cached
+            && let Ok(cached) = HeaderValue::try_from(format!("{hits}/{}", self.texts))
+        {
+            set("x-cache", cached);
         }
         let fraction = |time: Duration| time.as_secs_f64() * 1e3;
         let timing = format!(

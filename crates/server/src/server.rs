@@ -1,11 +1,14 @@
 //! A server's life: it listens, serves, and shuts down without losing what it took on.
 
+use crate::address::{Address, Inherited, Listener};
 use crate::app::App;
+use crate::cache::Cache;
 use crate::dispatcher::{Clock, Dispatcher, Settings};
 use crate::engine::Engine;
-use crate::listen::{self, Address, Listener};
+use crate::listen;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use sd_notify::NotifyState;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -83,17 +86,39 @@ impl Server {
         Server::with_clock(engine, options, Arc::new(Instant::now))
     }
 
+    /// The same, at a socket that is open already, instead of the address of the options.
+    ///
+    /// # Errors
+    /// If threads cannot be started.
+    pub fn at(
+        inherited: Inherited,
+        engine: Arc<dyn Engine>,
+        options: Options,
+    ) -> io::Result<Server> {
+        let Inherited { listener, address } = inherited;
+        Server::start((listener, address), engine, options, Arc::new(Instant::now))
+    }
+
     /// The same, with a clock that passes are timed by.
     pub(crate) fn with_clock(
         engine: Arc<dyn Engine>,
         options: Options,
         clock: Clock,
     ) -> io::Result<Server> {
-        let (listener, address) = options.address.listen()?;
+        Server::start(options.address.listen()?, engine, options, clock)
+    }
+
+    fn start(
+        (listener, address): (Listener, Address),
+        engine: Arc<dyn Engine>,
+        options: Options,
+        clock: Clock,
+    ) -> io::Result<Server> {
         let facts = engine.facts();
         let threads = facts.threads.max(1);
         let metrics = Arc::new(Metrics::new(facts).map_err(io::Error::other)?);
         let limits = options.limits;
+        let cache = (limits.cache > 0).then(|| Arc::new(Cache::new(limits.cache, metrics.clone())));
         let settings =
             Settings { pass: limits.pass, max_wait: limits.wait, timeout: limits.timeout };
         let runtime = Builder::new_multi_thread()
@@ -103,9 +128,9 @@ impl Server {
             .enable_all()
             .build()?;
         let (dispatcher, thread) =
-            Dispatcher::start(engine.clone(), settings, metrics.clone(), clock)?;
+            Dispatcher::start(engine.clone(), settings, metrics.clone(), cache.clone(), clock)?;
         let is_loopback = address.is_loopback();
-        let app = Arc::new(App::new(engine, dispatcher, metrics, options, is_loopback));
+        let app = Arc::new(App::new(engine, dispatcher, metrics, cache, options, is_loopback));
         let (sender, phase) = watch::channel(Phase::Serve);
         let stop = Stop(Arc::new(sender));
         Ok(Server { listener, address, app, engine: thread, runtime, stop, phase })
@@ -177,6 +202,7 @@ impl Server {
             keys = !app.options.keys.is_empty(),
             "listening"
         );
+        tell_systemd(NotifyState::Ready);
         let router = app.clone().router();
         let ending = runtime.block_on(serve(listener, router, &app, phase));
         // Ends what still runs of requests that were cut off: their tickets go with their connections.
@@ -184,6 +210,13 @@ impl Server {
         app.dispatcher.close();
         let _ = engine.join();
         ending
+    }
+}
+
+/// Tells whoever started the process, if it asked to be told.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "systemd could not be told");
     }
 }
 
@@ -197,6 +230,7 @@ async fn serve(
     let stop = async {
         let _ = draining.wait_for(|phase| *phase >= Phase::Drain).await;
         app.close();
+        tell_systemd(NotifyState::Stopping);
     };
     let connections = listen::accept(listener, router, app, stop).await?;
     tokio::time::sleep(GRACE).await;

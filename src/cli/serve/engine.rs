@@ -24,6 +24,7 @@ impl Model {
             fingerprint: format!("{:032x}", FINGERPRINT.content),
             pooling: SPEC.pooling.to_string(),
             dimensions: info.dimensions,
+            n_embd: SPEC.n_embd,
             n_ctx: info.n_ctx,
             n_vocab: SPEC.n_vocab,
             prompts: SPEC.prompts.iter().copied().map(prompt).collect(),
@@ -57,6 +58,19 @@ fn format() -> String {
         }
     }
     kinds.into_iter().max_by_key(|(_, bytes)| *bytes).map_or_else(String::new, |(kind, _)| kind)
+}
+
+/// An error of a pass as the server knows it.
+fn failed(error: Error) -> EngineError {
+    match error {
+        Error::Cancelled => EngineError::Cancelled,
+        // Paths of this machine are none of a client's business.
+        Error::Changed { .. } | Error::Open { .. } => EngineError::Broken(
+            "the model's file was changed after it was opened; the server must be restarted"
+                .to_owned(),
+        ),
+        error => EngineError::Failed(error.to_string()),
+    }
 }
 
 /// A prompt as the server knows it.
@@ -109,15 +123,16 @@ impl Engine for Model {
         cancel: &AtomicBool,
         rows: &mut [f32],
     ) -> Result<(), EngineError> {
-        self.embedder.embed_ids(texts, Some(cancel), rows).map_err(|error| match error {
-            Error::Cancelled => EngineError::Cancelled,
-            // Paths of this machine are none of a client's business.
-            Error::Changed { .. } | Error::Open { .. } => EngineError::Broken(
-                "the model's file was changed after it was opened; the server must be restarted"
-                    .to_owned(),
-            ),
-            error => EngineError::Failed(error.to_string()),
-        })
+        self.embedder.embed_ids(texts, Some(cancel), rows).map_err(failed)
+    }
+
+    fn token_rows(
+        &self,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        rows: &mut [f32],
+    ) -> Result<(), EngineError> {
+        self.embedder.token_rows(ids, Some(cancel), rows).map_err(failed)
     }
 
     fn finish(&self, row: &[f32], dimensions: usize, normalize: bool) -> Option<Vec<f32>> {

@@ -5,17 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot::Sender;
 
-/// How rows become vectors.
+/// What is made of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finish {
-    /// Values that are kept.
-    pub dimensions: usize,
-    /// Whether vectors are scaled to length one.
-    pub normalize: bool,
+pub enum Finish {
+    /// Its vector: so many values, scaled to length one or not.
+    Vector { dimensions: usize, normalize: bool },
+    /// The rows of its tokens, one after the other.
+    Tokens,
 }
 
 /// A request's vectors.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Done {
     /// One a text, in order.
     pub vectors: Vec<Vec<f32>>,

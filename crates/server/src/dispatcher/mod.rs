@@ -8,18 +8,20 @@
 //! once, and a pass that nobody wants any more is cancelled.
 
 mod job;
+mod passes;
 #[cfg(test)]
 mod tests;
 mod ticket;
 
-use crate::engine::{Engine, EngineError};
+use crate::cache::Cache;
+use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
-use crate::queue::{Kind, Queue, Size, Taken};
+use crate::queue::{Kind, Queue, Size};
 use job::Job;
 pub use job::{Done, Finish};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -54,6 +56,8 @@ pub struct Dispatcher {
     engine: Arc<dyn Engine>,
     settings: Settings,
     metrics: Arc<Metrics>,
+    /// What texts became before; none if nothing is kept.
+    cache: Option<Arc<Cache>>,
     clock: Clock,
     state: Mutex<State>,
     /// Something was added to the queue, or it was closed.
@@ -105,6 +109,7 @@ impl Dispatcher {
         engine: Arc<dyn Engine>,
         settings: Settings,
         metrics: Arc<Metrics>,
+        cache: Option<Arc<Cache>>,
         clock: Clock,
     ) -> std::io::Result<(Arc<Dispatcher>, JoinHandle<()>)> {
         let facts = engine.facts();
@@ -121,7 +126,8 @@ impl Dispatcher {
             alive: true,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        let dispatcher = Arc::new(Dispatcher { engine, settings, metrics, clock, state, changed });
+        let dispatcher =
+            Arc::new(Dispatcher { engine, settings, metrics, cache, clock, state, changed });
         let itself = dispatcher.clone();
         let thread = std::thread::Builder::new().name("engine".to_owned());
         let thread = thread.spawn(move || {
@@ -176,147 +182,9 @@ impl Dispatcher {
         }
     }
 
-    fn run(&self) {
-        let mut rows = Vec::new();
-        while let Some(work) = self.next() {
-            match work {
-                Work::Pass(pass, cancel) => self.pass(pass, &cancel, &mut rows),
-                Work::Calibration(tokens, is_first) => self.calibrate(tokens, is_first, &mut rows),
-            }
-        }
-    }
-
-    /// The thread ends. Nothing waits any more, unless that is a fault.
-    fn end(&self) {
-        let mut state = self.lock();
-        state.alive = false;
-        let mut left = Vec::new();
-        while !state.queue.is_empty() {
-            left.extend(state.queue.take(usize::MAX));
-        }
-        drop(state);
-        let failure = Failure::Engine("the engine's thread ended".to_owned());
-        left.iter().for_each(|taken| taken.job.fail(failure.clone()));
-    }
-
-    /// What is to be done next, once there is something; `None` when all is done and nothing more can come.
-    fn next(&self) -> Option<Work> {
-        let mut state = self.lock();
-        loop {
-            if !state.queue.is_empty() {
-                let budget = state.pace.budget();
-                let pass = state.queue.take(budget);
-                let cancel = Arc::new(AtomicBool::new(false));
-                state.running = Some(Running::new(&pass, (self.clock)(), cancel.clone()));
-                return Some(Work::Pass(pass, cancel));
-            }
-            if state.closed {
-                return None;
-            }
-            if let Some(tokens) = state.calibration.pop_front() {
-                return Some(Work::Calibration(
-                    tokens,
-                    state.calibration.len() + 1 == CALIBRATION.len(),
-                ));
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn pass(&self, pass: Vec<Taken<Arc<Job>>>, cancel: &AtomicBool, rows: &mut Vec<f32>) {
-        let ids: Vec<&[u32]> = pass.iter().map(|taken| taken.text.ids.as_slice()).collect();
-        let tokens = ids.iter().map(|ids| ids.len()).sum();
-        let begun = (self.clock)();
-        let result = self.embed(&ids, cancel, rows);
-        let took = (self.clock)().saturating_duration_since(begun);
-        let mut state = self.lock();
-        state.running = None;
-        match result {
-            Ok(()) => {
-                state.faults = 0;
-                state.pace.observe(tokens, took);
-                drop(state);
-                self.metrics.pass(pass.len(), tokens, took);
-                self.hand_out(&pass, took, rows);
-            }
-            // Nobody wants them: they are cancelled only then.
-            Err(EngineError::Cancelled) => {}
-            Err(EngineError::Failed(reason)) => fail(state, &pass, &Failure::Engine(reason)),
-            Err(EngineError::Broken(reason)) => {
-                state.broken = Some(reason.clone());
-                fail(state, &pass, &Failure::Broken(reason));
-            }
-        }
-    }
-
-    /// Gives each request the vectors of its texts.
-    fn hand_out(&self, pass: &[Taken<Arc<Job>>], took: Duration, rows: &[f32]) {
-        // Each request counts the pass once.
-        let mut counted = BTreeSet::new();
-        for (taken, row) in pass.iter().zip(rows.chunks_exact(self.engine.facts().dimensions)) {
-            let first = counted.insert(taken.request);
-            let Finish { dimensions, normalize } = taken.job.finish;
-            let finish = || self.engine.finish(row, dimensions, normalize);
-            let index = taken.text.index;
-            let vector = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_default();
-            match vector {
-                Some(vector) => {
-                    let took = if first { took } else { Duration::ZERO };
-                    taken.job.give(index, vector, took, (self.clock)());
-                }
-                None => {
-                    self.lock().queue.remove(taken.request);
-                    taken.job.fail(Failure::NotFinite { text: index });
-                }
-            }
-        }
-    }
-
-    /// Times a pass that nobody asked for. A fault is left for the first request to find.
-    fn calibrate(&self, tokens: usize, is_first: bool, rows: &mut Vec<f32>) {
-        let n_vocab = self.engine.facts().n_vocab.max(1);
-        let ids: Vec<u32> = (0..tokens).map(|i| (i * 97 % n_vocab) as u32).collect();
-        let begun = (self.clock)();
-        let result = self.embed(&[&ids], &AtomicBool::new(false), rows);
-        let took = (self.clock)().saturating_duration_since(begun);
-        if result.is_ok() && !is_first {
-            self.lock().pace.calibrate(tokens, took);
-        }
-    }
-
-    /// Runs the engine, and survives it.
-    fn embed(
-        &self,
-        ids: &[&[u32]],
-        cancel: &AtomicBool,
-        rows: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
-        // Every value is overwritten.
-        rows.resize(ids.len() * self.engine.facts().dimensions, 0.0);
-        let embed = || self.engine.embed(ids, cancel, rows);
-        catch_unwind(AssertUnwindSafe(embed))
-            .unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned())))
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A pass has failed, and with it all requests that have a text in it.
-fn fail(mut state: MutexGuard<'_, State>, pass: &[Taken<Arc<Job>>], failure: &Failure) {
-    state.faults += 1;
-    for taken in pass {
-        state.queue.remove(taken.request);
-    }
-    drop(state);
-    pass.iter().for_each(|taken| taken.job.fail(failure.clone()));
-}
-
-enum Work {
-    Pass(Vec<Taken<Arc<Job>>>, Arc<AtomicBool>),
-    /// A pass of so many tokens to be timed, and whether it is the first.
-    Calibration(usize, bool),
 }
 
 impl State {
@@ -326,13 +194,5 @@ impl State {
         let arriving = if kind == Kind::Short { short } else { short + long };
         let running = self.running.as_ref().map_or(0, |running| running.tokens);
         self.pace.time(running + arriving + self.queue.ahead_of(kind))
-    }
-}
-
-impl Running {
-    fn new(pass: &[Taken<Arc<Job>>], begun: Instant, cancel: Arc<AtomicBool>) -> Running {
-        let requests = pass.iter().map(|taken| (taken.request, taken.job.clone())).collect();
-        let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        Running { requests, tokens, begun, cancel }
     }
 }

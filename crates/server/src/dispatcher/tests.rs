@@ -5,7 +5,7 @@ use super::*;
 use crate::fake::{Fake, MARKS, row, wait_until};
 use monomorph_testing::Random;
 
-const FINISH: Finish = Finish { dimensions: 8, normalize: false };
+const FINISH: Finish = Finish::Vector { dimensions: 8, normalize: false };
 /// Passes that only calibrate.
 const N: usize = CALIBRATION.len();
 
@@ -27,7 +27,7 @@ impl Bench {
         let settings = Settings { pass: Duration::from_millis(75), max_wait, timeout };
         let metrics = Arc::new(Metrics::new(fake.facts()).unwrap());
         let (dispatcher, thread) =
-            Dispatcher::start(fake.clone(), settings, metrics, fake.clock()).unwrap();
+            Dispatcher::start(fake.clone(), settings, metrics, None, fake.clock()).unwrap();
         wait_until(|| fake.ended() == N && dispatcher.status().rate > 3000.0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Bench { fake, dispatcher, thread: Some(thread), runtime }

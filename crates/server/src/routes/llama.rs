@@ -60,7 +60,7 @@ pub async fn embed(
         inputs,
         prompt: app.options.prompt.clone(),
         truncate: app.options.truncate,
-        finish: Finish { dimensions: app.facts().dimensions, normalize },
+        finish: Finish::Vector { dimensions: app.facts().dimensions, normalize },
         held: Arc::new(held),
     };
     let embedded = app.embed(asked).await?;

@@ -1,8 +1,10 @@
 //! The routes, a file for each family of clients.
 
+mod embed_all;
 mod llama;
 mod ollama;
 mod openai;
+mod openapi;
 mod operations;
 mod root;
 mod tei;
@@ -15,15 +17,17 @@ use axum::Router;
 use std::sync::Arc;
 
 /// All of them.
-pub fn all() -> Router<Arc<App>> {
+pub fn all(app: &App) -> Router<Arc<App>> {
     Router::new()
         .merge(openai::routes())
         .merge(tei::routes())
+        .merge(embed_all::routes())
         .merge(tokens::routes())
         .merge(ollama::routes())
         .merge(llama::routes())
-        .merge(root::routes())
+        .merge(root::routes(app))
         .merge(operations::routes())
+        .merge(openapi::routes())
 }
 
 /// What is done with long texts, where a request may say whether they are cut.

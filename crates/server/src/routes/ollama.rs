@@ -80,7 +80,7 @@ async fn embed(
         inputs: Inputs::Texts(inputs),
         prompt: app.options.prompt.clone(),
         truncate: truncate(&app, request.truncate),
-        finish: Finish { dimensions, normalize: true },
+        finish: Finish::Vector { dimensions, normalize: true },
         held: Arc::new(held),
     };
     let embedded = app.embed(asked).await?;
@@ -114,7 +114,7 @@ async fn embeddings(
         prompt: app.options.prompt.clone(),
         truncate: app.options.truncate,
         // As Ollama has it here, and not on its other route.
-        finish: Finish { dimensions: app.facts().dimensions, normalize: false },
+        finish: Finish::Vector { dimensions: app.facts().dimensions, normalize: false },
         held: Arc::new(held),
     };
     let mut embedded = app.embed(asked).await?;

@@ -115,7 +115,8 @@ async fn embeddings(
         }
         (name, input_type) => name.or(input_type.map(prompt_of)),
     };
-    let finish = Finish { dimensions: app.dimensions(request.dimensions)?, normalize: true };
+    let finish =
+        Finish::Vector { dimensions: app.dimensions(request.dimensions)?, normalize: true };
     let asked = Asked {
         inputs,
         prompt: app.prompt(name, request.prompt)?,

@@ -1,4 +1,5 @@
-//! The routes of Text Embeddings Inference, but for `/tokenize`, which llama-server has too (`tokens`).
+//! The routes of Text Embeddings Inference, but for `/embed_all` and for `/tokenize`, which
+//! llama-server has too (`tokens`).
 
 use crate::answer::{self, Vector};
 use crate::app::App;
@@ -29,7 +30,6 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/invocations", post(embed))
         .route("/info", get(info));
     let refused = [
-        ("/embed_all", "give a vector for each token"),
         ("/embed_sparse", "make sparse vectors"),
         ("/rerank", "rank texts; /similarity compares them"),
         ("/predict", "classify texts"),
@@ -117,7 +117,7 @@ pub async fn embed(
             return similarity(app, pairs, request.parameters.unwrap_or_default(), held).await;
         }
     };
-    let finish = Finish {
+    let finish = Finish::Vector {
         dimensions: app.dimensions(request.dimensions)?,
         normalize: request.normalize.unwrap_or(true),
     };
@@ -153,7 +153,7 @@ async fn similarity(
     }
     let role = |role| if is_retrieval { Some(role) } else { name };
     let (query, document) = (app.prompt(role("query"), None)?, app.prompt(role("document"), None)?);
-    let finish = Finish { dimensions: app.facts().dimensions, normalize: true };
+    let finish = Finish::Vector { dimensions: app.facts().dimensions, normalize: true };
     let held = Arc::new(held);
     let asked = |texts, prompt| Asked {
         inputs: Inputs::Texts(texts),
@@ -183,12 +183,13 @@ fn both(first: &Report, second: Report) -> Report {
         tokenization: first.tokenization + second.tokenization,
         queue: first.queue.max(second.queue),
         inference: first.inference.max(second.inference),
+        cached: first.cached.zip(second.cached).map(|(first, second)| first + second),
         space: second.space,
     }
 }
 
 /// What is done with long texts, where a request may also say which end is cut.
-fn cut(app: &App, asked: Option<bool>, direction: Option<&str>) -> Result<Truncate, Failure> {
+pub fn cut(app: &App, asked: Option<bool>, direction: Option<&str>) -> Result<Truncate, Failure> {
     let truncate = truncate(app, asked);
     let direction = direction.map(str::to_lowercase);
     match (direction.as_deref(), truncate) {

@@ -1,14 +1,20 @@
 //! The server over the fake engine, from the outside: a request in, an answer out.
 
 mod access;
+mod cached;
 mod drain;
+mod embed_all;
 mod errors;
+mod faults;
 mod llama;
 mod ollama;
 mod openai;
+mod openapi;
 mod operations;
+mod page;
 mod table;
 mod tei;
+mod times;
 mod wire;
 
 use crate::fake::{Fake, wait_until};

@@ -124,7 +124,7 @@ fn failures_are_teis() {
     assert_eq!(of("/tokenize", r#"{"inputs": [1]}"#), expected(422, "Validation"));
     assert_eq!(of("/tokenize", r#"{"inputs": []}"#), expected(400, "Empty"));
     assert_eq!(of("/decode", r#"{"ids": ["a"]}"#), expected(422, "Validation"));
-    for path in ["/embed_all", "/embed_sparse", "/rerank", "/predict", "/generate"] {
+    for path in ["/embed_sparse", "/rerank", "/predict", "/generate"] {
         assert_eq!(of(path, "{}"), expected(424, "Backend"), "{path}");
     }
 }

@@ -74,28 +74,6 @@ fn a_body_that_stops_is_not_waited_for() {
 }
 
 #[test]
-fn a_silent_connection_is_closed() {
-    let server = Running::with(|options| options.limits.idle_time = Duration::from_millis(200));
-    let mut half = server.client();
-    half.send(b"GET /hea");
-    assert!(half.is_closed_or_refused());
-    let mut idle = server.client();
-    assert_eq!(idle.get("/health").status, 200);
-    assert!(idle.is_closed_or_refused());
-}
-
-trait Closed {
-    fn is_closed_or_refused(&mut self) -> bool;
-}
-
-impl Closed for Client {
-    /// Closed, with or without a word.
-    fn is_closed_or_refused(&mut self) -> bool {
-        (0..200).any(|_| self.is_closed())
-    }
-}
-
-#[test]
 fn what_is_no_http_is_refused() {
     let server = Running::new();
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(40_000));

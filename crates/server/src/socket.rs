@@ -1,0 +1,205 @@
+//! A connection's stream with its time limits, which depend on what the connection is doing:
+//!
+//! - idle: so long may pass before the next request's first byte;
+//! - head: so long from that byte until the request is handed to its handler;
+//! - request: none here; the body and the answer have limits of their own (`body`, `embed`);
+//! - writing: so long may pass without the client taking a byte.
+//!
+//! hyper's own timer has one time for the first two, and none for the last. A limit that is reached is an error of the
+//! stream, which ends the connection.
+
+use crate::options::Limits;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// What a connection's requests tell its socket.
+#[derive(Default)]
+pub struct Activity {
+    /// Requests that handlers have been given so far.
+    begun: AtomicUsize,
+    /// Those of them that have an answer.
+    ended: AtomicUsize,
+}
+
+/// A request that a handler has, until it is dropped.
+pub struct InHand(Arc<Activity>);
+
+impl Activity {
+    /// A handler is given a request.
+    pub fn begin(self: &Arc<Activity>) -> InHand {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        InHand(self.clone())
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The stream.
+pub struct Socket<S> {
+    stream: S,
+    times: Times,
+    activity: Arc<Activity>,
+    /// Requests that had begun when the stream was last read.
+    begun: usize,
+    /// When the first byte of a request's head came, while the head is not complete.
+    head: Option<Instant>,
+    /// When something was last read, written or answered.
+    active: Instant,
+    /// When the client stopped taking bytes.
+    blocked: Option<Instant>,
+    reading: Pin<Box<Sleep>>,
+    writing: Pin<Box<Sleep>>,
+}
+
+struct Times {
+    idle: Duration,
+    head: Duration,
+    write: Duration,
+}
+
+impl<S> Socket<S> {
+    /// A stream that was just opened.
+    pub fn new(stream: S, limits: Limits, activity: Arc<Activity>) -> Socket<S> {
+        let now = Instant::now();
+        let times =
+            Times { idle: limits.idle_time, head: limits.head_time, write: limits.write_time };
+        let timer = || Box::pin(sleep_until(now));
+        Socket {
+            stream,
+            times,
+            activity,
+            begun: 0,
+            head: None,
+            active: now,
+            blocked: None,
+            reading: timer(),
+            writing: timer(),
+        }
+    }
+
+    /// When there must be something to read; none while a handler has a request.
+    fn read_deadline(&mut self) -> Option<Instant> {
+        let begun = self.activity.begun.load(Ordering::Relaxed);
+        if begun != self.begun {
+            self.begun = begun;
+            self.head = None;
+            self.active = Instant::now();
+        }
+        if self.activity.ended.load(Ordering::Relaxed) < begun {
+            return None;
+        }
+        Some(self.head.map_or(self.active + self.times.idle, |begun| begun + self.times.head))
+    }
+
+    /// Bytes came.
+    fn was_read(&mut self) {
+        self.active = Instant::now();
+        // Also where they are the next request's that came before this one's answer: those have until the idle time.
+        if self.read_deadline().is_some() {
+            self.head.get_or_insert(self.active);
+        }
+    }
+
+    /// What a write has come to, with the time that it may wait.
+    fn limited<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.blocked = None;
+            self.active = Instant::now();
+            return written;
+        }
+        let blocked = *self.blocked.get_or_insert_with(Instant::now);
+        ready!(poll_until(&mut self.writing, blocked + self.times.write, context));
+        Poll::Ready(Err(late("the client takes no bytes")))
+    }
+}
+
+/// Ready once it is that time.
+fn poll_until(
+    timer: &mut Pin<Box<Sleep>>,
+    deadline: Instant,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.as_mut().poll(context)
+}
+
+fn late(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let socket = &mut *self;
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
+        // Bytes that trickle in do not put the deadline of a head off.
+        if buffer.filled().len() > before {
+            socket.was_read();
+        }
+        let (now, deadline) = (Instant::now(), socket.read_deadline());
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Poll::Ready(Err(late("the client sends no request")));
+        }
+        if read.is_pending() {
+            // After an answer, hyper does not read again before it is woken; so it is woken while a request is in hand,
+            // too.
+            let wake = deadline.unwrap_or(now + socket.times.idle);
+            if poll_until(&mut socket.reading, wake, context).is_ready() {
+                context.waker().wake_by_ref();
+            }
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.limited(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.limited(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
