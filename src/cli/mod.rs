@@ -11,6 +11,8 @@ mod embedding;
 mod failure;
 #[cfg(feature = "parquet")]
 mod guard;
+#[cfg(feature = "serve")]
+mod health;
 mod input;
 mod inspect;
 mod manual;
@@ -66,6 +68,8 @@ enum Command {
     Similarity(similarity::SimilarityArgs),
     #[cfg(feature = "serve")]
     Serve(Box<serve::ServeArgs>),
+    #[cfg(feature = "serve")]
+    Health(health::HealthArgs),
     Inspect(inspect::InspectArgs),
     Bench(bench::BenchArgs),
     Verify(verify::VerifyArgs),
@@ -111,6 +115,8 @@ impl Command {
             Command::Similarity(args) => similarity::run(args),
             #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(*args),
+            #[cfg(feature = "serve")]
+            Command::Health(args) => health::run(&args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Bench(args) => bench::run(args),
             Command::Verify(args) => verify::run(&args),

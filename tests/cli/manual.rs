@@ -12,6 +12,8 @@ const COMMANDS: &[&str] = &[
     "similarity",
     #[cfg(feature = "serve")]
     "serve",
+    #[cfg(feature = "serve")]
+    "health",
     "inspect",
     "bench",
     "verify",

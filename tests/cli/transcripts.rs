@@ -20,6 +20,8 @@ const HELP: &[&[&str]] = &[
     &["similarity", "--help"],
     #[cfg(feature = "serve")]
     &["serve", "--help"],
+    #[cfg(feature = "serve")]
+    &["health", "--help"],
     &["inspect", "--help"],
     &["bench", "--help"],
     &["verify", "--help"],
@@ -54,6 +56,8 @@ const USAGE: &[&[&str]] = &[
     &["serve", "--host", "0.0.0.0"],
     #[cfg(feature = "serve")]
     &["serve", "--max-body", "16 parsecs"],
+    #[cfg(feature = "serve")]
+    &["health", "--port", "0"],
     &["inspect"],
     &["inspect", "--self", "model.gguf"],
     &["--license", "inspect"],

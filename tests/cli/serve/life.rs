@@ -150,6 +150,7 @@ fn a_unix_socket_is_listened_at() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    run(&["health", "--uds", &path]).good();
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
     assert_eq!(child.wait().expect("an end").code(), Some(0));
