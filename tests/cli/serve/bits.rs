@@ -140,6 +140,23 @@ fn vectors_are_scaled_only_where_they_should() {
 }
 
 #[test]
+fn rows_of_tokens_are_the_librarys() {
+    let server = Server::start(&[]);
+    let embedder = Embedder::open_built().expect("the model of the build");
+    let texts = texts();
+    let answer = good(&server.client().post("/embed_all", &json!({"inputs": texts}).to_string()));
+    for (text, found) in texts.iter().zip(answer.as_array().expect("a list")) {
+        let ids = embedder.encode(text, &EmbedOptions::default()).expect("ids").ids;
+        let width = monomorph::built::SPEC.n_embd;
+        let mut rows = vec![0.0; ids.len() * width];
+        embedder.token_rows(&ids, None, &mut rows).expect("rows");
+        let found: Vec<Vec<f32>> = found.as_array().expect("a list").iter().map(vector).collect();
+        assert_eq!(found.concat(), rows, "{text}");
+        assert_eq!(found.len(), ids.len());
+    }
+}
+
+#[test]
 fn tokens_are_the_librarys() {
     let server = Server::start(&[]);
     let tokenizer = monomorph::built::tokenizer();

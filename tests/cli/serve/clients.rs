@@ -1,14 +1,13 @@
 //! The clients that people have, from PyPI, against the binary: their vectors must be the library's.
 //!
-//! Runs where MONOMORPH_CLIENT_TESTS=1 asks for it; the packages are fetched once and kept in the target folder.
+//! Runs where `environment` says.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 
 use monomorph::{EmbedOptions, Embedder};
 use serde_json::json;
 
+use super::environment::{is_asked_for, python, say};
 use super::*;
 
 const PACKAGES: [&str; 10] = [
@@ -24,36 +23,12 @@ const PACKAGES: [&str; 10] = [
     "openai",
 ];
 
-fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("stderr");
-}
-
-/// The interpreter of an environment with the packages, or why there is none.
-fn python() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-venv");
-    let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-    if ready.exists() {
-        return Ok(python);
-    }
-    let run = |command: &mut Command| -> Result<Output, String> {
-        let output = command.output().map_err(|error| error.to_string())?;
-        match output.status.success() {
-            true => Ok(output),
-            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        }
-    };
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-    std::fs::write(&ready, "").map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
 #[test]
 fn real_clients_get_the_librarys_bits() {
-    if std::env::var_os("MONOMORPH_CLIENT_TESTS").is_none() {
-        return say("SKIPPED: MONOMORPH_CLIENT_TESTS=1 runs it, and fetches packages from PyPI");
+    if !is_asked_for(&[]) {
+        return;
     }
-    let python = match python() {
+    let python = match python("clients-venv", &PACKAGES) {
         Ok(python) => python,
         Err(reason) => return say(&format!("SKIPPED: no Python with the packages: {reason}")),
     };

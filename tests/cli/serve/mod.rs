@@ -2,6 +2,10 @@
 
 mod bits;
 mod clients;
+mod deploy;
+mod described;
+mod environment;
+mod health;
 mod life;
 
 use std::io::{BufRead, BufReader};
