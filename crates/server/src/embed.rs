@@ -8,6 +8,7 @@ use crate::engine::{Encoding, Prompt, Truncate};
 use crate::failure::Failure;
 use crate::inputs::Inputs;
 use crate::report::Report;
+use crate::whole::Whole;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -71,12 +72,12 @@ impl App {
     }
 
     /// The number of values that a request asks for.
-    pub fn dimensions(&self, asked: Option<usize>) -> Result<usize, Failure> {
+    pub fn dimensions(&self, asked: Option<Whole>) -> Result<usize, Failure> {
         let all = self.facts().dimensions;
-        match asked {
-            None => Ok(all),
-            Some(n) if (1..=all).contains(&n) => Ok(n),
-            Some(n) => Err(Failure::invalid(
+        let Some(Whole(n)) = asked else { return Ok(all) };
+        match usize::try_from(n) {
+            Ok(n) if (1..=all).contains(&n) => Ok(n),
+            _ => Err(Failure::invalid(
                 "dimensions",
                 format!("{n} dimensions requested, but this model has 1 to {all}"),
             )),

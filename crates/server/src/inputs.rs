@@ -1,6 +1,7 @@
 //! What a client wants embedded: a string, strings, ids, or arrays of ids.
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use crate::whole::Whole;
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
 use std::fmt;
 
 /// Reading stops at so many items, whatever a server's own limit is.
@@ -50,12 +51,15 @@ impl<'de> Visitor<'de> for InputsVisitor {
         match items.next_element()? {
             None => Ok(Inputs::Texts(Vec::new())),
             Some(Item::Text(first)) => Ok(Inputs::Texts(rest(first, &mut items)?)),
-            Some(Item::Ids(first)) => Ok(Inputs::Ids(rest(first, &mut items)?)),
+            Some(Item::Ids(first)) => {
+                let texts = rest(Ids(first), &mut items)?;
+                Ok(Inputs::Ids(texts.into_iter().map(|ids| ids.0).collect()))
+            }
             Some(Item::Id(first)) => {
                 let mut ids = vec![first];
                 // Eight bytes of JSON at most for four of memory: the body's limit is theirs.
                 while let Some(id) = items.next_element()? {
-                    ids.push(id);
+                    ids.push(self::id(id)?);
                 }
                 Ok(Inputs::Ids(vec![ids]))
             }
@@ -76,6 +80,21 @@ fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
         all.push(item);
     }
     Ok(all)
+}
+
+/// A token id.
+fn id<E: Error>(n: Whole) -> Result<u32, E> {
+    u32::try_from(n.0).map_err(|_| E::custom("a token id is at least 0 and below 2^32"))
+}
+
+/// The ids of a text.
+pub struct Ids(pub Vec<u32>);
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ids, D::Error> {
+        let ids = Vec::<Whole>::deserialize(deserializer)?;
+        ids.into_iter().map(id).collect::<Result<_, _>>().map(Ids)
+    }
 }
 
 /// The first item of an array.
@@ -104,15 +123,22 @@ impl<'de> Visitor<'de> for ItemVisitor {
         Ok(Item::Text(text.to_owned()))
     }
 
-    fn visit_u64<E: Error>(self, id: u64) -> Result<Item, E> {
-        let id = u32::try_from(id);
-        id.map(Item::Id).map_err(|_| E::custom("a token id is below 2^32"))
+    fn visit_i64<E: Error>(self, n: i64) -> Result<Item, E> {
+        id(Whole(n)).map(Item::Id)
+    }
+
+    fn visit_u64<E: Error>(self, n: u64) -> Result<Item, E> {
+        Whole::deserialize(n.into_deserializer()).and_then(id).map(Item::Id)
+    }
+
+    fn visit_f64<E: Error>(self, n: f64) -> Result<Item, E> {
+        Whole::deserialize(n.into_deserializer()).and_then(id).map(Item::Id)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Item, A::Error> {
         let mut ids = Vec::new();
-        while let Some(id) = items.next_element()? {
-            ids.push(id);
+        while let Some(n) = items.next_element()? {
+            ids.push(id(n)?);
         }
         Ok(Item::Ids(ids))
     }
@@ -132,6 +158,7 @@ mod tests {
         assert_eq!(parse(r#""a\nb""#), Ok(texts(&["a\nb"])));
         assert_eq!(parse(r#"["a", "", "c"]"#), Ok(texts(&["a", "", "c"])));
         assert_eq!(parse("[]"), Ok(texts(&[])));
+        assert_eq!(parse("[1.0, 2]"), Ok(Inputs::Ids(vec![vec![1, 2]])));
         assert_eq!(parse("[1, 2, 3]"), Ok(Inputs::Ids(vec![vec![1, 2, 3]])));
         assert_eq!(parse("[[1], [], [2, 3]]"), Ok(Inputs::Ids(vec![vec![1], vec![], vec![2, 3]])));
     }

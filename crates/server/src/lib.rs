@@ -41,6 +41,7 @@ mod server;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use access::Keys;
 pub use address::{Address, Inherited};

@@ -2,6 +2,7 @@
 
 use crate::address::Listener;
 use crate::app::App;
+use crate::process;
 use crate::socket::{Activity, Socket};
 use axum::Router;
 use hyper::body::Incoming;
@@ -22,6 +23,8 @@ use tracing::{debug, warn};
 const HEAD: usize = 32 << 10;
 /// Fields of a request's head.
 const FIELDS: usize = 100;
+/// Descriptors that are needed for others than connections.
+const SPARE: usize = 32;
 /// How long accepting rests when the system has no more descriptors.
 const REST: Duration = Duration::from_millis(50);
 
@@ -78,6 +81,18 @@ impl Drop for Accepting {
     }
 }
 
+/// How many connections there may be: as many as are allowed, or as there are descriptors for.
+fn places(allowed: usize) -> usize {
+    let most = process::most_descriptors().map_or(usize::MAX, |most| most.saturating_sub(SPARE));
+    if most < allowed {
+        warn!(
+            connections = most,
+            allowed, "the system gives this process too few descriptors (ulimit -n)"
+        );
+    }
+    allowed.min(most.max(1))
+}
+
 /// Accepts connections until `stop` is done, and serves them. What is returned waits for those that are still open.
 pub async fn accept(
     listener: Listener,
@@ -87,7 +102,7 @@ pub async fn accept(
 ) -> io::Result<GracefulShutdown> {
     let listener = Accepting::new(listener)?;
     let limits = app.options.limits;
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Arc::new(Semaphore::new(places(limits.connections)));
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     // The socket has the times.

@@ -1,4 +1,4 @@
-//! What the system knows of this process, as Prometheus' own clients name it. Linux only; elsewhere nothing.
+//! What the system knows of this process, for metrics as Prometheus' own clients name it. Linux only; elsewhere nothing.
 
 use std::fmt::Write;
 use std::fs;
@@ -27,6 +27,13 @@ pub fn write(out: &mut String) {
     line(out, "resident_memory_bytes", "gauge", resident());
     let open = fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as f64);
     line(out, "open_fds", "gauge", open);
+}
+
+/// How many descriptors this process may have open at once.
+pub fn most_descriptors() -> Option<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// From ticks since the system started to seconds since 1970.

@@ -142,13 +142,8 @@ pub struct ServeArgs {
     allow_host: Vec<String>,
 
     /// Let pages of this origin call the server, or those of all with `*`; may repeat
-    #[arg(
-        long,
-        value_name = "ORIGIN",
-        env = "MONOMORPH_CORS_ORIGIN",
-        hide_env = true,
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "ORIGIN", env = "MONOMORPH_CORS_ORIGIN", hide_env = true)]
+    #[arg(value_delimiter = ',', value_parser = origin)]
     cors_origin: Vec<String>,
 
     /// Show browsers no page at `/`
@@ -292,6 +287,19 @@ fn created() -> u64 {
     modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |time| time.as_secs())
 }
 
+/// What browsers send as an origin: a scheme and a host, without a path.
+fn origin(given: &str) -> Result<String, String> {
+    let host = given.split_once("://").map_or("", |(_, host)| host);
+    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    match given == "*" || (!host.is_empty() && host.chars().all(is_host)) {
+        true => Ok(given.to_ascii_lowercase()),
+        false => {
+            Err("an origin is like https://app.example or http://localhost:3000, or * for all"
+                .to_owned())
+        }
+    }
+}
+
 /// A number of bytes, with a unit or without.
 fn bytes(given: &str) -> Result<usize, String> {
     let digits = given.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -315,6 +323,16 @@ mod tests {
         assert_eq!(slug("EmbeddingGemma 300M"), "embeddinggemma-300m");
         assert_eq!(slug("bge-small-en-v1.5"), "bge-small-en-v1.5");
         assert_eq!(slug("  "), "model");
+    }
+
+    #[test]
+    fn origins_have_no_paths() {
+        for good in ["*", "https://app.example", "http://localhost:3000", "http://[::1]:80"] {
+            assert_eq!(origin(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "app.example", "https://", "https://app.example/", "https://a b", "null"] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::dispatcher::Finish;
 use crate::embed::Asked;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
+use crate::whole::Whole;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -25,7 +26,7 @@ struct EmbeddingRequest {
     content: Option<Inputs>,
     input: Option<Inputs>,
     /// 2 scales vectors to length one, -1 leaves them as they are.
-    embd_normalize: Option<i32>,
+    embd_normalize: Option<Whole>,
 }
 
 /// One text's vector, as the only row of a matrix.
@@ -48,12 +49,12 @@ async fn embedding(
 pub async fn embed(
     app: &Arc<App>,
     inputs: Inputs,
-    normalize: Option<i32>,
+    normalize: Option<Whole>,
     held: Held,
 ) -> Result<Response, Failure> {
     let normalize = match normalize {
-        None | Some(2) => true,
-        Some(-1) => false,
+        None | Some(Whole(2)) => true,
+        Some(Whole(-1)) => false,
         Some(_) => return Err(Failure::invalid("embd_normalize", "it is 2 or -1 here")),
     };
     let asked = Asked {

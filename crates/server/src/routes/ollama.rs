@@ -9,6 +9,7 @@ use crate::embed::Asked;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
 use crate::routes::{check_model, truncate};
+use crate::whole::Whole;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -37,7 +38,7 @@ struct EmbedRequest {
     model: Option<String>,
     input: Option<Inputs>,
     truncate: Option<bool>,
-    dimensions: Option<i64>,
+    dimensions: Option<Whole>,
 }
 
 /// Times are in nanoseconds.
@@ -74,7 +75,7 @@ async fn embed(
         });
     }
     let all = app.facts().dimensions;
-    let dimensions = request.dimensions.and_then(|n| usize::try_from(n).ok());
+    let dimensions = request.dimensions.and_then(|n| usize::try_from(n.0).ok());
     let dimensions = dimensions.filter(|n| (1..all).contains(n)).unwrap_or(all);
     let asked = Asked {
         inputs: Inputs::Texts(inputs),

@@ -8,6 +8,7 @@ use crate::embed::Asked;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
 use crate::routes::{check_model, llama, truncate};
+use crate::whole::Whole;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -35,7 +36,7 @@ struct EmbeddingsRequest {
     input: Option<Inputs>,
     model: Option<String>,
     encoding_format: Option<EncodingFormat>,
-    dimensions: Option<usize>,
+    dimensions: Option<Whole>,
     /// Ours: the name of one of the model's prompts.
     prompt_name: Option<String>,
     /// Ours, and what Open WebUI sends: a prefix.
@@ -47,7 +48,7 @@ struct EmbeddingsRequest {
     /// llama-server's word for `input`, on the route that it shares with others.
     content: Option<Inputs>,
     /// llama-server's.
-    embd_normalize: Option<i32>,
+    embd_normalize: Option<Whole>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]

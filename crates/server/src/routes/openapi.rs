@@ -41,7 +41,12 @@ fn document(app: &App) -> Result<Value, Failure> {
     set(&schema("TokenId"), "maximum", json!(facts.n_vocab - 1));
     set(&schema("Ids/oneOf/0"), "maxItems", json!(facts.n_ctx));
     set(&schema("Ids/oneOf/1/items"), "maxItems", json!(facts.n_ctx));
-    for list in ["Ids/oneOf/1", "Texts/oneOf/1", "OllamaTexts/oneOf/1"] {
+    for list in [
+        "DecodeRequest/properties/ids/oneOf/1",
+        "Ids/oneOf/1",
+        "OllamaTexts/oneOf/1",
+        "Texts/oneOf/1",
+    ] {
         set(&schema(list), "maxItems", json!(limits.batch));
     }
     let names: Vec<&str> = facts.prompts.iter().map(|prompt| prompt.name.as_str()).collect();

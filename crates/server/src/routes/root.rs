@@ -24,9 +24,9 @@ const FILES: [(&str, &str, &str); 2] = [
 /// Face's clients know a host's address and no path.
 pub fn routes(app: &App) -> Router<Arc<App>> {
     if !app.options.page {
-        return Router::new().route("/", get(line).post(tei::embed));
+        return Router::new().route("/", get(line).post(tei::embed_or_similarity));
     }
-    let router = Router::new().route("/", get(look).post(tei::embed));
+    let router = Router::new().route("/", get(look).post(tei::embed_or_similarity));
     FILES.into_iter().fold(router, |router, (path, kind, content)| {
         router.route(path, get(async move || file(kind, content)))
     })

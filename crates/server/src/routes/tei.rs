@@ -3,7 +3,7 @@
 
 use crate::answer::{self, Vector};
 use crate::app::App;
-use crate::body::{Held, Json};
+use crate::body::Json;
 use crate::dispatcher::Finish;
 use crate::embed::{Asked, Embedded};
 use crate::engine::Truncate;
@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::inputs::{Inputs, InputsVisitor};
 use crate::report::Report;
 use crate::routes::truncate;
+use crate::whole::Whole;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 pub fn routes() -> Router<Arc<App>> {
     let router = Router::new()
         .route("/embed", post(embed))
-        .route("/similarity", post(embed))
-        .route("/invocations", post(embed))
+        .route("/similarity", post(similarity))
+        .route("/invocations", post(embed_or_similarity))
         .route("/info", get(info));
     let refused = [
         ("/embed_sparse", "make sparse vectors"),
@@ -50,7 +51,7 @@ pub struct EmbedRequest {
     truncation_direction: Option<String>,
     prompt_name: Option<String>,
     normalize: Option<bool>,
-    dimensions: Option<usize>,
+    dimensions: Option<Whole>,
     /// The options of `/similarity`.
     parameters: Option<Parameters>,
 }
@@ -105,17 +106,30 @@ impl<'de> Visitor<'de> for EmbedInputsVisitor {
     }
 }
 
-/// `/embed` or `/similarity`.
-pub async fn embed(
+/// `/embed` or `/similarity`, whichever the body is for.
+pub async fn embed_or_similarity(
+    state: State<Arc<App>>,
+    body: Json<EmbedRequest>,
+) -> Result<Response, Failure> {
+    match &body.value.inputs {
+        Some(EmbedInputs::Pairs(_)) => similarity(state, body).await,
+        _ => embed(state, body).await,
+    }
+}
+
+async fn embed(
     State(app): State<Arc<App>>,
     Json { value: request, held }: Json<EmbedRequest>,
 ) -> Result<Response, Failure> {
-    let inputs = request.inputs.ok_or_else(|| Failure::invalid("inputs", "it is required"))?;
-    let inputs = match inputs {
-        EmbedInputs::Texts(inputs) => inputs,
-        EmbedInputs::Pairs(pairs) => {
-            return similarity(app, pairs, request.parameters.unwrap_or_default(), held).await;
+    let inputs = match request.inputs {
+        Some(EmbedInputs::Texts(inputs)) => inputs,
+        Some(EmbedInputs::Pairs(_)) => {
+            return Err(Failure::invalid(
+                "inputs",
+                "texts are strings; /similarity compares pairs",
+            ));
         }
+        None => return Err(Failure::invalid("inputs", "it is required")),
     };
     let finish = Finish::Vector {
         dimensions: app.dimensions(request.dimensions)?,
@@ -134,11 +148,14 @@ pub async fn embed(
 }
 
 async fn similarity(
-    app: Arc<App>,
-    pairs: Pairs,
-    parameters: Parameters,
-    held: Held,
+    State(app): State<Arc<App>>,
+    Json { value: request, held }: Json<EmbedRequest>,
 ) -> Result<Response, Failure> {
+    let Some(EmbedInputs::Pairs(pairs)) = request.inputs else {
+        let reason = "an object with a source_sentence and sentences is required";
+        return Err(Failure::invalid("inputs", reason));
+    };
+    let parameters = request.parameters.unwrap_or_default();
     let Inputs::Texts(sentences) = pairs.sentences else {
         return Err(Failure::invalid("inputs", "sentences are strings"));
     };

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::body::Json;
 use crate::engine::Token;
 use crate::failure::Failure;
-use crate::inputs::Inputs;
+use crate::inputs::{Ids, Inputs};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -136,26 +136,36 @@ async fn decode(
     };
     check_count(&app, ids.len())?;
     let skip = request.skip_special_tokens.unwrap_or(true);
-    let texts = texts(app, ids, skip).await?;
+    let texts = texts(app, "ids", ids, skip).await?;
     answer::json(&texts)
 }
 
 #[derive(Deserialize)]
 struct DetokenizeRequest {
-    tokens: Option<Vec<u32>>,
+    tokens: Option<Ids>,
 }
 
 async fn detokenize(
     State(app): State<Arc<App>>,
     Json { value: request, held: _held }: Json<DetokenizeRequest>,
 ) -> Result<Response, Failure> {
-    let tokens = request.tokens.unwrap_or_default();
-    let text = texts(app, vec![tokens], false).await?.remove(0);
+    let tokens = request.tokens.map(|ids| ids.0).unwrap_or_default();
+    let text = texts(app, "tokens", vec![tokens], false).await?.remove(0);
     answer::json(&json!({"content": text}))
 }
 
 /// The texts of ids.
-async fn texts(app: Arc<App>, ids: Vec<Vec<u32>>, skip: bool) -> Result<Vec<String>, Failure> {
+async fn texts(
+    app: Arc<App>,
+    field: &str,
+    ids: Vec<Vec<u32>>,
+    skip: bool,
+) -> Result<Vec<String>, Failure> {
+    let n_vocab = app.facts().n_vocab;
+    if let Some(id) = ids.iter().flatten().find(|id| **id as usize >= n_vocab) {
+        let reason = format!("the id {id} is beyond the vocabulary of {n_vocab} pieces");
+        return Err(Failure::invalid(field, reason));
+    }
     let n: usize = ids.iter().map(Vec::len).sum();
     let decode = move || ids.iter().map(|ids| app.engine.decode(ids, skip)).collect();
     blocking(n > SHORT, decode).await

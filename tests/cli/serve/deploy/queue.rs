@@ -27,7 +27,8 @@ fn a_worker_that_is_killed_loses_no_text() {
     let _redis = Running::start(command.stdout(Stdio::null()));
     wait_for(&format!("127.0.0.1:{port}"));
     let server = Server::start(&[]);
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/serve/deploy/queue.py");
+    let script =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/serve/deploy/fill_queue.py");
     let (redis, url) = (format!("redis://127.0.0.1:{port}"), format!("http://{}", server.host));
     let ran = Command::new(python)
         .arg(script)

@@ -1,6 +1,6 @@
 """Fills a Redis stream, kills two workers in the middle, and looks whether the third one completes it.
 
-    queue.py WORKER.py REDIS SERVER
+    fill_queue.py WORKER.py REDIS SERVER
 """
 
 import base64
