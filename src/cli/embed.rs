@@ -102,12 +102,15 @@ fn failure(chunk: &[Entry], error: &monomorph::Error) -> Failure {
     }
 }
 
-/// The name of a text in messages, counted from 1.
+/// The name of a text in messages: its line, or its number among the arguments, from 1.
 fn name(text: &Entry) -> String {
-    let number = text.index + 1;
+    let place = match text.place.as_str() {
+        "" => format!("text {}", text.index + 1),
+        place => place.to_owned(),
+    };
     match &text.id {
-        Some(id) => format!("text {number} (id {id})"),
-        None => format!("text {number}"),
+        Some(id) => format!("{place} (id {id})"),
+        None => place,
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Failure {
     Interrupted(String),
     /// Anything else: exit code 1.
     Failed(String),
+    /// The same, with a note after it.
+    Noted(Box<Failure>, String),
     /// The reader of standard output closed it, as `| head` does. This is not an error: exit code 0, no message.
     ClosedPipe,
 }
@@ -37,6 +39,11 @@ impl Failure {
         Failure::Failed(format!("cannot read {source}: {error}"))
     }
 
+    /// The failure, and what its message is followed by.
+    pub fn with_note(self, note: String) -> Failure {
+        Failure::Noted(Box::new(self), note)
+    }
+
     /// A file that this binary cannot read or write.
     pub fn without_parquet() -> Failure {
         let reason =
@@ -51,6 +58,11 @@ impl Failure {
             Failure::Failed(message) => {
                 super::message::error(&message);
                 ExitCode::FAILURE
+            }
+            Failure::Noted(failure, note) => {
+                let code = failure.report();
+                super::message::note(note);
+                code
             }
             Failure::Skipped { records, earlier } => {
                 let skipped = super::message::counted(records, "record");

@@ -1,6 +1,7 @@
 //! Messages for people, on standard error. Each is one line. Errors of writing are ignored: a closed standard error is
 //! no reason to fail.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{Write, stderr};
 
@@ -25,6 +26,19 @@ pub fn counted(n: u64, noun: &str) -> String {
         1 => format!("1 {noun}"),
         n => format!("{n} {noun}s"),
     }
+}
+
+/// As many letters of a text, with dots where there are more.
+pub fn shortened(text: &str, letters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// The same on one line, for a field of an answer.
+pub fn one_line(text: &str, letters: usize) -> String {
+    shortened(text, letters).replace(char::is_control, " ")
 }
 
 /// A line without a label.

@@ -5,6 +5,7 @@
 mod batch;
 mod bench;
 mod choice;
+mod chunk;
 mod dedupe;
 mod embed;
 mod embedding;

@@ -24,6 +24,11 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// Number of threads that was asked for.
+    pub fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+
     /// The file that will be opened; none where the weights are inside the binary.
     pub fn file(&self) -> Option<PathBuf> {
         let of_build = || (!built::IS_EMBEDDED).then(|| PathBuf::from(built::SOURCE));

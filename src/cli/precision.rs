@@ -8,7 +8,7 @@ use monomorph::{BitOrder, Precision, Quantizer, Ranges};
 
 use super::choice::choice;
 use super::failure::Failure;
-use super::vectors::{Next, Npy, Vectors};
+use super::vectors::{Decode, Next, Npy, Vectors};
 
 /// The arguments for the type of the values.
 #[derive(Args, Debug)]
@@ -36,6 +36,20 @@ impl PrecisionArgs {
         self.ranges.as_deref()
     }
 
+    /// What a file of vectors says of them, besides their precision, so that they can be decoded.
+    pub fn said(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut said = Vec::new();
+        if self.precision.is_bits() {
+            said.push(("bit_order", self.bit_order.to_string()));
+        }
+        if let (true, Some(path)) = (self.precision.needs_ranges(), &self.ranges) {
+            let Ranges { least, greatest } = read(path)?;
+            let ranges = serde_json::to_string(&[least, greatest]);
+            said.push(("ranges", ranges.map_err(|error| Failure::Failed(error.to_string()))?));
+        }
+        Ok(said)
+    }
+
     /// The quantizer for vectors of so many dimensions.
     pub fn quantizer(&self, dimensions: usize) -> Result<Quantizer, Failure> {
         let precision = self.precision;
@@ -56,11 +70,38 @@ impl PrecisionArgs {
     }
 }
 
+/// The arguments for values that were written so.
+#[derive(Args, Debug)]
+pub struct StoredArgs {
+    /// Type of the stored values, where the file does not say it [default: what a Parquet file of batch says, else
+    /// floats]
+    #[arg(long, value_name = "PRECISION", value_parser = choice::<Precision>())]
+    precision: Option<Precision>,
+
+    /// Ranges that int8 and uint8 were made with: an npy file made by `monomorph ranges`
+    #[arg(long, value_name = "FILE", requires = "precision")]
+    ranges: Option<PathBuf>,
+
+    /// Which bit of a byte comes first, for binary and ubinary
+    #[arg(long, value_name = "ORDER", default_value = "msb", value_parser = choice::<BitOrder>())]
+    bit_order: BitOrder,
+}
+
+impl StoredArgs {
+    /// How the values become floats again, if it was said.
+    pub fn decode(&self) -> Result<Option<Decode>, Failure> {
+        let Some(precision) = self.precision else { return Ok(None) };
+        let ranges = self.ranges.as_deref().map(read).transpose()?;
+        let decode = Decode::new(precision, self.bit_order, ranges.as_ref());
+        decode.map(Some).map_err(|why| Failure::Usage(format!("--precision {why}")))
+    }
+}
+
 /// Reads ranges: a NumPy array of float32, shape (2, dimensions), minimums first.
 fn read(path: &Path) -> Result<Ranges, Failure> {
     let name = path.display().to_string();
     let file = fs::File::open(path).map_err(|error| Failure::reading(&name, &error))?;
-    let mut rows = Npy::open(file, &name, "ranges are floats")?;
+    let mut rows = Npy::open(file, &name, Decode::Floats)?;
     let (mut least, mut greatest, mut third) = (Vec::new(), Vec::new(), Vec::new());
     let read = [&mut least, &mut greatest, &mut third].map(|row| rows.next(row));
     let [Ok(Next::Vector), Ok(Next::Vector), Ok(Next::End)] = read else {

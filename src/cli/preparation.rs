@@ -125,6 +125,10 @@ impl PromptArgs {
 }
 
 impl PreparationArgs {
+    pub fn unicode(&self) -> Unicode {
+        self.unicode
+    }
+
     /// The library's options for these arguments, without a prefix.
     pub fn options(&self, embedder: &Embedder) -> Result<EmbedOptions, Failure> {
         let available = embedder.info().dimensions;

@@ -41,9 +41,10 @@ pub struct RangesArgs {
 pub fn run(args: &RangesArgs) -> Result<(), Failure> {
     let model = args.vectors.embedding.model.file();
     let model = model.as_deref().map(|path| ("the model", path));
-    let input = ("the input", args.table.input.as_path());
-    output::must_be_none_of(Some(&args.output), [input].into_iter().chain(model))?;
-    let mut records = args.table.open(false, args.vectors.embedding.prompt.prompt())?;
+    let inputs = args.table.inputs()?;
+    let files = inputs.0.iter().map(|input| ("the input", input.path.as_path()));
+    output::must_be_none_of(Some(&args.output), files.chain(model))?;
+    let mut records = args.table.open(&inputs, false, args.vectors.embedding.prompt.prompt())?;
     let (embedder, options) = args.vectors.open_for_table(&args.table)?;
 
     let mut fault = None;
@@ -69,10 +70,7 @@ pub fn run(args: &RangesArgs) -> Result<(), Failure> {
         return Err(fault.into());
     }
     if texts < 2 {
-        return Err(Failure::Failed(format!(
-            "{}: needs at least two texts",
-            args.table.input.display()
-        )));
+        return Err(Failure::Failed(format!("{}: needs at least two texts", inputs.name())));
     }
     let quantizer = Quantizer::default();
     let summary = Summary::new(built::NAME, quantizer.precision(), ranges.least.len());

@@ -113,7 +113,7 @@ fn bad_records_stop_the_run_or_are_left_out() {
         outcome.failure(1),
         format!("{input}, line 3: no key `text`; choose the key of the texts with --column")
     );
-    let how = "note: 1 vector written so far; run the same command with --resume to continue, and --keep-going to skip \
+    let how = "note: 1 vector written so far; run the same command with --resume to continue, with --keep-going to skip \
                bad records\n";
     assert!(outcome.stderr.contains(how), "{}", outcome.stderr);
     assert_eq!(folder.names(), ["in.jsonl", "out.npy.checkpoint", "out.npy.part"]);

@@ -81,7 +81,9 @@ fn long_texts_are_cut_and_reported() {
     let at_least = if lines[1].get("dropped_is_exact").is_none() { "" } else { "at least " };
     assert_eq!(
         warning,
-        format!("warning: text 2 (id \"x\"): cut to {tokens} tokens, {at_least}{dropped} dropped")
+        format!(
+            "warning: {input}, line 2 (id \"x\"): cut to {tokens} tokens, {at_least}{dropped} dropped"
+        )
     );
 }
 

@@ -139,7 +139,7 @@ fn long_texts_can_be_an_error() {
     let long = serde_json::json!({ "text": long_text(), "id": 7 });
     let input = folder.write("in.jsonl", format!("{{\"text\":\"short\"}}\n{long}\n").as_bytes());
     let outcome = run(&["embed", "--truncate", "none", "--input", &input]);
-    assert!(outcome.failure(1).starts_with("text 2 (id 7): "), "{}", outcome.stderr);
+    assert!(outcome.failure(1).contains("in.jsonl, line 2 (id 7): "), "{}", outcome.stderr);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod commands;
 mod dedupe;
 mod embed;
 mod failures;
+mod folders;
 mod formats;
 mod input;
 mod inspect;

@@ -101,7 +101,7 @@ fn files_that_are_no_vectors_are_refused() {
             "c.jsonl",
             b"{\"embedding\":[1,-2]}\n",
             1,
-            "c.jsonl, line 1: its values are integers; float32",
+            "c.jsonl, line 1: its values are int8: search reads them with",
         ),
         ("wide.jsonl", wide.as_bytes(), 1, "they come from another model"),
         ("a.csv", b"id,v0\n", 1, "no column \"text\""),
@@ -180,31 +180,87 @@ fn texts_are_embedded_for_the_search() {
     assert!(outcome.failure(1).contains("long.txt, line 2: "), "{}", outcome.stderr);
 }
 
-/// Bytes and bits compared as if they were floats would give an order that looks right.
+/// Bytes and bits become floats again, by what the file says or the options do; compared as if they were floats, they
+/// would give an order that looks right.
 #[test]
-fn integers_are_refused_in_every_format() {
+fn integers_are_read_as_what_they_stand_for() {
     let folder = Folder::new("search-integers");
-    let input = folder.write("in.txt", b"one\ntwo\n");
-    let ranges = folder.argument("ranges.npy");
+    let texts: Vec<String> = (0..40).map(|i| format!("text number {i}\n")).collect();
+    let input = folder.write("in.txt", texts.concat().as_bytes());
+    let (ranges, floats) = (folder.argument("ranges.npy"), folder.argument("floats.npy"));
     run(&["ranges", "--input", &input, "--output", &ranges]).good();
+    run(&["batch", "--input", &input, "--output", &floats]).good();
+    let expected = found(&floats, &[]);
     let formats: &[&str] =
         if cfg!(feature = "parquet") { &["npy", "jsonl", "parquet"] } else { &["npy", "jsonl"] };
     for (format, precision) in formats.iter().flat_map(|format| {
         ["int8", "uint8", "binary", "ubinary"].map(|precision| (*format, precision))
     }) {
-        let vectors = folder.argument(&format!("{precision}.{format}"));
+        let what = format!("{precision}.{format}");
+        let vectors = folder.argument(&what);
         let batch = ["batch", "--input", &input, "--output", &vectors, "--precision", precision];
-        let needs: &[&str] = if precision.ends_with("int8") { &["--ranges", &ranges] } else { &[] };
-        run(&[&batch[..], needs].concat()).good();
-        let kind = match (format, precision) {
-            ("jsonl", _) => "integers",
-            (_, "int8" | "binary") => "int8",
-            _ => "uint8",
+        let is_bits = precision.ends_with("binary");
+        let (needs, order): (&[&str], &[&str]) = match is_bits {
+            false => (&["--ranges", &ranges], &[]),
+            true => (&[], &["--bit-order", "lsb"]),
         };
-        let outcome = run(&["search", "x", "--in", &vectors]);
-        let message = format!("are {kind}; float32, float16 and float64 can be read");
-        assert!(outcome.failure(1).ends_with(&message), "{}", outcome.stderr);
+        run(&[&batch[..], needs, order].concat()).good();
+        let told: Vec<&str> = [&["--precision", precision][..], needs, order].concat();
+        let told = if format == "parquet" { &[][..] } else { &told };
+        if format != "parquet" {
+            let outcome = run(&["search", "x", "--in", &vectors]);
+            let message = "search reads them with --precision";
+            assert!(outcome.failure(1).contains(message), "{}", outcome.stderr);
+        }
+        let hits = found(&vectors, told);
+        let scores = |hits: &[(u64, Value)]| -> Vec<(u64, f64)> {
+            hits.iter().map(|(row, hit)| (*row, hit["score"].as_f64().unwrap())).collect()
+        };
+        if !is_bits {
+            for (row, score) in scores(&hits) {
+                let exact = scores(&expected).into_iter().find(|(other, _)| *other == row);
+                assert!(exact.is_none_or(|(_, exact)| (exact - score).abs() < 0.02), "{what}");
+            }
+        }
+        // With the floats, the best are those of the floats, as all forty are compared again.
+        let again = [told, &["--rescore", &floats, "--top", "10"]].concat();
+        assert_eq!(scores(&found(&vectors, &again)), scores(&expected), "{what}");
     }
+    let less = folder.write("less.txt", texts[1..].concat().as_bytes());
+    let other = folder.argument("other.npy");
+    run(&["batch", "--input", &less, "--output", &other]).good();
+    let outcome = run(&["search", "a", "--in", &floats, "--rescore", &other]);
+    assert!(outcome.failure(1).contains("other.npy has 39 rows, but "), "{}", outcome.stderr);
+    let outcome =
+        run(&["search", "a", "--in", &floats, "--precision", "int8", "--ranges", &ranges]);
+    assert!(outcome.failure(1).contains("its values are float32, which are read without"));
+}
+
+#[test]
+fn several_queries_are_asked_at_once() {
+    let folder = Folder::new("search-queries");
+    let input = folder.write("in.txt", b"one\ntwo\nthree, \"quoted\"\n");
+    let queries = folder.write("q.jsonl", b"{\"id\":\"a\",\"text\":\"one\"}\n{\"text\":\"two\"}\n");
+    let vectors = folder.argument("vectors.npy");
+    run(&["batch", "--input", &input, "--output", &vectors]).good();
+    let fixed = ["search", "--queries", &queries, "--in", &vectors, "--texts", &input];
+    let one = |query| run(&["search", query, "--in", &vectors, "--texts", &input]).text();
+    let named = |query, name: &str| -> String {
+        one(query).lines().map(|line| format!("{name}\t{line}\n")).collect()
+    };
+    assert_eq!(run(&fixed).text(), named("one", "a") + &named("two", "1"));
+    let objects = run(&[&fixed[..], &["--json"]].concat()).json_lines();
+    assert_eq!(
+        (objects.len(), &objects[0]["id"], &objects[1]["query"]),
+        (2, &json!("a"), &json!("two"))
+    );
+    let csv = run(&[&fixed[..], &["--format", "csv"]].concat()).text();
+    assert!(csv.starts_with("query,score,row,id,text\none,"), "{csv}");
+    assert!(csv.contains(",\"three, \"\"quoted\"\"\"\n"), "{csv}");
+    assert_eq!(csv.lines().count(), 7);
+    let none = folder.write("none.txt", b"");
+    let outcome = run(&["search", "--queries", &none, "--in", &vectors]);
+    assert!(outcome.failure(1).ends_with("none.txt has no queries"));
 }
 
 /// A search over vectors of four dimensions, and what it says: rows in the order of their scores.

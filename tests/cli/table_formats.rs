@@ -83,8 +83,7 @@ fn files_that_are_no_tables_are_named() {
             }
         }
     }
-    let outcome =
-        run(&["batch", "--input", &folder.argument(""), "--output", "-", "--format", "csv"]);
+    let outcome = run(&["embed", "--input", &folder.argument("")]);
     assert!(outcome.failure(1).contains("it is a folder; give one of its files"));
 }
 

@@ -17,13 +17,14 @@ use monomorph::{EmbedOptions, Quantizer, built};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::choice::some_of;
+use super::chunk::{ChunkArgs, Chunker};
 use super::embedding::VectorArgs;
 use super::failure::Failure;
 use super::message;
 use super::output::{self, VectorFormat, Writing};
 use super::precision::PrecisionArgs;
 use super::preparation::{self, PromptArgs};
-use super::records::{Records, TableArgs};
+use super::records::{Inputs, Records, TableArgs};
 use super::signals;
 use pipeline::{Ending, Job};
 use progress::{Progress, ProgressMode};
@@ -41,12 +42,15 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 done, but bad records were skipped (--k
 
 Examples:
   monomorph batch --prompt document --input notes.jsonl --output notes.parquet
+  monomorph batch --input notes/ --chunk 256 --overlap 32 --output notes.parquet
   monomorph batch --input table.csv --column body --id-column key --output vectors.npy --resume
   monomorph batch --input all.parquet --output part3.parquet --shard 3/16 --progress json
   zcat texts.jsonl.gz | monomorph batch --input - --input-format jsonl --output - --format csv > vectors.csv"))]
 pub struct BatchArgs {
     #[command(flatten)]
     table: TableArgs,
+    #[command(flatten)]
+    chunk: ChunkArgs,
 
     /// Write to FILE, or to standard output if it is `-`; FILE appears once everything has been written
     #[arg(long, short, value_name = "FILE")]
@@ -102,11 +106,12 @@ struct Shard {
 pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let format = args.format()?;
     args.prompt().prefix()?;
-    let mut records = args.table.open(format == VectorFormat::Parquet, args.prompt().prompt())?;
+    let input = args.input(format)?;
+    let mut records = input.open(&args, format == VectorFormat::Parquet)?;
     let ranges = args.precision.ranges().map(|path| ("--ranges", path));
     let model = args.vectors.embedding.model.file();
-    let read = [Some(("the input", args.table.input.as_path())), ranges];
-    let read = read.into_iter().flatten().chain(model.as_deref().map(|path| ("the model", path)));
+    let files = input.files.0.iter().map(|input| ("the input", input.path.as_path()));
+    let read = files.chain(ranges).chain(model.as_deref().map(|path| ("the model", path)));
     output::must_be_none_of(Some(&args.output), read)?;
     let target = Target::open(&args.output, args.resume, args.restart)?;
     let Some(target) = target else {
@@ -119,12 +124,10 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
     let dimensions = options.dimensions.unwrap_or(embedder.info().dimensions);
     let quantizer = args.precision.quantizer(dimensions)?;
     if format == VectorFormat::Parquet {
-        let prompt = args.prompt().prompt();
-        let is_file = args.table.is_file();
-        let again = is_file.then(|| args.table.open(true, prompt)).transpose()?;
+        let again = input.files.are_files().then(|| input.open(&args, true)).transpose()?;
         records.learn_columns(again)?;
     }
-    let end = args.shard.map(|shard| args.enter_shard(shard, &mut records)).transpose()?;
+    let end = args.shard.map(|shard| args.enter_shard(shard, &input, &mut records)).transpose()?;
 
     let cancel = cancel_on_signal()?;
     options.cancel = Some(cancel.clone());
@@ -145,19 +148,45 @@ pub fn run(args: BatchArgs) -> Result<(), Failure> {
             let texts = message::counted(texts as u64, "text");
             Err(Failure::Interrupted(format!("interrupted after {texts}{hint}")))
         }
-        Ending::Failed { failure, texts } => {
-            if let Some(how) = args.how_to_continue().filter(|_| texts > 0) {
-                let skip =
-                    if args.keep_going { "" } else { ", and --keep-going to skip bad records" };
-                let kept = message::counted(texts as u64, "vector");
-                message::note(format_args!("{kept} written so far; {how}{skip}"));
-            }
-            Err(failure)
+        Ending::Failed { failure, is_of_record, texts } => {
+            let Some(how) = args.how_to_continue().filter(|_| texts > 0) else {
+                return Err(failure);
+            };
+            let skip = match args.keep_going || !is_of_record {
+                true => "",
+                false => ", with --keep-going to skip bad records",
+            };
+            let kept = message::counted(texts as u64, "vector");
+            Err(failure.with_note(format!("{kept} written so far; {how}{skip}")))
         }
     }
 }
 
+/// What is read, and how its texts are cut.
+struct Input {
+    files: Inputs,
+    chunker: Option<Chunker>,
+}
+
+impl Input {
+    fn open(&self, args: &BatchArgs, keep: bool) -> Result<Records, Failure> {
+        let records = args.table.open(&self.files, keep, args.prompt().prompt())?;
+        Ok(records.chunked(self.chunker.clone(), args.prompt().prefix()?.as_deref()))
+    }
+}
+
 impl BatchArgs {
+    fn input(&self, format: VectorFormat) -> Result<Input, Failure> {
+        if self.chunk.is_given() && !format.shows_chunks() {
+            return Err(Failure::Usage(format!(
+                "--chunk: {} does not say where a chunk is in its text; write parquet or jsonl",
+                format.name()
+            )));
+        }
+        let chunker = self.chunk.chunker(self.vectors.embedding.preparation.unicode())?;
+        Ok(Input { files: self.table.inputs()?, chunker })
+    }
+
     /// How to continue a run that did not complete; none where what it wrote cannot be added to.
     fn how_to_continue(&self) -> Option<&'static str> {
         target::names_file(&self.output).then_some(match self.restart {
@@ -183,11 +212,16 @@ impl BatchArgs {
     }
 
     /// Moves to the first record of a shard, and returns the index of the first one after it.
-    fn enter_shard(&self, shard: Shard, records: &mut Records) -> Result<u64, Failure> {
-        if !self.table.is_file() {
+    fn enter_shard(
+        &self,
+        shard: Shard,
+        input: &Input,
+        records: &mut Records,
+    ) -> Result<u64, Failure> {
+        if !input.files.are_files() {
             return Err(Failure::Usage("--shard needs an input file whose length is known".into()));
         }
-        let mut all = self.table.open(false, self.prompt().prompt())?.quiet();
+        let mut all = input.open(self, false)?.quiet();
         all.skip_to(u64::MAX)?;
         let place = |part: u64| {
             (u128::from(all.index()) * u128::from(part) / u128::from(shard.parts)) as u64
@@ -218,6 +252,7 @@ impl BatchArgs {
             ("embedding-column", self.embedding_column.clone()),
         ]);
         about.extend(self.table.columns());
+        about.extend(self.chunk.given());
         about.extend(self.prompt().title().map(|title| ("title", title.to_owned())));
         let shard = self.shard.map(|shard| format!("{}/{}", shard.part, shard.parts));
         about.extend(shard.map(|shard| ("shard", shard)));

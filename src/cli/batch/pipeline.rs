@@ -49,7 +49,12 @@ pub enum Ending {
     /// A signal arrived. The output is what the last checkpoint says.
     Interrupted { texts: usize },
     /// A record could not be read or embedded. The output is what the last checkpoint says.
-    Failed { failure: Failure, texts: usize },
+    Failed {
+        failure: Failure,
+        /// Whether it is one record's, which --keep-going would skip.
+        is_of_record: bool,
+        texts: usize,
+    },
 }
 
 /// Messages of the reading thread.
@@ -59,7 +64,7 @@ enum Read {
     End {
         bad: u64,
     },
-    Failed(Failure),
+    Failed(Fault),
 }
 
 /// Runs the three threads until the input ends, something fails, or a signal comes.
@@ -90,11 +95,11 @@ pub fn run(
         }
     })?;
     let ended = match failure {
-        Some(Stop::Failed(failure)) => Err(failure),
+        Some(Stop::Failed(fault)) => Err(fault),
         Some(Stop::Cancelled) => Ok(None),
         None => match feed.ended {
             Some(Read::End { bad }) => Ok(Some(bad)),
-            Some(Read::Failed(failure)) => Err(failure),
+            Some(Read::Failed(fault)) => Err(fault),
             Some(Read::Entries(_)) | None => Ok(None),
         },
     };
@@ -105,9 +110,10 @@ pub fn run(
             writer.checkpoint()?;
             return Ok(Ending::Interrupted { texts: in_all });
         }
-        Err(failure) => {
+        Err(fault) => {
             writer.checkpoint()?;
-            return Ok(Ending::Failed { failure, texts: in_all });
+            let is_of_record = matches!(fault, Fault::Record { .. });
+            return Ok(Ending::Failed { failure: fault.into(), is_of_record, texts: in_all });
         }
     };
     let (skipped, earlier) = writer.skipped(bad);
@@ -138,7 +144,7 @@ fn read(
             Err(Fault::Record { place, reason }) if keep_going => {
                 progress.warn(format_args!("{place}: {reason}; skipped"));
             }
-            Err(fault) => break Read::Failed(fault.into()),
+            Err(fault) => break Read::Failed(fault),
         }
         if chunk.len() >= CHUNK_TEXTS || bytes >= CHUNK_BYTES {
             bytes = 0;
@@ -189,7 +195,7 @@ impl Iterator for Feed {
                 Err(RecvTimeoutError::Timeout) => self.over = self.cancel.load(Ordering::Relaxed),
                 Err(RecvTimeoutError::Disconnected) => {
                     let message = "the reading thread panicked, see the message above; this is a bug in monomorph";
-                    self.ended = Some(Read::Failed(Failure::Failed(message.into())));
+                    self.ended = Some(Read::Failed(Fault::Input(Failure::Failed(message.into()))));
                     self.over = true;
                 }
             }
@@ -201,7 +207,7 @@ impl Iterator for Feed {
 /// Why embedding stopped early.
 enum Stop {
     Cancelled,
-    Failed(Failure),
+    Failed(Fault),
 }
 
 fn embed(
@@ -227,11 +233,10 @@ fn embed(
                 chunk.push((entry, None));
             }
             Err(error) => {
-                let reason = match error.text() {
-                    Some(_) => format!("{}: {}", entry.place, error.reason()),
-                    None => error.to_string(),
-                };
-                stop = Some(Stop::Failed(Failure::Failed(reason)));
+                stop = Some(Stop::Failed(match error.text() {
+                    Some(_) => Fault::Record { place: entry.place, reason: error.reason() },
+                    None => Fault::Input(Failure::Failed(error.to_string())),
+                }));
                 break;
             }
         }

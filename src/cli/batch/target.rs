@@ -234,7 +234,7 @@ fn parquet(
     let pair = |key: &str, value: &str| (format!("monomorph.{key}"), value.to_owned());
     let get = |key: &str| about.get(key).map_or("", String::as_str);
     let dimensions = summary.dimensions.to_string();
-    let metadata = vec![
+    let mut metadata = vec![
         pair("version", env!("CARGO_PKG_VERSION")),
         pair("model", built::NAME),
         pair("model_xxh3_128", get("model")),
@@ -245,9 +245,12 @@ fn parquet(
         pair("precision", get("precision")),
         pair("column", &args.embedding_column),
         pair("text_column", get("column")),
-        pair("id_column", about.get("id-column").map_or("id", String::as_str)),
+        pair("id_column", &records.id_column),
+        pair("chunk", get("chunk")),
+        pair("overlap", get("overlap")),
     ];
-    let columns = records.columns.clone();
+    metadata.extend(args.precision.said()?.iter().map(|(key, value)| pair(key, value)));
+    let columns = records.columns();
     let parquet = output::Parquet::new(
         columns,
         &args.embedding_column,

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::message;
 use super::records::Id;
-use super::vectors::{self, Label, Next, Vectors, row_name};
+use super::vectors::{self, Label, Next, Reading, Vectors, row_name};
 use groups::Groups;
 use pairs::{Search, Seen};
 
@@ -133,7 +133,8 @@ pub fn run(args: &DedupeArgs) -> Result<(), Failure> {
 
 impl DedupeArgs {
     fn open(&self) -> Result<Box<dyn Vectors>, Failure> {
-        vectors::open(&self.vectors, &self.embedding_column, self.column.as_deref())
+        let (column, text_column) = (self.embedding_column.as_str(), self.column.as_deref());
+        Ok(vectors::open(&self.vectors, &Reading { column, text_column, told: None })?)
     }
 
     /// Prints the groups, or the rows that are kept or dropped, with their labels.
@@ -176,14 +177,8 @@ impl DedupeArgs {
 
 /// The label with as much of its text as is shown, on one line.
 fn shortened(label: Label) -> Label {
-    let text = label.text.map(|mut text| {
-        if let Some((end, _)) = text.char_indices().nth(SHOWN_LETTERS) {
-            text.replace_range(end.., "...");
-        }
-        text.shrink_to_fit();
-        text
-    });
-    Label { text, ..label }
+    let text = label.text.map(|text| message::shortened(&text, SHOWN_LETTERS).into_owned());
+    Label { text, place: None, ..label }
 }
 
 /// The answer on standard output.
@@ -262,7 +257,7 @@ impl Lines<'_> {
         let mut line = fields.to_string();
         for text in texts {
             line.push('\t');
-            line.push_str(&text.replace(char::is_control, " "));
+            line.push_str(&message::one_line(text, usize::MAX));
         }
         writeln!(self.out, "{}", line.trim_end()).map_err(failed)
     }

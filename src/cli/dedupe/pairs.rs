@@ -345,7 +345,7 @@ mod tests {
         }
 
         fn label(&self) -> Label {
-            Label { id: Some(Id::Unsigned(self.at as u64 - 1)), text: None }
+            Label { id: Some(Id::Unsigned(self.at as u64 - 1)), ..Label::default() }
         }
     }
 

@@ -15,7 +15,7 @@ use monomorph::{Precision, Values};
 use parquet::arrow::ArrowWriter;
 
 use crate::cli::guard::guarded;
-use crate::cli::records::{Columns, Kind, Row, lossy};
+use crate::cli::records::{Chunk, Columns, Kind, Row, lossy};
 
 /// Vectors one after another, in the precision they are stored in.
 pub enum Waiting {
@@ -32,14 +32,7 @@ pub fn schema(
     precision: Precision,
     values: usize,
 ) -> Result<SchemaRef, String> {
-    let mut fields: Vec<Arc<Field>> = match columns {
-        Columns::None => Vec::new(),
-        Columns::Strings(columns) | Columns::Json(columns) => columns
-            .iter()
-            .map(|(name, kind)| Arc::new(Field::new(name, data_type(*kind), true)))
-            .collect(),
-        Columns::Arrow(schema) => schema.fields().iter().map(written).collect(),
-    };
+    let mut fields = fields(columns);
     for (i, field) in fields.iter().enumerate() {
         if !can_be_written(field) {
             return Err(format!(
@@ -73,6 +66,34 @@ pub fn schema(
     Ok(Arc::new(Schema::new(fields)))
 }
 
+/// The columns of the input, and those that say where chunks are.
+fn fields(columns: &Columns) -> Vec<Arc<Field>> {
+    match columns {
+        Columns::None => Vec::new(),
+        Columns::Strings(columns) | Columns::Json(columns) => columns
+            .iter()
+            .map(|(name, kind)| Arc::new(Field::new(name, data_type(*kind), true)))
+            .collect(),
+        Columns::Arrow(schema) => schema.fields().iter().map(written).collect(),
+        Columns::Chunks { kept, text } => {
+            let string = Arc::new(Field::new(text, DataType::Utf8, true));
+            let mut fields = fields(kept);
+            match fields.iter_mut().find(|field| field.name() == text) {
+                Some(field) => *field = string,
+                None => fields.push(string),
+            }
+            let numbers = CHUNK_COLUMNS.map(|name| Field::new(name, DataType::UInt64, false));
+            fields.extend(numbers.map(Arc::new));
+            fields.push(Arc::new(Field::new(HEADING_COLUMN, DataType::Utf8, true)));
+            fields
+        }
+    }
+}
+
+/// Which chunk of its text a row has, and its bytes there.
+const CHUNK_COLUMNS: [&str; 3] = ["chunk", "chunk_begin", "chunk_end"];
+const HEADING_COLUMN: &str = "heading";
+
 /// Whether the library writes a column of this type, tried on a null: it panics over unions and others.
 fn can_be_written(field: &Field) -> bool {
     let write = || {
@@ -98,39 +119,100 @@ fn data_type(kind: Kind) -> DataType {
 
 /// The columns' arrays over some rows.
 pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowError> {
+    match columns {
+        Columns::Chunks { kept, text } => {
+            let beside = rows.iter().map(|row| match row {
+                Row::Chunk { kept, .. } => kept.as_ref(),
+                row => row,
+            });
+            let beside: Vec<&Row> = beside.collect();
+            chunked(kept, text, &beside, rows)
+        }
+        columns => kept(columns, None, &rows.iter().collect::<Vec<_>>()),
+    }
+}
+
+/// The arrays of chunks, and of the columns beside them.
+fn chunked(
+    columns: &Columns,
+    text: &str,
+    beside: &[&Row],
+    rows: &[Row],
+) -> Result<Vec<ArrayRef>, ArrowError> {
+    let chunks = || {
+        rows.iter().filter_map(|row| match row {
+            Row::Chunk { text, chunk, .. } => Some((text.as_str(), chunk)),
+            _ => None,
+        })
+    };
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(chunks().map(|(text, _)| text)));
+    let mut arrays = kept(columns, Some(text), beside)?;
+    match fields(columns).iter().position(|field| field.name() == text) {
+        Some(place) => arrays.insert(place, texts),
+        None => arrays.push(texts),
+    }
+    let numbers: [fn(&Chunk) -> u64; 3] =
+        [|chunk| chunk.number, |chunk| chunk.bytes[0], |chunk| chunk.bytes[1]];
+    for number in numbers {
+        let values = chunks().map(|(_, chunk)| number(chunk));
+        arrays.push(Arc::new(UInt64Array::from_iter_values(values)));
+    }
+    let headings = chunks().map(|(_, chunk)| chunk.heading.as_deref());
+    arrays.push(Arc::new(headings.collect::<StringArray>()));
+    Ok(arrays)
+}
+
+/// The arrays of the input's columns, but for one.
+fn kept(
+    columns: &Columns,
+    without: Option<&str>,
+    rows: &[&Row],
+) -> Result<Vec<ArrayRef>, ArrowError> {
+    let is_kept = |name: &str| without != Some(name);
     Ok(match columns {
-        Columns::None => Vec::new(),
+        Columns::None | Columns::Chunks { .. } => Vec::new(),
         Columns::Strings(columns) => {
-            let columns = columns.iter().enumerate();
+            let columns = columns.iter().enumerate().filter(|(_, (name, _))| is_kept(name));
             columns
                 .map(|(i, (_, kind))| array(*kind, rows.iter().map(|row| field(row, i))))
                 .collect()
         }
         Columns::Json(columns) => {
-            let columns = columns.iter();
+            let columns = columns.iter().filter(|(key, _)| is_kept(key));
             columns
                 .map(|(key, kind)| array(*kind, rows.iter().map(|row| value(row, key))))
                 .collect()
         }
         Columns::Arrow(schema) => {
-            let mut batches: Vec<&RecordBatch> = Vec::new();
-            let mut places = Vec::new();
-            for row in rows {
-                let Row::Arrow { batch, row, .. } = row else { continue };
-                if !batches.last().is_some_and(|last| std::ptr::eq(*last, Arc::as_ptr(batch))) {
-                    batches.push(batch);
-                }
-                places.push((batches.len() - 1, *row));
-            }
-            if schema.fields().is_empty() {
+            let fields = schema.fields().iter().enumerate();
+            let places: Vec<usize> =
+                fields.filter(|(_, field)| is_kept(field.name())).map(|(i, _)| i).collect();
+            if places.is_empty() {
                 return Ok(Vec::new());
             }
-            let rows = arrow_select::interleave::interleave_record_batch(&batches, &places)?;
-            let columns = rows.columns().iter().zip(schema.fields());
-            let columns = columns.map(|(column, field)| declared(column, field.data_type()));
+            let rows = interleaved(rows, &places)?;
+            let columns = rows.columns().iter().zip(places);
+            let columns = columns.map(|(column, i)| declared(column, schema.field(i).data_type()));
             columns.collect::<Result<_, _>>()?
         }
     })
+}
+
+/// Some columns of rows of several batches, as one batch.
+fn interleaved(rows: &[&Row], columns: &[usize]) -> Result<RecordBatch, ArrowError> {
+    let mut batches: Vec<&RecordBatch> = Vec::new();
+    let mut places = Vec::new();
+    for row in rows {
+        let Row::Arrow { batch, row, .. } = row else { continue };
+        if !batches.last().is_some_and(|last| std::ptr::eq(*last, Arc::as_ptr(batch))) {
+            batches.push(batch);
+        }
+        places.push((batches.len() - 1, *row));
+    }
+    let batches: Vec<RecordBatch> =
+        batches.into_iter().map(|batch| batch.project(columns)).collect::<Result<_, _>>()?;
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    arrow_select::interleave::interleave_record_batch(&batches, &places)
 }
 
 fn is_view(kind: &DataType) -> bool {

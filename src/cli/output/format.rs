@@ -18,7 +18,7 @@ pub enum VectorFormat {
     /// One JSON object: the list that OpenAI's embeddings endpoint returns
     Json,
     /// One JSON object per line: {"id", "tokens", "dropped", "embedding"}; id and dropped only if present, and
-    /// "dropped_is_exact": false where more may have been dropped
+    /// "dropped_is_exact": false where more may have been dropped; of chunks, also what Parquet's columns have
     Jsonl,
     /// A header line, then one line per text: the id (or the position in the input, from 0) and the values
     Csv,
@@ -109,6 +109,11 @@ impl VectorFormat {
             extension if extension.eq_ignore_ascii_case("tab") => Some(VectorFormat::Tsv),
             extension => VectorFormat::from_str(extension, true).ok(),
         }
+    }
+
+    /// Whether it can say where in its text a chunk is.
+    pub fn shows_chunks(self) -> bool {
+        matches!(self, VectorFormat::Jsonl | VectorFormat::Parquet)
     }
 
     pub fn is_binary(self) -> bool {

@@ -1,6 +1,9 @@
 //! The columns of a table besides its texts, which a Parquet file keeps.
 
+use std::sync::Arc;
+
 use super::scalar::{Kind, Scalar, Seen};
+use super::wanted::listed;
 
 /// The columns of a record, as its format represents them.
 #[derive(Clone, Debug)]
@@ -13,7 +16,20 @@ pub enum Row {
     Json(Vec<(String, String)>),
     /// A row of a batch, with its share of the batch's bytes.
     #[cfg(feature = "parquet")]
-    Arrow { batch: std::sync::Arc<arrow_array::RecordBatch>, row: usize, bytes: usize },
+    Arrow { batch: Arc<arrow_array::RecordBatch>, row: usize, bytes: usize },
+    /// A part of a record's text, beside its other columns.
+    Chunk { kept: Arc<Row>, text: String, chunk: Chunk },
+}
+
+/// Where a chunk is in its text.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// From 0.
+    pub number: u64,
+    /// Its first byte, and the one after its last.
+    pub bytes: [u64; 2],
+    /// The headings above it, from the outermost.
+    pub heading: Option<String>,
 }
 
 impl Row {
@@ -30,8 +46,31 @@ impl Row {
                 .sum(),
             #[cfg(feature = "parquet")]
             Row::Arrow { bytes, .. } => *bytes,
+            // The columns beside it are counted once, with the first chunk.
+            Row::Chunk { kept, text, chunk } => {
+                let columns = if chunk.number == 0 { kept.bytes() } else { 0 };
+                columns + text.len() + chunk.heading.as_ref().map_or(0, String::len)
+            }
         };
         size_of::<Row>() + held
+    }
+
+    /// The row without the value of a column; that of a batch keeps it, because others share it.
+    pub fn without(self, column: &str, columns: &Columns) -> Row {
+        match (self, columns) {
+            (Row::Strings(mut values), Columns::Strings(names)) => {
+                let place = names.iter().position(|(name, _)| name == column);
+                if let Some(value) = place.and_then(|place| values.get_mut(place)) {
+                    *value = String::new();
+                }
+                Row::Strings(values)
+            }
+            (Row::Json(mut values), _) => {
+                values.retain(|(key, _)| key != column);
+                Row::Json(values)
+            }
+            (row, _) => row,
+        }
     }
 }
 
@@ -43,6 +82,11 @@ pub enum Columns {
     Json(Vec<(String, Kind)>),
     #[cfg(feature = "parquet")]
     Arrow(arrow_schema::SchemaRef),
+    /// Columns of which that of the texts holds chunks, and those that say where the chunks are.
+    Chunks {
+        kept: Box<Columns>,
+        text: String,
+    },
 }
 
 /// Records from which the types of columns are read.
@@ -103,6 +147,32 @@ impl Columns {
     /// Columns of text.
     pub fn strings(names: &[String]) -> Columns {
         Columns::Strings(names.iter().map(|name| (name.clone(), Kind::String)).collect())
+    }
+
+    /// How the columns of another table differ, if they do.
+    pub fn difference(&self, other: &Columns) -> Option<String> {
+        match (self, other) {
+            (Columns::Strings(names), Columns::Strings(others)) => {
+                let of = |columns: &[(String, Kind)]| -> Vec<String> {
+                    columns.iter().map(|(name, _)| name.clone()).collect()
+                };
+                let (names, others) = (of(names), of(others));
+                (names != others).then(|| format!("{}, not {}", listed(&others), listed(&names)))
+            }
+            #[cfg(feature = "parquet")]
+            (Columns::Arrow(schema), Columns::Arrow(others)) => {
+                let of = |schema: &arrow_schema::SchemaRef| -> Vec<String> {
+                    let fields = schema.fields().iter();
+                    fields
+                        .map(|field| format!("{} ({})", field.name(), field.data_type()))
+                        .collect()
+                };
+                let (names, others) = (of(schema), of(others));
+                (names != others).then(|| format!("{}, not {}", listed(&others), listed(&names)))
+            }
+            (Columns::None, Columns::None) | (Columns::Json(_), Columns::Json(_)) => None,
+            _ => Some("it is of another format".to_owned()),
+        }
     }
 
     /// Checks that a record fits the columns; the error says why not.

@@ -21,6 +21,8 @@ pub enum TableFormat {
     Parquet,
     /// Apache Arrow's IPC file (Feather 2) or stream
     Arrow,
+    /// The whole file is one text, such as Markdown; the columns are path, title and text, and the path is the id
+    Document,
 }
 
 impl TableFormat {

@@ -37,6 +37,14 @@ impl Id {
         is_exact.then_some(number as i64).map(Id::of_signed)
     }
 
+    /// A string as it is, or the digits of an integer.
+    pub fn plain(&self) -> String {
+        match self {
+            Id::String(id) => id.clone(),
+            id => id.to_string(),
+        }
+    }
+
     pub fn of_signed(id: i64) -> Id {
         u64::try_from(id).map_or(Id::Signed(id), Id::Unsigned)
     }

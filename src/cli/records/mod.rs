@@ -5,12 +5,15 @@ mod array;
 mod arrow;
 mod columns;
 mod csv;
+mod document;
 mod format;
 mod id;
+mod inputs;
 mod jsonl;
 mod lines;
 mod object;
 mod open;
+mod parts;
 mod scalar;
 mod sniff;
 mod source;
@@ -18,20 +21,26 @@ mod table;
 mod texts;
 mod wanted;
 
+use std::sync::Arc;
+
 use monomorph::Prompt;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::chunk::{Chunker, Piece};
 use super::failure::Failure;
 use super::message;
+use open::Opened;
 use wanted::{Places, Wanted};
 
 #[cfg(feature = "parquet")]
 pub use arrow::{id_at, text_at};
 use columns::Sample;
-pub use columns::{Columns, Row};
+pub use columns::{Chunk, Columns, Row};
 pub use csv::DialectArgs;
+pub use document::text as text_of_file;
 pub use format::TableFormat;
 pub use id::{Found, Id};
+pub use inputs::Inputs;
 pub use jsonl::parse as parse_json;
 pub use lines::{Fault, Lines};
 #[cfg(feature = "parquet")]
@@ -100,14 +109,18 @@ trait TableReader: Send {
 /// A table, read record by record.
 pub struct Records {
     format: Box<dyn TableReader>,
-    /// Columns that the output keeps; those of a jsonl file are known after [`Records::sample`].
-    pub columns: Columns,
+    /// Columns that the output keeps; those of a jsonl file are known after [`Records::learn_columns`].
+    columns: Columns,
     /// Bytes or rows of the whole input, where they are known.
     pub extent: Option<u64>,
     /// The prompt of each text, where there is a column of titles.
     title: Option<Prompt>,
-    /// Columns whose values are texts, whatever they look like.
+    /// Columns whose values are texts, whatever they look like; the first is that of the texts to embed.
     texts: Vec<String>,
+    /// The column of the ids, if there is one.
+    pub id_column: String,
+    /// What cuts texts into chunks, and the text that is being cut.
+    chunker: Option<Chunking>,
     ahead: std::collections::VecDeque<Result<Fields, Fault>>,
     /// Whether to warn of an id that is none, once.
     warns: bool,
@@ -116,11 +129,55 @@ pub struct Records {
     digest: u64,
 }
 
+/// How texts are cut, and what is left of the last one.
+struct Chunking {
+    chunker: Chunker,
+    /// What goes before each text, unless titles do.
+    prefix: String,
+    cut: Option<Cut>,
+}
+
+/// A record whose text has been cut.
+struct Cut {
+    fields: Fields,
+    kept: Arc<Row>,
+    pieces: std::iter::Enumerate<std::vec::IntoIter<Piece>>,
+}
+
 impl Records {
-    fn new(format: Box<dyn TableReader>, columns: Columns, extent: Option<u64>) -> Records {
-        let (ahead, texts) = Default::default();
-        let (title, warns, index, bad, digest) = (None, true, 0, 0, 0);
-        Records { format, columns, extent, title, texts, ahead, warns, index, bad, digest }
+    fn new(opened: Opened) -> Records {
+        let Opened { reader: format, columns, extent, texts, id_column } = opened;
+        Records {
+            format,
+            columns,
+            extent,
+            title: None,
+            texts,
+            id_column,
+            chunker: None,
+            ahead: Default::default(),
+            warns: true,
+            index: 0,
+            bad: 0,
+            digest: 0,
+        }
+    }
+
+    /// Cuts each text into chunks, which are records of their own. `prefix` is what goes before each of them, unless
+    /// titles do.
+    pub fn chunked(mut self, chunker: Option<Chunker>, prefix: Option<&str>) -> Records {
+        let prefix = prefix.unwrap_or_default().to_owned();
+        self.chunker = chunker.map(|chunker| Chunking { chunker, prefix, cut: None });
+        self
+    }
+
+    /// The columns of the output besides the vectors.
+    pub fn columns(&self) -> Columns {
+        let kept = self.columns.clone();
+        match (&self.chunker, self.texts.first()) {
+            (Some(_), Some(text)) => Columns::Chunks { kept: Box::new(kept), text: text.clone() },
+            _ => kept,
+        }
     }
 
     /// Learns the types of the columns that the output keeps: from all records of the same table, opened once more, or
@@ -168,8 +225,12 @@ impl Records {
         self
     }
 
-    /// The next record. Bad ones count in the index, too.
+    /// The next record, or the next chunk of one. Bad records count in the index, too.
     pub fn next(&mut self) -> Result<Option<Entry>, Fault> {
+        if let Some(fields) = self.next_chunk() {
+            self.index += 1;
+            return Ok(Some(self.entry(fields)));
+        }
         let next = match self.ahead.pop_front() {
             Some(next) => next.map(Some),
             None => self.format.next(),
@@ -183,6 +244,10 @@ impl Records {
         });
         match checked {
             Ok(None) => Ok(None),
+            Ok(Some(fields)) if self.chunker.is_some() => {
+                self.cut(fields);
+                self.next()
+            }
             Ok(Some(fields)) => {
                 self.index += 1;
                 Ok(Some(self.entry(fields)))
@@ -195,14 +260,57 @@ impl Records {
         }
     }
 
-    fn entry(&mut self, fields: Fields) -> Entry {
-        let text = match self.title {
-            Some(prompt) => {
-                let title = fields.title.as_deref().filter(|title| !title.trim().is_empty());
-                prompt.prefix(title).into_owned() + &fields.text
-            }
-            None => fields.text,
+    /// Cuts a record's text.
+    fn cut(&mut self, mut fields: Fields) {
+        let titled = self.prefix_of(&fields);
+        let column = self.texts.first().map_or("", String::as_str);
+        let kept = std::mem::replace(&mut fields.row, Row::None).without(column, &self.columns);
+        if let Some(chunking) = &mut self.chunker {
+            let prefix = titled.as_deref().unwrap_or(&chunking.prefix);
+            let pieces = chunking.chunker.cut(prefix, &fields.text);
+            let pieces = pieces.into_iter().enumerate();
+            chunking.cut = Some(Cut { fields, kept: Arc::new(kept), pieces });
+        }
+    }
+
+    /// The next chunk of the text that is being cut.
+    fn next_chunk(&mut self) -> Option<Fields> {
+        let chunking = self.chunker.as_mut()?;
+        let Cut { fields, kept, pieces } = chunking.cut.as_mut()?;
+        let Some((number, piece)) = pieces.next() else {
+            chunking.cut = None;
+            return None;
         };
+        let text = fields.text[piece.range.clone()].to_owned();
+        let chunk = Chunk {
+            number: number as u64,
+            bytes: [piece.range.start, piece.range.end].map(|at| at as u64),
+            heading: piece.heading,
+        };
+        Some(Fields {
+            place: format!("{}, chunk {}", fields.place, number + 1),
+            text: text.clone(),
+            id: fields.id.clone(),
+            title: fields.title.clone(),
+            row: Row::Chunk { kept: kept.clone(), text, chunk },
+        })
+    }
+
+    /// The prompt of a record where there is a column of titles.
+    fn prefix_of(&self, fields: &Fields) -> Option<String> {
+        let title = fields.title.as_deref().filter(|title| !title.trim().is_empty());
+        self.title.map(|prompt| prompt.prefix(title).into_owned())
+    }
+
+    fn entry(&mut self, fields: Fields) -> Entry {
+        let prefix = self.prefix_of(&fields);
+        let mut text = fields.text;
+        if let (Some(chunking), Row::Chunk { chunk, .. }) = (&self.chunker, &fields.row) {
+            text = chunking.chunker.in_context(chunk.heading.as_deref(), &text);
+        }
+        if let Some(prefix) = prefix {
+            text.insert_str(0, &prefix);
+        }
         let id = match fields.id {
             Found::Id(id) => Some(id),
             Found::None => None,

@@ -4,88 +4,147 @@ use std::path::Path;
 
 #[cfg(feature = "parquet")]
 use super::arrow;
+use super::inputs::{Input, Inputs};
+use super::parts::Parts;
 use super::source::Source;
 use super::wanted::Wanted;
 use super::{Columns, DialectArgs, Records, TableFormat, TableReader, Told};
-use super::{array, csv, jsonl, sniff, texts};
+use super::{array, csv, document, jsonl, sniff, texts};
 use crate::cli::failure::Failure;
 
-impl Records {
+/// What is known of all files of an input before any is opened.
+pub struct Opener {
+    /// By name it is each file's own.
+    pub told: Told,
+    pub dialect: DialectArgs,
+    pub wanted: Wanted,
+}
+
+/// A file, opened.
+pub struct Opened {
+    pub reader: Box<dyn TableReader>,
+    pub columns: Columns,
+    /// Bytes or rows, where they are known.
+    pub extent: Option<u64>,
+    /// Columns whose values are texts, whatever they look like.
+    pub texts: Vec<String>,
+    /// The column of the ids, if there is one.
+    pub id_column: String,
+}
+
+impl Opener {
     /// Opens a file, or standard input if the path is `-`.
-    pub(super) fn open(
-        path: &Path,
-        told: Told,
-        dialect: &DialectArgs,
-        wanted: Wanted,
-    ) -> Result<Records, Failure> {
-        let source = Source::open(path)?;
+    pub fn open(&self, input: &Input) -> Result<Opened, Failure> {
+        let (dialect, wanted) = (&self.dialect, &self.wanted);
+        let told = Told { by_name: input.format, ..self.told };
+        if told.asked.or(told.by_name) == Some(TableFormat::Document) {
+            // Its content is read when it is its turn: among thousands of files one may be gone by then.
+            must_be_separated(&input.path.display().to_string(), TableFormat::Document, dialect)?;
+            let document = document::Document::new(&input.path, wanted)?;
+            let names = document::COLUMNS.map(str::to_owned);
+            let id = if wanted.id.1 { wanted.id.0.clone() } else { names[0].clone() };
+            let columns = if wanted.rest { Columns::strings(&names) } else { Columns::None };
+            let extent = std::fs::metadata(&input.path).ok().map(|found| found.len());
+            let texts = [wanted.text.clone()].into_iter().chain(names).collect();
+            let reader = Box::new(document);
+            return Ok(Opened { reader, columns, extent, texts, id_column: id });
+        }
+        let source = Source::open(&input.path)?;
         let format = sniff::format(&source, told, &wanted.text)?;
         wanted.must_have_columns(format)?;
-        if let (Some(option), false) = (dialect.first_given(), format.is_separated()) {
-            return Err(Failure::Usage(format!(
-                "--{option} is for csv and tsv, but {} is {}",
-                source.name,
-                format.name()
-            )));
-        }
+        must_be_separated(&source.name, format, dialect)?;
         #[cfg(feature = "parquet")]
         if let TableFormat::Parquet | TableFormat::Arrow = format {
             let bytes = source.bytes;
-            let rest = wanted.rest;
-            let table = arrow::Batches::open(path, source, format, &wanted)?;
-            let columns = if rest { Columns::Arrow(table.schema()) } else { Columns::None };
+            let table = arrow::Batches::open(&input.path, source, format, wanted)?;
+            let columns = if wanted.rest { Columns::Arrow(table.schema()) } else { Columns::None };
             let extent = table.rows().or(bytes);
-            return Ok(Records::new(Box::new(table), columns, extent));
+            return Ok(Opened::new(Box::new(table), columns, extent, wanted));
         }
-        Records::of_text(source, format, dialect, wanted)
+        open_text(source, format, dialect, wanted.clone())
     }
+}
 
-    /// A table in a format of text.
-    fn of_text(
-        source: Source,
-        format: TableFormat,
-        dialect: &DialectArgs,
-        wanted: Wanted,
-    ) -> Result<Records, Failure> {
-        let (extent, rest) = (source.bytes, wanted.rest);
+impl Opened {
+    fn new(
+        reader: Box<dyn TableReader>,
+        columns: Columns,
+        extent: Option<u64>,
+        wanted: &Wanted,
+    ) -> Opened {
         let texts = [Some(wanted.text.clone()), wanted.title.clone()].into_iter().flatten();
-        let texts = texts.collect();
-        let name = source.name.clone();
-        let (format, columns): (Box<dyn TableReader>, Columns) = match format {
-            TableFormat::Lines => (
-                Box::new(texts::Texts::new(source.into_reader(), name, rest)),
-                Columns::strings(&["text".to_owned()]),
-            ),
-            TableFormat::Jsonl => {
-                let lines = jsonl::Jsonl::new(source.into_reader(), name, wanted);
-                (Box::new(lines), Columns::Json(Vec::new()))
-            }
-            TableFormat::Json => {
-                let array = array::Array::new(source.into_reader(), name, wanted);
-                (Box::new(array), Columns::Json(Vec::new()))
-            }
-            TableFormat::Csv | TableFormat::Tsv => {
-                let delimiter = if format == TableFormat::Csv { b',' } else { b'\t' };
-                let table = csv::Csv::new(source, dialect.dialect(delimiter), wanted)?;
-                let columns = Columns::strings(table.names());
-                (Box::new(table), columns)
-            }
-            TableFormat::Parquet | TableFormat::Arrow => {
-                return Err(Failure::without_parquet());
-            }
-        };
-        let columns = if rest { columns } else { Columns::None };
-        Ok(Records { texts, ..Records::new(format, columns, extent) })
+        let id_column = wanted.id.0.clone();
+        Opened { reader, columns, extent, texts: texts.collect(), id_column }
+    }
+}
+
+/// Refuses options of csv for another format.
+fn must_be_separated(
+    name: &str,
+    format: TableFormat,
+    dialect: &DialectArgs,
+) -> Result<(), Failure> {
+    match dialect.first_given() {
+        Some(option) if !format.is_separated() => Err(Failure::Usage(format!(
+            "--{option} is for csv and tsv, but {name} is {}",
+            format.name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A table in a format of text.
+fn open_text(
+    source: Source,
+    format: TableFormat,
+    dialect: &DialectArgs,
+    wanted: Wanted,
+) -> Result<Opened, Failure> {
+    let (extent, rest, name) = (source.bytes, wanted.rest, source.name.clone());
+    let (reader, columns): (Box<dyn TableReader>, Columns) = match format {
+        TableFormat::Lines => (
+            Box::new(texts::Texts::new(source.into_reader(), name, rest)),
+            Columns::strings(&["text".to_owned()]),
+        ),
+        TableFormat::Jsonl => {
+            let lines = jsonl::Jsonl::new(source.into_reader(), name, wanted.clone());
+            (Box::new(lines), Columns::Json(Vec::new()))
+        }
+        TableFormat::Json => {
+            let array = array::Array::new(source.into_reader(), name, wanted.clone());
+            (Box::new(array), Columns::Json(Vec::new()))
+        }
+        TableFormat::Csv | TableFormat::Tsv => {
+            let delimiter = if format == TableFormat::Csv { b',' } else { b'\t' };
+            let table = csv::Csv::new(source, dialect.dialect(delimiter), wanted.clone())?;
+            let columns = Columns::strings(table.names());
+            (Box::new(table), columns)
+        }
+        TableFormat::Document | TableFormat::Parquet | TableFormat::Arrow => {
+            return Err(Failure::without_parquet());
+        }
+    };
+    let columns = if rest { columns } else { Columns::None };
+    Ok(Opened::new(reader, columns, extent, &wanted))
+}
+
+impl Records {
+    /// Opens files, or standard input if there is one path and it is `-`.
+    pub(super) fn open(inputs: &Inputs, opener: Opener) -> Result<Records, Failure> {
+        Parts::open(inputs, opener).map(Records::new)
     }
 
     /// Texts of the command line.
     pub fn arguments(texts: Vec<String>) -> Records {
-        Records::new(Box::new(texts::Arguments(texts.into_iter())), Columns::None, None)
+        let reader = Box::new(texts::Arguments(texts.into_iter()));
+        Records::new(Opened::new(reader, Columns::None, None, &Wanted::text("text")))
     }
 
     /// The texts of a table, with the ids it may have.
     pub fn texts(path: &Path, told: Told, column: &str) -> Result<Records, Failure> {
-        Records::open(path, told, &DialectArgs::default(), Wanted::text(column))
+        let input = Input { path: path.to_owned(), format: told.by_name };
+        let (dialect, wanted) = (DialectArgs::default(), Wanted::text(column));
+        Records::open(&Inputs(vec![input]), Opener { told, dialect, wanted })
     }
 
     /// The texts that a reader yields.
@@ -99,6 +158,7 @@ impl Records {
         let told =
             Told { asked: Some(format), by_name: None, has_option: false, is_for_texts: true };
         sniff::format(&source, told, "text")?;
-        Records::of_text(source, format, &DialectArgs::default(), Wanted::text("text"))
+        let wanted = Wanted::text("text");
+        open_text(source, format, &DialectArgs::default(), wanted).map(Records::new)
     }
 }

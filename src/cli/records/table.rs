@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use monomorph::Prompt;
 
+use super::inputs::Inputs;
+use super::open::Opener;
 use super::{DialectArgs, Records, TableFormat, Told, Wanted};
 use crate::cli::failure::Failure;
 use crate::cli::preparation::titled;
@@ -12,9 +14,10 @@ use crate::cli::preparation::titled;
 /// The arguments for the table to read.
 #[derive(Args, Debug)]
 pub struct TableArgs {
-    /// The table to read, or standard input if it is `-`
-    #[arg(long, short, value_name = "FILE")]
-    pub input: PathBuf,
+    /// The table to read, or standard input if it is `-`; several tables with the same columns; or a folder, whose
+    /// documents (Markdown and plain text) are a record each, or else its tables are read
+    #[arg(long, short, value_name = "PATH", num_args = 1.., required = true)]
+    input: Vec<PathBuf>,
 
     /// Format of --input [default: what its content or its extension says, else lines]
     #[arg(long, value_name = "FORMAT")]
@@ -37,8 +40,18 @@ pub struct TableArgs {
 }
 
 impl TableArgs {
+    /// The files to read.
+    pub fn inputs(&self) -> Result<Inputs, Failure> {
+        Inputs::find(&self.input, self.input_format)
+    }
+
     /// Opens the table. `keep` asks for all of its columns.
-    pub fn open(&self, keep: bool, prompt: Option<Prompt>) -> Result<Records, Failure> {
+    pub fn open(
+        &self,
+        inputs: &Inputs,
+        keep: bool,
+        prompt: Option<Prompt>,
+    ) -> Result<Records, Failure> {
         if self.title_column.is_some() && prompt.is_none_or(|prompt| prompt.titled.is_none()) {
             return Err(Failure::Usage(match titled() {
                 Some(prompt) => format!("--title-column needs --prompt {prompt}"),
@@ -53,17 +66,16 @@ impl TableArgs {
             title: self.title_column.clone(),
             rest: keep,
         };
-        let told = Told {
-            asked: self.input_format,
-            by_name: TableFormat::of(&self.input),
-            has_option: true,
-            is_for_texts: false,
-        };
-        // Before the file is looked for.
-        if let Some(format) = told.asked.or(told.by_name) {
-            wanted.must_have_columns(format)?;
+        let told =
+            Told { asked: self.input_format, by_name: None, has_option: true, is_for_texts: false };
+        // Before any file is looked for.
+        for input in &inputs.0 {
+            if let Some(format) = told.asked.or(input.format) {
+                wanted.must_have_columns(format)?;
+            }
         }
-        let mut records = Records::open(&self.input, told, &self.dialect, wanted)?;
+        let opener = Opener { told, dialect: self.dialect.clone(), wanted };
+        let mut records = Records::open(inputs, opener)?;
         records.title = prompt.filter(|_| self.title_column.is_some());
         Ok(records)
     }
@@ -83,10 +95,5 @@ impl TableArgs {
         let columns =
             columns.into_iter().filter_map(|(option, column)| Some((option, column?.clone())));
         columns.chain(self.dialect.given())
-    }
-
-    /// Whether the input is a regular file, which can be read twice.
-    pub fn is_file(&self) -> bool {
-        std::fs::metadata(&self.input).is_ok_and(|input| input.is_file())
     }
 }

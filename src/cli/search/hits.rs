@@ -1,33 +1,18 @@
-//! The results of a search: the best so far, and how one is shown.
+//! The results of a search: the best so far.
 
 use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use crate::cli::records::Id;
-use crate::cli::vectors::row_name;
+use crate::cli::vectors::Label;
 
 /// One of the results.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Hit {
     pub score: f32,
     pub row: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-}
-
-impl Hit {
-    /// A line with so many letters of the text.
-    pub fn line(&self, letters: usize) -> String {
-        let name = row_name(self.row, self.id.as_ref());
-        let mut text = self.text.as_deref().unwrap_or_default().replace(char::is_control, " ");
-        if let Some((end, _)) = text.char_indices().nth(letters) {
-            text.replace_range(end.., "...");
-        }
-        format!("{:.4}\t{name}\t{text}", self.score).trim_end().to_owned() + "\n"
-    }
+    #[serde(flatten)]
+    pub label: Label,
 }
 
 /// The best hits so far, best first; of equal ones, the earlier first.
@@ -62,7 +47,7 @@ mod tests {
         let mut best = Best::new(3);
         for (row, score) in [0.1, 0.5, 0.3, 0.5, 0.2, 0.9].into_iter().enumerate() {
             if best.takes(score) {
-                best.add(Hit { score, row: row as u64, id: None, text: None });
+                best.add(Hit { score, row: row as u64, label: Label::default() });
             }
         }
         let rows: Vec<u64> = best.hits.iter().map(|hit| hit.row).collect();

@@ -1,33 +1,38 @@
 //! `monomorph search`: the nearest texts or vectors to a query, by comparing all of them.
 
+mod context;
 mod hits;
+mod scan;
+mod show;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use monomorph::{EmbedOptions, Embedder, built, cosine};
-use serde::Serialize;
+use monomorph::{EmbedOptions, Embedder, built};
+use monomorph_encoder::threads::default_threads;
 
 use super::embedding::EmbeddingArgs;
 use super::failure::Failure;
 use super::message;
-use super::output;
+use super::precision::StoredArgs;
 use super::preparation::{self, prompt_help, role, warn_if_cut};
-use super::records::{Records, TableFormat, Told};
-use super::vectors::{self, Label, Next, Texts, Vectors};
-use hits::{Best, Hit};
+use super::records::{Id, Records, TableFormat, Told};
+use super::vectors::{self, Part, Reading, Texts};
+use hits::Hit;
+use scan::Found;
+use show::{Answer, AnswerFormat};
 
-/// Find the texts that answer a query, in a table of texts or in vectors of floats that batch or embed wrote
+/// Find the texts that answer a query, in a table of texts or in vectors that batch or embed wrote
 #[derive(Args, Debug)]
 #[command(mut_arg("prompt", |arg| arg.help(query_prompt_help())))]
 #[command(mut_arg("prefix", |arg| arg.help("Prepend STR to the query, verbatim, instead of a prompt")))]
 #[command(mut_arg("title", |arg| arg.help("Title of the query, for a prompt that takes a title")))]
 #[command(mut_arg("dimensions", |arg| arg.help("Expect vectors of N dimensions [default: the file's]")))]
 #[command(after_help = preparation::help("\
-Each line of the answer has the cosine, the id (or the row, from 0) and the text, separated by tabs; a terminal shows
-the beginning of the text. The search is exact: every vector is compared.
+Each line of the answer has the cosine, the id (or the row, from 0), the headings of a chunk, and the text, separated by
+tabs; a terminal shows the beginning of the text. The search is exact: every vector is compared, also those of int8, uint8
+and bits, with the query in float32; --rescore compares the best of them again in more digits.
 
 A table of texts is embedded for each search, which takes long for a large one: make its vectors once, with batch, and
 search those. Parquet files of vectors contain the texts; for others, --texts names the table that the vectors were made
@@ -38,14 +43,21 @@ Examples:
   monomorph search \"Which planet is red?\" --in notes.txt
   monomorph batch --prompt document --input notes.txt --output notes.parquet
   monomorph search \"Which planet is red?\" --in notes.parquet
-  monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json"))]
+  monomorph search \"Which planet is red?\" --in notes.parquet --top 3 --context 2
+  monomorph search --queries questions.txt --in notes.parquet --format csv
+  monomorph search \"Which planet is red?\" --in vectors.npy --texts notes.txt --top 3 --json
+  monomorph search \"Which planet is red?\" --in bits.npy --precision ubinary --rescore vectors.npy"))]
 pub struct SearchArgs {
     /// The query
-    #[arg(value_name = "QUERY")]
-    query: String,
+    #[arg(value_name = "QUERY", required_unless_present = "queries", conflicts_with = "queries")]
+    query: Option<String>,
 
-    /// What to search: a table of texts, in any format that batch reads, or an npy, Parquet or jsonl file of vectors of
-    /// float32, float16 or float64 values
+    /// Ask all queries of FILE, a table of texts in any format that batch reads; each line of the answer begins with the
+    /// query's id, or its number from 0
+    #[arg(long, value_name = "FILE")]
+    queries: Option<PathBuf>,
+
+    /// What to search: a table of texts, in any format that batch reads, or an npy, Parquet or jsonl file of vectors
     #[arg(long = "in", value_name = "FILE")]
     file: PathBuf,
 
@@ -66,60 +78,90 @@ pub struct SearchArgs {
     embedding_column: Option<String>,
 
     #[command(flatten)]
+    stored: StoredArgs,
+
+    /// Compare the best rows again with their vectors in FILE, which has the same rows in more digits
+    #[arg(long, value_name = "FILE")]
+    rescore: Option<PathBuf>,
+
+    #[command(flatten)]
     embedding: EmbeddingArgs,
 
     /// Print whole texts to a terminal, too; elsewhere they always are
     #[arg(long)]
     full: bool,
 
-    /// Print one JSON object: {"query", "results": [{"score", "row", "id", "text"}]}
-    #[arg(long)]
+    /// Show each chunk with N lines before and after it in its file, as grep does
+    #[arg(long, value_name = "N")]
+    context: Option<usize>,
+
+    /// Form of the answer
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AnswerFormat::Text)]
+    format: AnswerFormat,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
-/// Letters of a text that a terminal shows, where a text may be a whole document.
-const SHOWN_LETTERS: usize = 200;
+/// So many times the results are compared again.
+const RESCORED: usize = 10;
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    query: &'a str,
-    results: &'a [Hit],
+/// What is asked.
+struct Query {
+    id: Option<Id>,
+    text: String,
+    /// What messages call it.
+    name: String,
 }
 
 /// What is in the file.
 enum Searched {
-    Vectors(Box<dyn Vectors>),
-    Texts(Records),
+    Vectors(Vec<Part<'static>>),
+    Texts(Box<Records>),
 }
 
 pub fn run(args: &SearchArgs) -> Result<(), Failure> {
-    let embedding_column = args.embedding_column.as_deref();
-    // With a table of texts, the column is the table's.
-    let column = args.column.as_deref().filter(|_| args.texts.is_none());
-    let searched = match vectors::are_in(&args.file, embedding_column, column)? {
-        true => {
-            let embedding_column = embedding_column.unwrap_or("embedding");
-            let vectors = vectors::open(&args.file, embedding_column, column)?;
-            check(&vectors.about(), args)?;
-            Searched::Vectors(vectors)
-        }
-        false => Searched::Texts(args.table()?),
-    };
+    let queries = args.queries()?;
+    let searched = args.open()?;
     let has_texts = matches!(searched, Searched::Texts(_));
     let (embedder, options) = args.embedding.open(|options| options.keep_panels(has_texts))?;
-    let mut vectors: Box<dyn Vectors + '_> = match searched {
-        Searched::Vectors(vectors) => vectors,
+    let parts = match searched {
+        Searched::Vectors(parts) => parts,
         Searched::Texts(table) => {
             let options =
                 EmbedOptions { prompt: role("document"), prefix: None, ..options.clone() };
-            Box::new(Texts::new(table, args.file.display().to_string(), &embedder, options))
+            let name = args.file.display().to_string();
+            let texts = Texts::new(*table, name, &embedder, options);
+            vec![Part { first: 0, vectors: Box::new(texts) }]
         }
     };
-    let (mut hits, rows) = args.nearest(vectors.as_mut(), &embedder, &options)?;
-    if let Some(path) = &args.texts {
-        look_up(texts(path, args.column.as_deref())?, path, args, rows, &mut hits)?;
+    let asked =
+        |path: &Path, dimensions| args.embed(path, &queries, &embedder, &options, dimensions);
+    let name = args.file.display().to_string();
+    let top = args.top as usize;
+    let kept = if args.rescore.is_some() { top.saturating_mul(RESCORED) } else { top };
+    let mut found = scan::nearest(&name, parts, kept, |n| asked(&args.file, n))?;
+    found.warn(&name);
+    if let Some(path) = &args.rescore {
+        let column = args.embedding_column.as_deref().unwrap_or("embedding");
+        let vectors = vectors::open(path, &Reading { column, text_column: None, told: None })?;
+        let name = path.display().to_string();
+        scan::rescored(&name, vectors, top, &mut found, |n| asked(path, n))?;
     }
-    print(args, &hits)
+    if let Some(path) = &args.texts {
+        look_up(texts(path, args.column.as_deref())?, path, args, &mut found)?;
+    }
+    // A file without vectors has no answers, not even empty ones.
+    found.hits.resize(queries.len(), Vec::new());
+    let answers = queries.iter().zip(&found.hits).zip(0..).map(|((query, hits), number)| Answer {
+        query: &query.text,
+        of_file: args.queries.is_some().then_some((query.id.as_ref(), number)),
+        hits,
+    });
+    let answers: Vec<Answer<'_>> = answers.collect();
+    let format = if args.json { AnswerFormat::Json } else { args.format };
+    show::print(&answers, format, args.context, args.full)
 }
 
 /// The texts of a table.
@@ -141,87 +183,78 @@ impl SearchArgs {
         texts(&self.file, self.column.as_deref())
     }
 
-    /// The best hits among the vectors, and the number of rows.
-    fn nearest(
-        &self,
-        vectors: &mut dyn Vectors,
-        embedder: &Embedder,
-        options: &EmbedOptions,
-    ) -> Result<(Vec<Hit>, u64), Failure> {
-        let name = self.file.display();
-        let (mut row, mut query) = (Vec::new(), Vec::new());
-        let mut best = Best::new(self.top as usize);
-        let (mut number, mut passed_over) = (0, 0);
-        loop {
-            match vectors.next(&mut row)? {
-                Next::End => break,
-                Next::Vector if row.iter().all(|value| value.is_finite()) => {
-                    if query.is_empty() {
-                        query = self.embed(embedder, options, row.len())?;
-                    }
-                    if row.len() != query.len() {
-                        return Err(Failure::Failed(format!(
-                            "{name}, row {number} (from 0): {}, but the first vector has {}",
-                            message::counted(row.len() as u64, "value"),
-                            query.len()
-                        )));
-                    }
-                    let score = cosine(&query, &row);
-                    if best.takes(score) {
-                        let Label { id, text } = vectors.label();
-                        best.add(Hit { score, row: number, id, text });
-                    }
-                }
-                Next::Vector | Next::Null => passed_over += 1,
-            }
-            number += 1;
+    /// Opens the file, in parts that are searched at the same time where it has vectors.
+    fn open(&self) -> Result<Searched, Failure> {
+        let column = self.embedding_column.as_deref();
+        // With a table of texts, the column is the table's.
+        let text_column = self.column.as_deref().filter(|_| self.texts.is_none());
+        if !vectors::are_in(&self.file, column, text_column)? {
+            return self.table().map(Box::new).map(Searched::Texts);
         }
-        if passed_over > 0 {
-            let rows = message::counted(passed_over, "row");
-            message::warning(format_args!(
-                "{name}: {rows} without a vector, or with one that lacks values, passed over"
-            ));
+        let column = column.unwrap_or("embedding");
+        let reading = Reading { column, text_column, told: self.stored.decode()? };
+        let threads = self.embedding.model.threads().unwrap_or_else(default_threads);
+        let parts = vectors::open_parts(&self.file, &reading, threads)?;
+        if let Some(part) = parts.first() {
+            check(&part.vectors.about(), self)?;
         }
-        Ok((best.hits, number))
+        Ok(Searched::Vectors(parts))
     }
 
-    /// The query's vector, with as many dimensions as the file's.
+    /// The query, or those of the file.
+    fn queries(&self) -> Result<Vec<Query>, Failure> {
+        if let Some(text) = &self.query {
+            return Ok(vec![Query { id: None, text: text.clone(), name: "the query".to_owned() }]);
+        }
+        let path = self.queries.as_deref().unwrap_or(Path::new("-"));
+        let (mut records, mut queries) = (texts(path, None)?, Vec::new());
+        while let Some(entry) = records.next()? {
+            queries.push(Query { id: entry.id, text: entry.text, name: entry.place });
+        }
+        match queries.is_empty() {
+            true => Err(Failure::Failed(format!("{} has no queries", path.display()))),
+            false => Ok(queries),
+        }
+    }
+
+    /// The queries' vectors, with as many dimensions as those of a file.
     fn embed(
         &self,
+        path: &Path,
+        queries: &[Query],
         embedder: &Embedder,
         options: &EmbedOptions,
         dimensions: usize,
-    ) -> Result<Vec<f32>, Failure> {
-        let available = embedder.info().dimensions;
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        let (name, available) = (path.display(), embedder.info().dimensions);
         if dimensions == 0 {
-            return Err(Failure::Failed(format!(
-                "{}: its first vector is empty",
-                self.file.display()
-            )));
+            return Err(Failure::Failed(format!("{name}: its first vector is empty")));
         }
+        // Bits fill their last byte.
+        let is_filled = |asked: usize| asked.next_multiple_of(8) == dimensions;
+        let dimensions = if is_filled(available) { available } else { dimensions };
         if dimensions > available {
             return Err(Failure::Failed(format!(
-                "{}: its vectors have {dimensions} values, this model's {available}: they come from another model",
-                self.file.display()
+                "{name}: its vectors have {dimensions} values, this model's {available}: they come from another model"
             )));
         }
         if let Some(asked) = options.dimensions.filter(|&asked| asked != dimensions) {
             return Err(Failure::Usage(format!(
-                "--dimensions {asked}: the vectors of {} have {dimensions}; leave the option out, or make them again \
-                 with --dimensions {asked}",
-                self.file.display()
+                "--dimensions {asked}: the vectors of {name} have {dimensions}; leave the option out, or make them again \
+                 with --dimensions {asked}"
             )));
         }
         let prompt = role("query").filter(|_| options.prefix.is_none());
         let options = EmbedOptions { dimensions: Some(dimensions), prompt, ..options.clone() };
-        let embeddings =
-            embedder.run(&[&self.query], &options).map_err(|error| match error.text() {
-                Some(_) => Failure::Failed(format!("the query: {}", error.reason())),
-                None => error.into(),
-            })?;
-        let [embedding] = &embeddings[..] else { return Ok(Vec::new()) };
-        warn_if_cut("the query", embedding);
-        Ok(embedding.vector.clone())
+        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+        let embeddings = embedder.run(&texts, &options).map_err(|error| match error.text() {
+            Some(i) => Failure::Failed(format!("{}: {}", queries[i].name, error.reason())),
+            None => error.into(),
+        })?;
+        for (query, embedding) in queries.iter().zip(&embeddings) {
+            warn_if_cut(&query.name, embedding);
+        }
+        Ok(embeddings.into_iter().map(|embedding| embedding.vector).collect())
     }
 }
 
@@ -262,22 +295,23 @@ fn look_up(
     mut table: Records,
     path: &Path,
     args: &SearchArgs,
-    vectors: u64,
-    hits: &mut [Hit],
+    found: &mut Found,
 ) -> Result<(), Failure> {
-    let mut wanted: BTreeMap<u64, usize> =
-        hits.iter().enumerate().map(|(i, hit)| (hit.row, i)).collect();
-    while let Some(entry) = wanted.first_entry() {
-        table.skip_to(*entry.key())?;
-        let hit = &mut hits[entry.remove()];
-        if let Some(record) = table.next()? {
-            hit.text = Some(record.text);
-            hit.id = hit.id.take().or(record.id);
+    let mut wanted: BTreeMap<u64, Vec<&mut Hit>> = BTreeMap::new();
+    for hit in found.hits.iter_mut().flatten() {
+        wanted.entry(hit.row).or_default().push(hit);
+    }
+    while let Some((row, hits)) = wanted.pop_first() {
+        table.skip_to(row)?;
+        let Some(record) = table.next()? else { continue };
+        for hit in hits {
+            hit.label.text = Some(record.text.clone());
+            hit.label.id = hit.label.id.take().or_else(|| record.id.clone());
         }
     }
     table.skip_to(u64::MAX)?;
-    if table.index() != vectors {
-        let [rows, vectors] = [(table.index(), "row"), (vectors, "vector")]
+    if table.index() != found.rows {
+        let [rows, vectors] = [(table.index(), "row"), (found.rows, "vector")]
             .map(|(n, noun)| message::counted(n, noun));
         return Err(Failure::Failed(format!(
             "{} has {rows}, but {} has {vectors}; --texts takes a table with exactly one row for each vector, not one \
@@ -287,16 +321,4 @@ fn look_up(
         )));
     }
     Ok(())
-}
-
-fn print(args: &SearchArgs, hits: &[Hit]) -> Result<(), Failure> {
-    let answer = if args.json {
-        let answer = Answer { query: &args.query, results: hits };
-        serde_json::to_string(&answer).map_err(|error| Failure::Failed(error.to_string()))? + "\n"
-    } else {
-        let is_short = !args.full && std::io::stdout().is_terminal();
-        let letters = if is_short { SHOWN_LETTERS } else { usize::MAX };
-        hits.iter().map(|hit| hit.line(letters)).collect()
-    };
-    output::print(answer.as_bytes())
 }

@@ -6,13 +6,15 @@ use std::io::Read;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Label, Next, READS, Vectors};
+use super::decode::{Decode, Stored, plus_128};
+use super::{Label, Next, Place, Vectors};
 use crate::cli::failure::Failure;
 use crate::cli::records::{Id, Lines, parse_json};
 
 pub struct Jsonl {
     lines: Lines,
-    label: (Option<Id>, Option<String>),
+    decode: Decode,
+    label: Label,
 }
 
 #[derive(serde::Deserialize)]
@@ -22,6 +24,10 @@ struct Line {
     /// None where there is no such key.
     #[serde(default, deserialize_with = "present")]
     embedding: Option<Option<Vec<Number>>>,
+    path: Option<String>,
+    heading: Option<String>,
+    chunk_begin: Option<u64>,
+    chunk_end: Option<u64>,
 }
 
 /// A value, and whether it is written as an integer: batch and embed write every float with a point or an exponent.
@@ -58,8 +64,20 @@ pub fn are_in(
 }
 
 impl Jsonl {
-    pub fn new(reader: Box<dyn Read + Send>, name: String) -> Jsonl {
-        Jsonl { lines: Lines::new(reader, name), label: (None, None) }
+    pub fn new(reader: Box<dyn Read + Send>, name: String, told: Option<Decode>) -> Jsonl {
+        let (decode, label) = (told.unwrap_or_default(), Label::default());
+        Jsonl { lines: Lines::new(reader, name), decode, label }
+    }
+}
+
+impl Jsonl {
+    /// Decodes whole numbers.
+    fn whole(&self, values: &[Number], vector: &mut Vec<f32>) {
+        let byte = |number: &Number| match self.decode.stored() {
+            Some(Stored::Unsigned) => number.value as u8,
+            _ => plus_128(number.value as i8),
+        };
+        self.decode.extend(values.iter().map(byte), vector);
     }
 }
 
@@ -70,25 +88,34 @@ impl Vectors for Jsonl {
                 continue;
             }
             let line: Line = parse_json(&line).map_err(|reason| self.lines.fault(reason))?;
-            self.label = (line.id, line.text);
+            let place = line.chunk_begin.zip(line.chunk_end).map(|(chunk_begin, chunk_end)| {
+                Place { path: line.path, heading: line.heading, chunk_begin, chunk_end }
+            });
+            self.label = Label { id: line.id, text: line.text, place };
             let Some(values) = line.embedding else {
                 let reason = "no vector `embedding`; --in takes a file that batch or embed wrote";
                 return Err(self.lines.fault(reason.to_owned()).into());
             };
             let Some(values) = values else { return Ok(Next::Null) };
-            if !values.is_empty() && values.iter().all(|value| value.is_integer) {
-                return Err(self.lines.fault(format!("its values are integers; {READS}")).into());
-            }
             vector.clear();
-            vector.extend(values.iter().map(|value| value.value));
+            let is_whole = !values.is_empty() && values.iter().all(|value| value.is_integer);
+            let stored = match is_whole {
+                false => Stored::Single,
+                // One vector's values do not tell.
+                true => self.decode.stored().unwrap_or(Stored::Signed),
+            };
+            self.decode.check(stored, values.len()).map_err(|why| self.lines.fault(why))?;
+            match is_whole {
+                false => vector.extend(values.iter().map(|value| value.value)),
+                true => self.whole(&values, vector),
+            }
             return Ok(Next::Vector);
         }
         Ok(Next::End)
     }
 
     fn label(&self) -> Label {
-        let (id, text) = self.label.clone();
-        Label { id, text }
+        self.label.clone()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Vectors, one by one for `search` and `dedupe`: read from a file, or made of a table's texts.
 
+mod decode;
 mod jsonl;
 mod npy;
 #[cfg(feature = "parquet")]
@@ -9,29 +10,73 @@ mod texts;
 use std::fs::File;
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::failure::Failure;
+use super::message;
 use super::records::Id;
 
+pub use decode::Decode;
 pub use npy::Npy;
 pub use texts::Texts;
 
-/// The types of values that are compared. Whole numbers need the ranges that they were made with, and a query in bits.
-const READS: &str = "float32, float16 and float64 can be read";
-
 /// What a file says about a vector.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Label {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Where the text is a part of a longer one.
+    #[serde(flatten)]
+    pub place: Option<Place>,
+}
+
+/// Where a chunk is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Place {
+    /// The file of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The headings above it, from the outermost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heading: Option<String>,
+    /// Its first byte in the text, and the one after its last.
+    pub chunk_begin: u64,
+    pub chunk_end: u64,
+}
+
+/// Vectors that were read together.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// Values of each; zero where no row has a vector.
+    pub dimensions: usize,
+    /// The values of the rows that have vectors, one after another.
+    pub values: Vec<f32>,
+    /// Whether each row has a vector.
+    pub has_vector: Vec<bool>,
+}
+
+/// Which vectors of a file are read, and how.
+#[derive(Clone, Debug)]
+pub struct Reading<'a> {
+    /// The column of the vectors in a table.
+    pub column: &'a str,
+    /// That of the texts [default: the one that the file names].
+    pub text_column: Option<&'a str>,
+    /// How the values are decoded, where the caller was told.
+    pub told: Option<Decode>,
+}
+
+/// Vectors of a file from a row on.
+pub struct Part<'a> {
+    pub first: u64,
+    pub vectors: Box<dyn Vectors + Send + 'a>,
 }
 
 /// What a row is called in answers: its id, else its number, from 0.
 pub fn row_name(row: u64, id: Option<&Id>) -> String {
-    match id {
-        Some(Id::String(id)) => id.replace(char::is_control, " "),
-        Some(id) => id.to_string(),
-        None => row.to_string(),
-    }
+    id.map_or_else(|| row.to_string(), |id| message::one_line(&id.plain(), usize::MAX))
 }
 
 /// What is in the next row.
@@ -60,6 +105,25 @@ pub trait Vectors {
     /// The label of the last vector.
     fn label(&self) -> Label {
         Label::default()
+    }
+
+    /// Reads the next rows together; false where there are none. A format whose rows take long is read row by row.
+    fn next_block(&mut self, block: &mut Block) -> Result<bool, Failure> {
+        block.has_vector.clear();
+        match self.next(&mut block.values)? {
+            Next::End => return Ok(false),
+            Next::Vector => (block.dimensions, block.has_vector) = (block.values.len(), vec![true]),
+            Next::Null => {
+                block.values.clear();
+                block.has_vector.push(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The label of a row of the last block.
+    fn label_of(&self, _row: usize) -> Label {
+        self.label()
     }
 
     fn about(&self) -> About {
@@ -106,25 +170,29 @@ fn extension(path: &Path) -> String {
 }
 
 /// Opens a file that `batch` or `embed` wrote; its extension says which format it has.
-pub fn open(
+pub fn open(path: &Path, reading: &Reading<'_>) -> Result<Box<dyn Vectors + Send>, Failure> {
+    let mut parts = open_parts(path, reading, 1)?;
+    Ok(parts.swap_remove(0).vectors)
+}
+
+/// Opens the same in at most so many parts, which together are the file, to be read at the same time.
+pub fn open_parts(
     path: &Path,
-    column: &str,
-    text_column: Option<&str>,
-) -> Result<Box<dyn Vectors>, Failure> {
+    reading: &Reading<'_>,
+    n: usize,
+) -> Result<Vec<Part<'static>>, Failure> {
     let name = path.display().to_string();
     let open = || File::open(path).map_err(|error| Failure::reading(&name, &error));
+    let whole = |vectors: Box<dyn Vectors + Send>| Ok(vec![Part { first: 0, vectors }]);
     match extension(path).as_str() {
-        "npy" => Ok(Box::new(Npy::open(open()?, &name, READS)?)),
-        "jsonl" | "ndjson" => Ok(Box::new(jsonl::Jsonl::new(Box::new(open()?), name))),
+        "npy" => Npy::open_parts(open, &name, reading, n),
+        "jsonl" | "ndjson" => {
+            whole(Box::new(jsonl::Jsonl::new(Box::new(open()?), name, reading.told.clone())))
+        }
         #[cfg(feature = "parquet")]
-        "parquet" | "pq" => {
-            Ok(Box::new(parquet::Parquet::open(open()?, name, column, text_column)?))
-        }
+        "parquet" | "pq" => parquet::open_parts(open, name.clone(), reading, n),
         #[cfg(not(feature = "parquet"))]
-        "parquet" | "pq" => {
-            let _ = (column, text_column);
-            Err(Failure::without_parquet())
-        }
+        "parquet" | "pq" => Err(Failure::without_parquet()),
         _ => Err(Failure::Usage(format!(
             "--in {name}: vectors are read from npy, parquet and jsonl"
         ))),

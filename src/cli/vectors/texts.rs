@@ -84,6 +84,7 @@ impl Vectors for Texts<'_> {
         entry.map_or_else(Label::default, |entry| Label {
             id: entry.id.clone(),
             text: Some(entry.text.clone()),
+            place: None,
         })
     }
 }
