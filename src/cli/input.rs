@@ -80,7 +80,7 @@ impl Source {
         has_option: bool,
     ) -> Result<Source, Failure> {
         let told = Told { asked, by_name: TableFormat::of(path), has_option, is_for_texts: true };
-        let records = Records::texts(path, told, "text")?;
+        let records = Records::texts(path, told, None)?;
         Ok(Source::new(records))
     }
 

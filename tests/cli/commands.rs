@@ -33,6 +33,31 @@ fn tokenize_cuts_only_when_asked() {
 }
 
 #[test]
+fn similarity_reads_tables() {
+    let folder = Folder::new("similarity");
+    let texts = folder.write("texts.txt", b"one\ntwo\nthree\n");
+    let matrix = run(&["similarity", "one", "two", "three"]).text();
+    assert_eq!(run(&["similarity", "--input", &texts]).text(), matrix);
+    let query = ["similarity", "--query", "one"];
+    let scores = run(&[&query[..], &["one", "two", "three"]].concat()).text();
+    assert_eq!(run(&[&query[..], &["--input", &texts]].concat()).text(), scores);
+
+    let pairs = folder.write("pairs.csv", b"id,a,b\nx,one,two\ny,\"two\n\",two\n");
+    let fixed = ["similarity", "--input", &pairs, "--column", "a", "--with", "b"];
+    let lines = run(&fixed).text();
+    let score = |a, b| run(&["similarity", "--json", a, b]).json_lines()[0]["matrix"][0][1].clone();
+    let [first, second] = [score("one", "two"), score("two\n", "two")].map(|x| x.as_f64().unwrap());
+    assert_eq!(lines, format!("{first:.4}\tx\tone\ttwo\n{second:.4}\ty\ttwo \ttwo\n"));
+    let objects = run(&[&fixed[..], &["--json"]].concat()).json_lines();
+    assert_eq!(objects[1]["texts"][0], "two\n");
+    assert_eq!((objects[1]["row"].as_u64(), objects[1]["id"].as_str()), (Some(1), Some("y")));
+    let outcome = run(&["similarity", "--input", &pairs, "--column", "a", "--with", "c"]);
+    assert!(outcome.failure(1).contains("no column \"c\"; it has id, a, b"));
+    let outcome = run(&["similarity", "--input", "-", "--with", "b"]);
+    assert!(outcome.failure(2).contains("pairs are read from a file"));
+}
+
+#[test]
 fn similarity_is_a_matrix() {
     let answer = run(&["similarity", "one", "two", "one"]).text();
     let rows: Vec<Vec<f64>> = answer

@@ -104,7 +104,7 @@ fn files_that_are_no_vectors_are_refused() {
             "c.jsonl, line 1: its values are int8: search reads them with",
         ),
         ("wide.jsonl", wide.as_bytes(), 1, "they come from another model"),
-        ("a.csv", b"id,v0\n", 1, "no column \"text\""),
+        ("a.csv", b"id,v0\n", 1, "it has id, v0; choose the column of the texts with --column"),
     ] {
         let path = folder.write(name, bytes);
         let outcome = run(&["search", "x", "--in", &path]);

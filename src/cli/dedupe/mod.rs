@@ -2,6 +2,7 @@
 
 mod groups;
 mod pairs;
+mod progress;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

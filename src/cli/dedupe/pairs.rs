@@ -15,6 +15,7 @@ use std::sync::Mutex;
 use monomorph_encoder::compare::{Compare, Panels, error_bound, padded, whole_panels};
 use monomorph_encoder::threads::{Team, Threads};
 
+use super::progress::Progress;
 use super::shortened;
 use crate::cli::failure::Failure;
 use crate::cli::message;
@@ -49,6 +50,7 @@ pub struct Search<'a> {
     block_bytes: usize,
     /// Values per vector, once one has been read.
     k: usize,
+    progress: Progress,
 }
 
 /// Rows of the file that have vectors.
@@ -80,7 +82,9 @@ impl<'a> Search<'a> {
         is_labelled: bool,
     ) -> Search<'a> {
         let block_bytes = BLOCK_BYTES;
-        Search { compare, threads, threshold, open, path, is_labelled, block_bytes, k: 0 }
+        // Pairs with labels are printed as they are found.
+        let progress = Progress::new(is_labelled);
+        Search { compare, threads, threshold, open, path, is_labelled, block_bytes, k: 0, progress }
     }
 
     /// Calls `found` with every pair. `is_wanted` says, before the cosine is computed, whether a pair is still needed.
@@ -107,6 +111,8 @@ impl<'a> Search<'a> {
                     break;
                 }
                 self.compare(block.all(), chunk.all(), &is_wanted, &mut found)?;
+                let rows = Some(seen.rows).filter(|_| begin > 0);
+                self.progress.update([begin, next, reader.row], rows);
             }
             if begin == 0 {
                 seen = Seen { rows: reader.row, passed_over: reader.passed_over };
@@ -118,7 +124,9 @@ impl<'a> Search<'a> {
                     reader.row
                 )));
             }
+            self.progress.update([begin, next, reader.row], Some(seen.rows));
             if next >= seen.rows {
+                self.progress.clear();
                 return Ok(seen);
             }
             begin = next;

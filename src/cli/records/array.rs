@@ -115,7 +115,7 @@ impl TableReader for Array {
         let value = self.value(first)?;
         let place = format!("{}, line {line}", self.name);
         let fields = match String::from_utf8(value) {
-            Ok(value) => jsonl::fields(&value, &place, &self.wanted),
+            Ok(value) => jsonl::fields(value, &place, &self.wanted),
             Err(_) => Err("not valid UTF-8".to_owned()),
         };
         fields.map(Some).map_err(|reason| Fault::Record { place, reason })

@@ -25,7 +25,10 @@ impl TableReader for Jsonl {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         while let Some(line) = self.lines.next_line()? {
             // Files that were put one after another have their marks at the beginnings of lines.
-            let line = line.trim_start_matches('\u{FEFF}');
+            let line = match line.strip_prefix('\u{FEFF}') {
+                Some(rest) => rest.trim_start_matches('\u{FEFF}').to_owned(),
+                None => line,
+            };
             if !line.trim_ascii().is_empty() {
                 let fields = fields(line, &self.lines.place(), &self.wanted);
                 return fields.map(Some).map_err(|reason| self.lines.fault(reason));
@@ -43,9 +46,12 @@ impl TableReader for Jsonl {
     }
 }
 
+/// A text that is longer is not copied out of its line.
+const LONG_BYTES: usize = 1 << 20;
+
 /// What is wanted of an object; nothing else of it is judged.
-pub fn fields(line: &str, place: &str, wanted: &Wanted) -> Result<Fields, String> {
-    let members = object::members(line)?;
+pub fn fields(line: String, place: &str, wanted: &Wanted) -> Result<Fields, String> {
+    let members = object::members(&line)?;
     let find = |name: &str| -> Result<Option<Raw<'_>>, String> {
         let mut found = members.iter().filter(|member| member.key() == name);
         match (found.next(), found.next()) {
@@ -57,11 +63,11 @@ pub fn fields(line: &str, place: &str, wanted: &Wanted) -> Result<Fields, String
         find(name)?.ok_or_else(|| {
             let keys: Vec<String> = members.iter().map(|m| m.key().into_owned()).collect();
             match near(name, &keys) {
-                Some(near) if wanted.has_option => {
+                Some(near) if wanted.has(option) => {
                     format!("no key `{name}`; --{option} {near:?} would name the one that is there")
                 }
                 Some(near) => format!("no key `{name}`, but {near:?}"),
-                None if wanted.has_option && option == "column" => {
+                None if wanted.has_column_option && option == "column" => {
                     format!("no key `{name}`; choose the key of the texts with --column")
                 }
                 None => format!("no key `{name}`"),
@@ -72,7 +78,7 @@ pub fn fields(line: &str, place: &str, wanted: &Wanted) -> Result<Fields, String
         Value::String(text) => Ok(text),
         other => Err(format!("`{name}` is {}, not a string", kind(&other))),
     };
-    let text = string(&wanted.text, must(&wanted.text, "column")?)?;
+    let raw = must(&wanted.text, "column")?;
     let (name, is_asked) = &wanted.id;
     let id = match is_asked {
         true => match id_of(must(name, "id-column")?) {
@@ -96,6 +102,14 @@ pub fn fields(line: &str, place: &str, wanted: &Wanted) -> Result<Fields, String
         None => None,
     };
     let row = if wanted.rest { Row::Json(row(&members)?) } else { Row::None };
+    let text = match raw.text.len() > LONG_BYTES && raw.text.starts_with('"') {
+        false => string(&wanted.text, raw)?,
+        true => {
+            let range = raw.range();
+            object::taken(line, range)
+                .ok_or_else(|| format!("`{}` is no valid text", wanted.text))?
+        }
+    };
     Ok(Fields { place: place.to_owned(), text, id, title, row })
 }
 

@@ -4,6 +4,7 @@
 //! no double holds or half a surrogate pair, ends no run.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -69,6 +70,11 @@ impl<'a> Member<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// Where it is in its line.
+    pub fn range(self) -> Range<usize> {
+        self.at..self.at + self.text.len()
+    }
+
     /// The value as JSON; the error says what is wrong with it.
     pub fn parse(self) -> Result<Value, String> {
         serde_json::from_str(self.text).map_err(|error| {
@@ -83,6 +89,44 @@ impl<'a> Raw<'a> {
             not_json(self.at + error.column().saturating_sub(1), reason)
         })
     }
+}
+
+/// The string at `raw` in a line, made of the line's own memory; none if it is no valid string.
+pub fn taken(line: String, raw: Range<usize>) -> Option<String> {
+    let mut bytes = line.into_bytes();
+    bytes.truncate(raw.end.checked_sub(1)?);
+    bytes.drain(..raw.start + 1);
+    let (mut from, mut to) = (0, 0);
+    while from < bytes.len() {
+        let byte = bytes[from];
+        if byte < 0x20 {
+            return None;
+        }
+        if byte != b'\\' {
+            bytes[to] = byte;
+            (from, to) = (from + 1, to + 1);
+            continue;
+        }
+        // What an escape stands for is never longer than the escape; two are read for a pair of surrogates.
+        let end = escape_end(&bytes, from)?;
+        let escape = std::str::from_utf8(&bytes[from..end]).ok()?;
+        let letter: String = serde_json::from_str(&format!("\"{escape}\"")).ok()?;
+        bytes[to..to + letter.len()].copy_from_slice(letter.as_bytes());
+        (from, to) = (end, to + letter.len());
+    }
+    bytes.truncate(to);
+    String::from_utf8(bytes).ok()
+}
+
+/// Where the escape ends that begins here, with that of its pair if it is the first half of one.
+fn escape_end(bytes: &[u8], begin: usize) -> Option<usize> {
+    if bytes.get(begin + 1)? != &b'u' {
+        return Some(begin + 2);
+    }
+    let digits = std::str::from_utf8(bytes.get(begin + 2..begin + 6)?).ok()?;
+    let unit = u16::from_str_radix(digits, 16).ok()?;
+    let end = begin + if (0xD800..0xDC00).contains(&unit) { 12 } else { 6 };
+    (end <= bytes.len()).then_some(end)
 }
 
 /// A string of JSON, with U+FFFD for half of a surrogate pair; the text itself where it is no string.
@@ -287,6 +331,25 @@ mod tests {
         ] {
             let found = members(line).unwrap_err();
             assert!(found.contains(reason), "{line}: {found}");
+        }
+    }
+
+    #[test]
+    fn strings_are_taken_from_their_line() {
+        for (raw, text) in [
+            (r#""""#, Some("")),
+            (r#""plain \u00e9""#, Some("plain \u{e9}")),
+            (r#""a\n\\\"\u0041\ud83d\ude00\/z""#, Some("a\n\\\"A\u{1F600}/z")),
+            (r#""\ud83d""#, None),
+            (r#""\ud83d\n12345""#, None),
+            (r#""\x""#, None),
+            (r#""\u12""#, None),
+            ("\"a\tb\"", None),
+        ] {
+            let line = format!("{{\"k\":{raw},\"l\":1}}");
+            assert_eq!(taken(line, 5..5 + raw.len()).as_deref(), text, "{raw}");
+            let parsed = serde_json::from_str::<String>(raw).ok();
+            assert_eq!(parsed.as_deref(), text, "{raw}");
         }
     }
 

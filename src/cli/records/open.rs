@@ -137,13 +137,14 @@ impl Records {
     /// Texts of the command line.
     pub fn arguments(texts: Vec<String>) -> Records {
         let reader = Box::new(texts::Arguments(texts.into_iter()));
-        Records::new(Opened::new(reader, Columns::None, None, &Wanted::text("text")))
+        Records::new(Opened::new(reader, Columns::None, None, &Wanted::text("text", false)))
     }
 
-    /// The texts of a table, with the ids it may have.
-    pub fn texts(path: &Path, told: Told, column: &str) -> Result<Records, Failure> {
+    /// The texts of a table, with the ids it may have. A command that cannot be told the column has `text`.
+    pub fn texts(path: &Path, told: Told, column: Option<&str>) -> Result<Records, Failure> {
         let input = Input { path: path.to_owned(), format: told.by_name };
-        let (dialect, wanted) = (DialectArgs::default(), Wanted::text(column));
+        let wanted = Wanted::text(column.unwrap_or("text"), column.is_some());
+        let dialect = DialectArgs::default();
         Records::open(&Inputs(vec![input]), Opener { told, dialect, wanted })
     }
 
@@ -158,7 +159,7 @@ impl Records {
         let told =
             Told { asked: Some(format), by_name: None, has_option: false, is_for_texts: true };
         sniff::format(&source, told, "text")?;
-        let wanted = Wanted::text("text");
+        let wanted = Wanted::text("text", false);
         open_text(source, format, &DialectArgs::default(), wanted).map(Records::new)
     }
 }

@@ -62,6 +62,7 @@ impl TableArgs {
         let wanted = Wanted {
             text: self.column.clone(),
             has_option: true,
+            has_column_option: true,
             id: (id.clone().unwrap_or_else(|| "id".to_owned()), id.is_some()),
             title: self.title_column.clone(),
             rest: keep,

@@ -7,8 +7,9 @@ use crate::cli::failure::Failure;
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub text: String,
-    /// Whether the command has the options that name columns, for messages.
+    /// Whether the command has the options of tables, for messages, and whether at least that of the texts' column.
     pub has_option: bool,
+    pub has_column_option: bool,
     /// The column of ids, and whether a table without it is refused.
     pub id: (String, bool),
     pub title: Option<String>,
@@ -51,10 +52,21 @@ const NAMED: usize = 12;
 const NAMED_LETTERS: usize = 40;
 
 impl Wanted {
-    /// The texts of this column, and the ids of a column of that name.
-    pub fn text(column: &str) -> Wanted {
-        let id = ("id".to_owned(), false);
-        Wanted { text: column.to_owned(), has_option: false, id, title: None, rest: false }
+    /// The texts of this column, and the ids of a column of that name; `has_option` where the command can be told it.
+    pub fn text(column: &str, has_option: bool) -> Wanted {
+        Wanted {
+            text: column.to_owned(),
+            has_option: false,
+            has_column_option: has_option,
+            id: ("id".to_owned(), false),
+            title: None,
+            rest: false,
+        }
+    }
+
+    /// Whether the command has the option of this name.
+    pub fn has(&self, option: &str) -> bool {
+        self.has_option || (self.has_column_option && option == "column")
     }
 
     /// Refuses names of columns for lines, which have none.
@@ -87,11 +99,11 @@ impl Wanted {
         let must = |column: &str, option: &str| {
             find(column)?.ok_or_else(|| {
                 let hint = match (near(column, names), hint()) {
-                    (Some(near), _) if self.has_option => {
+                    (Some(near), _) if self.has(option) => {
                         format!("; --{option} {near:?} would name the one that is there")
                     }
                     (_, Some(hint)) if self.has_option => format!("; {hint}"),
-                    _ if self.has_option && option == "column" => {
+                    _ if self.has_column_option && option == "column" => {
                         "; choose the column of the texts with --column".to_owned()
                     }
                     _ => String::new(),

@@ -168,7 +168,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
 fn texts(path: &Path, column: Option<&str>) -> Result<Records, Failure> {
     let by_name = TableFormat::of(path);
     let told = Told { asked: None, by_name, has_option: false, is_for_texts: false };
-    Records::texts(path, told, column.unwrap_or("text"))
+    Records::texts(path, told, Some(column.unwrap_or("text")))
 }
 
 impl SearchArgs {

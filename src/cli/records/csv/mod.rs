@@ -1,11 +1,10 @@
 //! csv and tsv, with a line of names first unless there is none.
 
 mod dialect;
+mod reader;
 mod watch;
 
 use std::io::Read;
-
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
 use super::lines::BYTE_ORDER_MARK;
 use super::source::Source;
@@ -13,20 +12,19 @@ use super::{Fault, Fields, Found, Id, Places, Row, TableReader, Wanted};
 use crate::cli::failure::Failure;
 use crate::cli::message::counted;
 pub use dialect::{Dialect, DialectArgs};
+use reader::Reader;
 use watch::{Watch, Wrong};
 
-/// Memory of a record that is kept for the next one.
-const MAX_KEPT_BYTES: usize = 1 << 20;
-
 pub struct Csv {
-    reader: Reader<Watch>,
+    reader: Reader,
     name: String,
     names: Vec<String>,
     places: Places,
     /// Whether the command has the options of the dialect.
     has_option: bool,
     keep: bool,
-    record: ByteRecord,
+    /// Whether the record that has been read is the first one, which has no names before it.
+    is_read: bool,
     /// The line where the record begins.
     line: u64,
 }
@@ -42,23 +40,24 @@ impl Csv {
         std::io::copy(&mut input.by_ref().take(skip), &mut std::io::sink())
             .map_err(|error| Failure::reading(&name, &error))?;
         let first_line = if said.is_some() { 2 } else { 1 };
-        let mut reader = ReaderBuilder::new()
-            .delimiter(dialect.delimiter)
-            .quoting(dialect.has_quotes)
-            .has_headers(dialect.has_names)
-            .buffer_capacity(64 << 10)
-            .from_reader(Watch::new(input, dialect, first_line));
-        let first = reader.headers().map(|names| names.iter().map(str::to_owned).collect());
-        let end = reader.position().byte();
-        if let Some(fault) = reader.get_ref().fault_before(end) {
+        let mut reader = Reader::new(Watch::new(input, dialect, first_line), dialect);
+        let is_there = reader.next();
+        let end = reader.position();
+        if let Some(fault) = reader.watch().fault_before(end) {
             return Err(Failure::Failed(wrong(&name, fault, wanted.has_option)));
         }
-        let first: Vec<String> =
-            first.map_err(|error| Failure::Failed(format!("{name}: {}", reason(&error))))?;
+        let is_there = is_there.map_err(|error| Failure::reading(&name, &error))?;
+        let first: Result<Vec<String>, _> =
+            (0..reader.len()).map(|i| String::from_utf8(reader.value(i).to_vec())).collect();
+        let first = first.map_err(|_| {
+            Failure::Failed(format!("{name}: the names of the columns are not valid UTF-8"))
+        })?;
         if first.is_empty() && dialect.has_names {
             let expected = "it should begin with a line of column names";
             return Err(Failure::Failed(format!("{name} is empty; {expected}")));
         }
+        let is_read = is_there && !dialect.has_names;
+        let line = reader.watch().line_of(0);
         let names = match dialect.has_names {
             true => first,
             false => (1..=first.len()).map(|number| number.to_string()).collect(),
@@ -75,8 +74,8 @@ impl Csv {
             places,
             has_option: wanted.has_option,
             keep: wanted.rest,
-            record: ByteRecord::new(),
-            line: 1,
+            is_read,
+            line,
         })
     }
 
@@ -84,24 +83,31 @@ impl Csv {
         &self.names
     }
 
-    fn fields(&self) -> Result<Fields, String> {
-        let field = |i: usize| {
-            let bytes = self.record.get(i).unwrap_or_default();
-            match std::str::from_utf8(bytes) {
-                Ok(text) => Ok(text.to_owned()),
-                Err(_) => Err(format!("column {:?} is not valid UTF-8", self.names[i])),
-            }
+    fn fields(&mut self) -> Result<Fields, String> {
+        let (found, expected) = (self.reader.len(), self.names.len());
+        if found != expected {
+            let (values, columns) =
+                (counted(found as u64, "value"), counted(expected as u64, "column"));
+            return Err(format!("{values}, but the first line names {columns}"));
+        }
+        let names = &self.names;
+        let text = |bytes: Vec<u8>, i: usize| {
+            String::from_utf8(bytes)
+                .map_err(|_| format!("column {:?} is not valid UTF-8", names[i]))
         };
+        let field = |i: usize| text(self.reader.value(i).to_vec(), i);
         let row = match self.keep {
             true => Row::Strings((0..self.names.len()).map(field).collect::<Result<_, _>>()?),
             false => Row::None,
         };
         let id = self.places.id.map(field).transpose()?;
+        let title = self.places.title.map(field).transpose()?;
+        let place = self.place();
         Ok(Fields {
-            place: self.place(),
-            text: field(self.places.text)?,
+            place,
+            text: text(self.reader.take(self.places.text), self.places.text)?,
             id: id.map_or(Found::None, |id| Found::Id(Id::String(id))),
-            title: self.places.title.map(field).transpose()?,
+            title,
             row,
         })
     }
@@ -113,18 +119,17 @@ impl Csv {
 
 impl TableReader for Csv {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
-        // Its memory is kept for the next one, unless that is much.
-        let is_small = self.record.as_slice().len() < MAX_KEPT_BYTES;
-        let mut record = std::mem::take(&mut self.record);
-        if !is_small {
-            record = ByteRecord::new();
-        }
-        let start = self.reader.position().byte();
-        let read = self.reader.read_byte_record(&mut record);
-        self.record = record;
-        self.line = self.reader.get_mut().line_of(start);
-        let end = self.reader.position().byte();
-        if let Some(fault) = self.reader.get_ref().fault_before(end) {
+        let read = match std::mem::take(&mut self.is_read) {
+            true => Ok(true),
+            false => {
+                let start = self.reader.position();
+                let read = self.reader.next();
+                self.line = self.reader.watch().line_of(start);
+                read
+            }
+        };
+        let end = self.reader.position();
+        if let Some(fault) = self.reader.watch().fault_before(end) {
             let message = wrong(&self.name, fault, self.has_option);
             return Err(Fault::Input(Failure::Failed(message)));
         }
@@ -134,21 +139,12 @@ impl TableReader for Csv {
                 .fields()
                 .map(Some)
                 .map_err(|reason| Fault::Record { place: self.place(), reason }),
-            Err(error) => match error.kind() {
-                ErrorKind::UnequalLengths { .. } => {
-                    Err(Fault::Record { place: self.place(), reason: reason(&error) })
-                }
-                _ => Err(Fault::Input(Failure::Failed(format!(
-                    "cannot read {}: {}",
-                    self.name,
-                    reason(&error)
-                )))),
-            },
+            Err(error) => Err(Fault::Input(Failure::reading(&self.name, &error))),
         }
     }
 
     fn position(&self) -> u64 {
-        self.reader.position().byte()
+        self.reader.position()
     }
 }
 
@@ -202,16 +198,4 @@ fn wrong(name: &str, fault: watch::Fault, has_option: bool) -> String {
         _ => "; mend it, or give --quote none if quotes are characters like any other here",
     };
     format!("{name}, line {}: {what}{hint}", fault.line)
-}
-
-fn reason(error: &csv::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            let (values, columns) = (counted(*len, "value"), counted(*expected_len, "column"));
-            format!("{values}, but the first line names {columns}")
-        }
-        ErrorKind::Utf8 { .. } => "the names of the columns are not valid UTF-8".to_owned(),
-        ErrorKind::Io(error) => error.to_string(),
-        _ => error.to_string(),
-    }
 }
