@@ -49,8 +49,8 @@ fn repack_format<I: Isa, F: Format>(
     );
 }
 
-/// Copies panels with two weights of a column together, as an image has them, so that as many are as the instruction set
-/// wants.
+/// Copies panels with two weights of a column together, as an image has them, so that as many are as the instruction
+/// set wants.
 pub fn arrange<I: Isa>(isa: I, kind: PanelKind, from: &[Line], to: &mut [Line]) {
     if !kind.is_ints() {
         to.copy_from_slice(from);

@@ -1,15 +1,17 @@
 //! NEON: four 128-bit registers make sixteen lanes.
 //!
-//! The variants differ in how they multiply integers, in a file each. The thirty-two registers hold a 6 x 16 tile of floats:
-//! 24 accumulators, 4 weights and the rows, whose elements multiply without a broadcast.
+//! The variants differ in how they multiply integers, in a file each. The thirty-two registers hold a 6 x 16 tile of
+//! floats: 24 accumulators, 4 weights and the rows, whose elements multiply without a broadcast.
 
 #![allow(unsafe_code)]
 
+mod order;
 mod sdot;
 mod smlal;
 mod smmla;
 
-use super::{Isa, LANES, PANEL, Pair, Unit, place};
+use self::order::{join_pairs, transpose_bytes, transpose_floats, zip_2, zip_4, zip_8};
+use super::{Isa, LANES, PANEL, Pair, Unit};
 use core::arch::aarch64::*;
 use std::array::from_fn;
 use std::ops::Range;
@@ -28,7 +30,8 @@ pub type NeonI8mm = Lanes<smmla::Smmla>;
 /// Sixteen int32 lanes.
 type Sums = [int32x4_t; 4];
 
-/// How a variant multiplies integers. A value is proof that the CPU has the instructions; the names are those of [`Isa`].
+/// How a variant multiplies integers. A value is proof that the CPU has the instructions; the names are those of
+/// [`Isa`].
 pub trait Products: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     const INT_SUMS: usize;
@@ -48,11 +51,27 @@ pub trait Products: Copy + Send + Sync + 'static {
 /// Runs intrinsics.
 macro_rules! lanes {
     ($body:expr) => {
-        // SAFETY: `self` exists only where its products' `detect` saw NEON, the feature of every intrinsic used with this
-        // macro; the memory operands come from references to arrays of the accessed size.
+        // SAFETY: `self` exists only where its products' `detect` saw NEON, the feature of every intrinsic used with
+        // this macro; the memory operands come from references to arrays of the accessed size.
         unsafe { $body }
     };
 }
+
+/// Runs `$body` with `$half` set to each half, 0 and 1, of a block that the units `$of` are of. This is no loop,
+/// because the compiler would leave it and copy the sums in each round, which assembly keeps in registers of its own.
+macro_rules! for_each_half {
+    ($of:expr, |$half:ident| $body:expr) => {{
+        if $of.contains(&0) {
+            let $half = 0;
+            $body
+        }
+        if $of.contains(&8) {
+            let $half = 1;
+            $body
+        }
+    }};
+}
+use for_each_half;
 
 impl<P: Products> Isa for Lanes<P> {
     const NAME: &'static str = P::NAME;
@@ -203,7 +222,11 @@ impl<P: Products> Isa for Lanes<P> {
     fn prefetch<T>(self, at: &[T]) {
         // SAFETY: a prefetch may name any address.
         unsafe {
-            core::arch::asm!("prfm pldl1keep, [{at}]", at = in(reg) at.as_ptr(), options(nostack, preserves_flags, readonly));
+            core::arch::asm!(
+                "prfm pldl1keep, [{at}]",
+                at = in(reg) at.as_ptr(),
+                options(readonly, nostack, preserves_flags),
+            );
         }
     }
 }
@@ -225,12 +248,12 @@ fn widen_halves(halves: uint16x4_t) -> float32x4_t {
     floats
 }
 
-/// Sixteen bytes of units or of pairs, from the `i`-th sixteen on.
-#[inline]
-#[target_feature(enable = "neon")]
-fn load_bytes<T: AnyBytes>(from: &[T], i: usize) -> int8x16_t {
+/// The `i`-th sixteen bytes of a block's units or of a row's inputs.
+#[inline(always)]
+fn load_bytes<T: AnyBytes>(from: &[T; 16], i: usize) -> int8x16_t {
     assert!(16 * (i + 1) <= size_of_val(from));
-    // SAFETY: by the assertion the sixteen bytes lie within the slice, and integers have no padding.
+    // SAFETY: by the assertion the sixteen bytes lie within the array, and integers have no padding; NEON is there,
+    // since only methods of a variant call this.
     unsafe { vld1q_s8(from.as_ptr().cast::<i8>().add(16 * i)) }
 }
 
@@ -239,98 +262,9 @@ trait AnyBytes {}
 impl AnyBytes for Unit {}
 impl AnyBytes for Pair {}
 
-/// Zero in sixteen lanes.
-#[inline]
-#[target_feature(enable = "neon")]
-fn zeros() -> Sums {
-    [vdupq_n_s32(0); 4]
-}
-
 /// The lanes as int16, in whose range they must be.
 #[inline]
 #[target_feature(enable = "neon")]
 fn narrow(v: Sums) -> [int16x8_t; 2] {
     [vcombine_s16(vmovn_s32(v[0]), vmovn_s32(v[1])), vcombine_s16(vmovn_s32(v[2]), vmovn_s32(v[3]))]
-}
-
-/// Interleaves the elements of two rows, of two, four or eight bytes.
-macro_rules! zip {
-    ($name:ident, $to:ident, $from:ident, $low:ident, $high:ident) => {
-        #[inline]
-        #[target_feature(enable = "neon")]
-        fn $name(a: int8x16_t, b: int8x16_t) -> [int8x16_t; 2] {
-            let (a, b) = ($to(a), $to(b));
-            [$from($low(a, b)), $from($high(a, b))]
-        }
-    };
-}
-zip!(zip_2, vreinterpretq_s16_s8, vreinterpretq_s8_s16, vzip1q_s16, vzip2q_s16);
-zip!(zip_4, vreinterpretq_s32_s8, vreinterpretq_s8_s32, vzip1q_s32, vzip2q_s32);
-zip!(zip_8, vreinterpretq_s64_s8, vreinterpretq_s8_s64, vzip1q_s64, vzip2q_s64);
-
-/// Moves the bits of an element's row number to its column number, one in each round: a round interleaves each row with
-/// the one half the rows further on. Of as many columns as rows, that is the transpose.
-#[inline(always)]
-fn transpose<V: Copy, const N: usize>(mut rows: [V; N], zip: impl Fn(V, V) -> [V; 2]) -> [V; N] {
-    for _ in 0..N.ilog2() {
-        rows = from_fn(|i| zip(rows[i / 2], rows[i / 2 + N / 2])[i % 2]);
-    }
-    rows
-}
-
-/// Transposes 16 x 16 floats as sixteen squares of 4 x 4.
-#[inline]
-#[target_feature(enable = "neon")]
-fn transpose_floats(rows: [&[f32; LANES]; LANES], to: &mut [[f32; LANES]; LANES]) {
-    for row in (0..LANES).step_by(4) {
-        for column in (0..LANES).step_by(4) {
-            // SAFETY: `column` is at most 12, so four floats from there on lie within the row of sixteen.
-            let square = from_fn(|i| unsafe { vld1q_f32(rows[row + i].as_ptr().add(column)) });
-            let square: [_; 4] = transpose(square, |a, b| [vzip1q_f32(a, b), vzip2q_f32(a, b)]);
-            for (i, turned) in square.into_iter().enumerate() {
-                // SAFETY: `row` is at most 12, so four floats from there on lie within the row of sixteen.
-                unsafe { vst1q_f32(to[column + i].as_mut_ptr().add(row), turned) };
-            }
-        }
-    }
-}
-
-/// Transposes sixteen columns of 32 weights in squares of `N` columns by sixteen weights, `STEP` of which stay together.
-#[inline(always)]
-fn transpose_bytes<const STEP: usize, const N: usize>(
-    columns: [&[i8; 32]; PANEL],
-    units: &mut [Unit; 16],
-    zip: impl Fn(int8x16_t, int8x16_t) -> [int8x16_t; 2],
-) {
-    const { assert!(STEP * N == 16) };
-    let units = units.as_flattened_mut();
-    for column in (0..PANEL).step_by(N) {
-        for k in [0, 16] {
-            // SAFETY: NEON is there, since only methods of a variant call this; `k` is at most 16, so sixteen bytes from there
-            // on lie within the column of 32.
-            let square = from_fn(|i| unsafe { vld1q_s8(columns[column + i].as_ptr().add(k)) });
-            let square: [_; N] = transpose(square, &zip);
-            for (i, turned) in square.into_iter().enumerate() {
-                let to = &mut units[place(STEP, k + STEP * i, column)..][..16];
-                // SAFETY: NEON is there, and the reference is to sixteen bytes.
-                unsafe { vst1q_s8(to.as_mut_ptr(), turned) };
-            }
-        }
-    }
-}
-
-/// Puts the pairs of `N` units side by side, column by column.
-#[inline]
-#[target_feature(enable = "neon")]
-fn join_pairs<const N: usize>(pairs: &[Unit; 16], units: &mut [Unit; 16]) {
-    for (pairs, units) in pairs.chunks_exact(N).zip(units.chunks_exact_mut(N)) {
-        for (half, units) in units.as_flattened_mut().chunks_exact_mut(16 * N).enumerate() {
-            let rows = from_fn(|i| load_bytes(&pairs[i..i + 1], half));
-            let rows: [_; N] = transpose(rows, |a, b| zip_2(a, b));
-            for (row, to) in rows.into_iter().zip(units.as_chunks_mut::<16>().0) {
-                // SAFETY: the reference is to sixteen bytes.
-                unsafe { vst1q_s8(to.as_mut_ptr(), row) };
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Integer products by `smlal`, which every arm64 CPU has: it multiplies four int16 of each operand.
 
-use super::{Products, Sums, load_bytes, narrow, zeros};
+use super::{Products, Sums, load_bytes, narrow};
 use crate::{LANES, Pair, Unit, each};
 use core::arch::aarch64::*;
 use std::ops::Range;
@@ -55,47 +55,41 @@ impl Products for Smlal {
         rows: [&[Pair; 16]; R],
         of: Range<usize>,
     ) -> [[Sums; C]; R] {
-        lanes!(dot(each(units, |units| &units[of.clone()]), each(rows, |row| &row[of.clone()])))
-    }
-}
-
-/// Four units at a time, which eight inputs of each row multiply: one register, by element.
-#[inline]
-#[target_feature(enable = "neon")]
-fn dot<const R: usize, const C: usize>(units: [&[Unit]; C], rows: [&[Pair]; R]) -> [[Sums; C]; R] {
-    let mut sums = [[zeros(); C]; R];
-    for i in (0..units[0].len()).step_by(4) {
-        let units = each(units, |units| &units[i..i + 4]);
-        let mut a = [vdupq_n_s16(0); R];
-        for r in 0..R {
-            a[r] = vreinterpretq_s16_s8(load_bytes(&rows[r][i..i + 4], 0));
+        // Four units at a time, which eight inputs of each row multiply: one register, by element.
+        let mut sums = lanes!([[[vdupq_n_s32(0); 4]; C]; R]);
+        for i in of.start / 4..of.end / 4 {
+            let a = each(rows, |row| lanes!(vreinterpretq_s16_s8(load_bytes(row, i))));
+            self.pairs::<0, 1, R, C>(&mut sums, each(units, |units| &units[4 * i]), a);
+            self.pairs::<2, 3, R, C>(&mut sums, each(units, |units| &units[4 * i + 1]), a);
+            self.pairs::<4, 5, R, C>(&mut sums, each(units, |units| &units[4 * i + 2]), a);
+            self.pairs::<6, 7, R, C>(&mut sums, each(units, |units| &units[4 * i + 3]), a);
         }
-        pairs::<0, 1, R, C>(&mut sums, each(units, |units| widen(&units[0])), a);
-        pairs::<2, 3, R, C>(&mut sums, each(units, |units| widen(&units[1])), a);
-        pairs::<4, 5, R, C>(&mut sums, each(units, |units| widen(&units[2])), a);
-        pairs::<6, 7, R, C>(&mut sums, each(units, |units| widen(&units[3])), a);
+        sums
     }
-    sums
 }
 
-/// Multiplies the widened weights of a unit by two inputs of each row.
-#[inline]
-#[target_feature(enable = "neon")]
-fn pairs<const FIRST: i32, const SECOND: i32, const R: usize, const C: usize>(
-    sums: &mut [[Sums; C]; R],
-    w: [[int16x8_t; 4]; C],
-    a: [int16x8_t; R],
-) {
-    for r in 0..R {
-        for c in 0..C {
-            for i in 0..2 {
-                let (low, high) = (2 * i, 2 * i + 1);
-                let (first, second) = (w[c][i], w[c][2 + i]);
-                let sums = &mut sums[r][c];
-                sums[low] = vmlal_laneq_s16::<FIRST>(sums[low], vget_low_s16(first), a[r]);
-                sums[high] = vmlal_high_laneq_s16::<FIRST>(sums[high], first, a[r]);
-                sums[low] = vmlal_laneq_s16::<SECOND>(sums[low], vget_low_s16(second), a[r]);
-                sums[high] = vmlal_high_laneq_s16::<SECOND>(sums[high], second, a[r]);
+impl Smlal {
+    /// Multiplies a unit by the inputs `FIRST` and `SECOND` of each row.
+    #[inline(always)]
+    fn pairs<const FIRST: i32, const SECOND: i32, const R: usize, const C: usize>(
+        self,
+        sums: &mut [[Sums; C]; R],
+        units: [&Unit; C],
+        a: [int16x8_t; R],
+    ) {
+        let w = each(units, |unit| lanes!(widen(unit)));
+        for r in 0..R {
+            for c in 0..C {
+                for i in 0..2 {
+                    let (first, second) = (w[c][i], w[c][2 + i]);
+                    let [low, high] = &mut sums[r][c].as_chunks_mut().0[i];
+                    lanes!({
+                        *low = vmlal_laneq_s16::<FIRST>(*low, vget_low_s16(first), a[r]);
+                        *high = vmlal_high_laneq_s16::<FIRST>(*high, first, a[r]);
+                        *low = vmlal_laneq_s16::<SECOND>(*low, vget_low_s16(second), a[r]);
+                        *high = vmlal_high_laneq_s16::<SECOND>(*high, second, a[r]);
+                    });
+                }
             }
         }
     }

@@ -1,13 +1,31 @@
 //! Integer products by `smmla` and `usmmla`, which multiply two rows by two columns over eight int8 inputs.
 //!
-//! As with [`sdot`](super::sdot), an input is cut into two bytes, `a = 256 h + l`, and the sums of the high bytes are shifted
-//! before the low ones are added. `usmmla` takes unsigned low bytes as they are.
+//! As with [`sdot`](super::sdot), an input is cut into two bytes, `a = 256 h + l`, and the sums of the high bytes are
+//! shifted before the low ones are added. `usmmla` takes unsigned low bytes as they are.
 
-use super::{Products, Sums, load_bytes, narrow, zeros};
+use super::order::zip_8;
+use super::{Products, Sums, for_each_half, load_bytes, narrow};
 use crate::{LANES, Pair, Unit, each};
 use core::arch::aarch64::*;
 use std::array::from_fn;
 use std::ops::Range;
+
+/// The text of an instruction that adds to `$sums` the products of a pair of rows with two columns. The bytes of the
+/// weights `$w` are signed, and with `usmmla` those of the rows are not.
+macro_rules! product {
+    ($op:literal $sums:ident $pair:ident $w:ident) => {
+        concat!(
+            $op,
+            " {",
+            stringify!($sums),
+            ":v}.4s, {",
+            stringify!($pair),
+            ":v}.16b, {",
+            stringify!($w),
+            ":v}.16b"
+        )
+    };
+}
 
 /// Proof that the CPU has NEON and the matrix products of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +34,8 @@ pub struct Smmla(());
 /// Runs intrinsics.
 macro_rules! lanes {
     ($body:expr) => {
-        // SAFETY: `self` exists only where `detect` saw NEON and `i8mm`, the features of every intrinsic used with this macro;
-        // the memory operands come from references to arrays of the accessed size.
+        // SAFETY: `self` exists only where `detect` saw NEON and `i8mm`, the features of every intrinsic used with this
+        // macro; the memory operands come from references to arrays of the accessed size.
         unsafe { $body }
     };
 }
@@ -29,7 +47,7 @@ fn with_features<R>(f: impl FnOnce() -> R) -> R {
 
 impl Products for Smmla {
     const NAME: &'static str = "neon-i8mm";
-    /// 24 registers of sums, 3 of rows and up to 5 of weights.
+    /// 24 registers of sums, 3 of rows and 4 of weights.
     const INT_SUMS: usize = 6;
     const STEP: usize = 8;
 
@@ -66,105 +84,132 @@ impl Products for Smmla {
         rows: [&[Pair; 16]; R],
         of: Range<usize>,
     ) -> [[Sums; C]; R] {
-        lanes!(dot(each(units, |units| &units[of.clone()]), each(rows, |row| &row[of.clone()])))
+        // The last of an odd number of rows makes a pair with itself. Only the first half of the `R` pairs is used.
+        let mut squares = lanes!([[[vdupq_n_s32(0); 8]; C]; R]);
+        self.bytes::<0, R, C>(&mut squares, units, rows, of.clone());
+        for p in 0..R.div_ceil(2) {
+            for c in 0..C {
+                squares[p][c] = each(squares[p][c], |square| lanes!(vshlq_n_s32::<8>(square)));
+            }
+        }
+        self.bytes::<1, R, C>(&mut squares, units, rows, of);
+        let mut sums = lanes!([[[vdupq_n_s32(0); 4]; C]; R]);
+        for r in 0..R {
+            for c in 0..C {
+                for i in 0..4 {
+                    let (left, right) = (squares[r / 2][c][2 * i], squares[r / 2][c][2 * i + 1]);
+                    sums[r][c][i] = lanes!({
+                        let (left, right) =
+                            (vreinterpretq_s64_s32(left), vreinterpretq_s64_s32(right));
+                        vreinterpretq_s32_s64(match r % 2 {
+                            0 => vzip1q_s64(left, right),
+                            _ => vzip2q_s64(left, right),
+                        })
+                    });
+                }
+            }
+        }
+        sums
     }
 }
 
 /// The sums of two rows and sixteen columns, in squares of two by two.
 type Squares = [int32x4_t; 8];
 
-/// The last of an odd number of rows makes a pair with itself. Only the first half of the arrays of `R` pairs is used.
-#[inline]
-#[target_feature(enable = "neon,i8mm")]
-fn dot<const R: usize, const C: usize>(units: [&[Unit]; C], rows: [&[Pair]; R]) -> [[Sums; C]; R] {
-    let mut squares = [[[vdupq_n_s32(0); 8]; C]; R];
-    bytes::<0, R, C>(&mut squares, units, rows);
-    for p in 0..R.div_ceil(2) {
-        for c in 0..C {
-            squares[p][c] = from_fn(|i| vshlq_n_s32::<8>(squares[p][c][i]));
-        }
+impl Smmla {
+    /// Adds the products with the inputs' high bytes (`BYTE` 0) or low bytes (1), sixteen inputs of each row at a time.
+    #[inline(always)]
+    fn bytes<const BYTE: usize, const R: usize, const C: usize>(
+        self,
+        squares: &mut [[Squares; C]; R],
+        units: [&[Unit; 16]; C],
+        rows: [&[Pair; 16]; R],
+        of: Range<usize>,
+    ) {
+        for_each_half!(of, |half| {
+            // Eight inputs of two rows, then the next eight.
+            let mut a = lanes!([[vdupq_n_s8(0); 2]; R]);
+            for p in 0..R.div_ceil(2) {
+                let even = load_bytes(rows[2 * p], 2 * half + BYTE);
+                let odd = load_bytes(rows[(2 * p + 1).min(R - 1)], 2 * half + BYTE);
+                a[p] = lanes!(zip_8(even, odd));
+            }
+            self.eight::<BYTE, R, C>(squares, units, 8 * half, each(a, |[first, _]| first));
+            self.eight::<BYTE, R, C>(squares, units, 8 * half + 4, each(a, |[_, last]| last));
+        });
     }
-    bytes::<1, R, C>(&mut squares, units, rows);
-    let mut sums = [[zeros(); C]; R];
-    for r in 0..R {
-        for c in 0..C {
-            let squares = each(squares[r / 2][c], |square| vreinterpretq_s64_s32(square));
-            sums[r][c] = from_fn(|i| {
-                let (left, right) = (squares[2 * i], squares[2 * i + 1]);
-                vreinterpretq_s32_s64(match r % 2 {
-                    0 => vzip1q_s64(left, right),
-                    _ => vzip2q_s64(left, right),
-                })
-            });
-        }
-    }
-    sums
-}
 
-/// Adds the products with the inputs' high bytes (`BYTE` 0) or low bytes (1), sixteen inputs of each row at a time.
-#[inline]
-#[target_feature(enable = "neon,i8mm")]
-fn bytes<const BYTE: usize, const R: usize, const C: usize>(
-    squares: &mut [[Squares; C]; R],
-    units: [&[Unit]; C],
-    rows: [&[Pair]; R],
-) {
-    for i in (0..units[0].len()).step_by(8) {
-        // Eight inputs of two rows, then the next eight.
-        let mut a = [[vdupq_n_s8(0); 2]; R];
-        for p in 0..R.div_ceil(2) {
-            let of_row =
-                |r: usize| vreinterpretq_s64_s8(load_bytes(&rows[r.min(R - 1)][i..i + 8], BYTE));
-            let (even, odd) = (of_row(2 * p), of_row(2 * p + 1));
-            a[p] =
-                each([vzip1q_s64(even, odd), vzip2q_s64(even, odd)], |x| vreinterpretq_s8_s64(x));
-        }
+    /// Adds the products of eight weights of each column, which are four units from the unit `first` on. This is one
+    /// piece of assembly: between smaller ones the compiler would load weights early and put sums on the stack. The
+    /// intrinsics are not stable either (Rust 1.96).
+    #[inline(always)]
+    fn eight<const BYTE: usize, const R: usize, const C: usize>(
+        self,
+        squares: &mut [[Squares; C]; R],
+        units: [&[Unit; 16]; C],
+        first: usize,
+        a: [int8x16_t; R],
+    ) {
         for c in 0..C {
-            for eight in 0..2 {
-                let units = &units[c][i + 4 * eight..i + 4 * eight + 4];
-                for j in 0..8 {
-                    let w = load_bytes(units, j);
-                    for p in 0..R.div_ceil(2) {
-                        let (sums, a) = (squares[p][c][j], a[p][eight]);
-                        squares[p][c][j] = match BYTE {
-                            0 => smmla(sums, a, w),
-                            _ => usmmla(sums, a, w),
-                        };
+            let units: &[Unit] = &units[c][first..first + 4];
+            macro_rules! pairs {
+                ($op:literal $($p:literal $pair:ident
+                    ($s0:ident $s1:ident $s2:ident $s3:ident $s4:ident $s5:ident $s6:ident $s7:ident))+) => {{
+                    $(let [mut $s0, mut $s1, mut $s2, mut $s3, mut $s4, mut $s5, mut $s6, mut $s7] =
+                        squares[$p][c];)+
+                    // SAFETY: `self` is proof of the instructions, and the 128 bytes that are read are those of four
+                    // units.
+                    unsafe {
+                        core::arch::asm!(
+                            // Callers that are not compiled with the feature must assemble, too.
+                            ".arch_extension i8mm",
+                            "ldp {w0:q}, {w1:q}, [{units}]",
+                            "ldp {w2:q}, {w3:q}, [{units}, #32]",
+                            $(product!($op $s0 $pair w0),)+
+                            $(product!($op $s1 $pair w1),)+
+                            "ldp {w0:q}, {w1:q}, [{units}, #64]",
+                            $(product!($op $s2 $pair w2),)+
+                            $(product!($op $s3 $pair w3),)+
+                            "ldp {w2:q}, {w3:q}, [{units}, #96]",
+                            $(product!($op $s4 $pair w0),)+
+                            $(product!($op $s5 $pair w1),)+
+                            $(product!($op $s6 $pair w2),)+
+                            $(product!($op $s7 $pair w3),)+
+                            units = in(reg) units.as_ptr(),
+                            w0 = out(vreg) _,
+                            w1 = out(vreg) _,
+                            w2 = out(vreg) _,
+                            w3 = out(vreg) _,
+                            $($pair = in(vreg) a[$p],
+                            $s0 = inout(vreg) $s0,
+                            $s1 = inout(vreg) $s1,
+                            $s2 = inout(vreg) $s2,
+                            $s3 = inout(vreg) $s3,
+                            $s4 = inout(vreg) $s4,
+                            $s5 = inout(vreg) $s5,
+                            $s6 = inout(vreg) $s6,
+                            $s7 = inout(vreg) $s7,)+
+                            options(pure, readonly, nostack, preserves_flags),
+                        );
                     }
-                }
+                    $(squares[$p][c] = [$s0, $s1, $s2, $s3, $s4, $s5, $s6, $s7];)+
+                }};
+            }
+            macro_rules! product_of_pairs {
+                ($op:literal) => {
+                    match R.div_ceil(2) {
+                        1 => pairs!($op 0 a0 (b0 c0 d0 e0 f0 g0 h0 i0)),
+                        2 => pairs!($op 0 a0 (b0 c0 d0 e0 f0 g0 h0 i0) 1 a1 (b1 c1 d1 e1 f1 g1 h1 i1)),
+                        3 => pairs!($op 0 a0 (b0 c0 d0 e0 f0 g0 h0 i0) 1 a1 (b1 c1 d1 e1 f1 g1 h1 i1)
+                            2 a2 (b2 c2 d2 e2 f2 g2 h2 i2)),
+                        _ => unreachable!("tiles have at most six rows"),
+                    }
+                };
+            }
+            match BYTE {
+                0 => product_of_pairs!("smmla"),
+                _ => product_of_pairs!("usmmla"),
             }
         }
     }
-}
-
-/// Defines a matrix product of two rows by two columns over eight inputs, added to `acc`. These are assembly, because the
-/// intrinsics are not stable (Rust 1.96).
-macro_rules! matrix_product {
-    ($(#[$doc:meta])* $name:ident, $instruction:literal) => {
-        $(#[$doc])*
-        #[inline]
-        #[target_feature(enable = "neon,i8mm")]
-        fn $name(acc: int32x4_t, a: int8x16_t, w: int8x16_t) -> int32x4_t {
-            let mut sums = acc;
-            // SAFETY: the function enables the instruction's feature, and all operands are registers.
-            unsafe {
-                core::arch::asm!(
-                    concat!($instruction, " {sums:v}.4s, {a:v}.16b, {w:v}.16b"),
-                    sums = inout(vreg) sums,
-                    a = in(vreg) a,
-                    w = in(vreg) w,
-                    options(pure, nomem, nostack, preserves_flags),
-                );
-            }
-            sums
-        }
-    };
-}
-matrix_product! {
-    /// The bytes of both operands are signed.
-    smmla, "smmla"
-}
-matrix_product! {
-    /// The bytes of `a` are unsigned.
-    usmmla, "usmmla"
 }
