@@ -103,8 +103,8 @@ function showCommands() {
     const box = add(element("commands"), "div", undefined, "command");
     add(box, "h3", name);
     const text = `curl ${base}/${path} -d '${JSON.stringify(body)}'`;
-    add(box, "pre", text);
     const button = add(box, "button", "Copy");
+    add(box, "pre", text);
     button.type = "button";
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(text);
