@@ -66,7 +66,7 @@ enum Command {
     Dedupe(Box<dedupe::DedupeArgs>),
     Ranges(Box<ranges::RangesArgs>),
     Tokenize(tokenize::TokenizeArgs),
-    Similarity(similarity::SimilarityArgs),
+    Similarity(Box<similarity::SimilarityArgs>),
     #[cfg(feature = "serve")]
     Serve(Box<serve::ServeArgs>),
     #[cfg(feature = "serve")]
@@ -113,7 +113,7 @@ impl Command {
             Command::Dedupe(args) => dedupe::run(&args),
             Command::Ranges(args) => ranges::run(&args),
             Command::Tokenize(args) => tokenize::run(args),
-            Command::Similarity(args) => similarity::run(args),
+            Command::Similarity(args) => similarity::run(*args),
             #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(*args),
             #[cfg(feature = "serve")]

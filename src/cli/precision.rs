@@ -37,6 +37,7 @@ impl PrecisionArgs {
     }
 
     /// What a file of vectors says of them, besides their precision, so that they can be decoded.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub fn said(&self) -> Result<Vec<(&'static str, String)>, Failure> {
         let mut said = Vec::new();
         if self.precision.is_bits() {

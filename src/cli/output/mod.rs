@@ -65,7 +65,8 @@ pub struct Record<'a> {
 pub struct Summary {
     pub model: &'static str,
     pub precision: Precision,
-    /// Dimensions of the vectors, after they were cut.
+    /// Dimensions of the vectors, after they were cut. Only tables of Arrow and Parquet say them.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub dimensions: usize,
     /// Values in each vector as it is stored.
     pub values: usize,

@@ -83,6 +83,7 @@ pub enum Columns {
     #[cfg(feature = "parquet")]
     Arrow(arrow_schema::SchemaRef),
     /// Columns of which that of the texts holds chunks, and those that say where the chunks are.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     Chunks {
         kept: Box<Columns>,
         text: String,

@@ -118,6 +118,7 @@ pub struct Records {
     /// Columns whose values are texts, whatever they look like; the first is that of the texts to embed.
     texts: Vec<String>,
     /// The column of the ids, if there is one.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub id_column: String,
     /// What cuts texts into chunks, and the text that is being cut.
     chunker: Option<Chunking>,
@@ -172,6 +173,7 @@ impl Records {
     }
 
     /// The columns of the output besides the vectors.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub fn columns(&self) -> Columns {
         let kept = self.columns.clone();
         match (&self.chunker, self.texts.first()) {

@@ -61,8 +61,10 @@ pub struct Block {
 #[derive(Clone, Debug)]
 pub struct Reading<'a> {
     /// The column of the vectors in a table.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub column: &'a str,
     /// That of the texts [default: the one that the file names].
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub text_column: Option<&'a str>,
     /// How the values are decoded, where the caller was told.
     pub told: Option<Decode>,
