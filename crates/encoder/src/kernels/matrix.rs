@@ -34,7 +34,7 @@ impl<'a> Matrix<'a> {
         Matrix { kind, form: Form::Panels(panels), bias: None }
     }
 
-    /// All panels of a matrix, as [`image::panels`](monomorph_quant::image::panels) made them.
+    /// All panels of a matrix, as [`image::panels`] made them.
     pub fn image(kind: TensorType, panels: &'a [Line]) -> Matrix<'a> {
         Matrix { kind, form: Form::Image(panels), bias: None }
     }
