@@ -48,7 +48,7 @@ fn nginx(folder: &Folder, servers: [&str; 2]) -> (Running, String) {
         .map(|name| format!("{name}_temp_path {};\n", folder.argument(name)))
         .concat();
     let main = format!(
-        "daemon off; user root; worker_processes 1; pid {};\nevents {{}}\nhttp {{ access_log off;\n{temporary}include {site}; }}\n",
+        "daemon off; master_process off; pid {};\nevents {{}}\nhttp {{ access_log off;\n{temporary}include {site}; }}\n",
         folder.argument("nginx.pid")
     );
     let main = folder.write("nginx.conf", main.as_bytes());
