@@ -1,5 +1,7 @@
 //! What the fuzz targets share.
 
+pub mod cli;
+
 use monomorph_gguf::{Error, Header, Vocabulary};
 use monomorph_spec::Spec;
 use monomorph_testing::counting_allocator::watch;
