@@ -29,6 +29,10 @@ pub struct InputArgs {
     /// Format of --input [default: what its content or its extension says, else lines; tables are for batch]
     #[arg(long, value_name = "FORMAT", value_parser = some_of(TableFormat::is_of_texts))]
     input_format: Option<TableFormat>,
+
+    /// Leave out white space at both ends of each text
+    #[arg(long)]
+    trim: bool,
 }
 
 impl InputArgs {
@@ -50,14 +54,16 @@ impl InputArgs {
                 "the text {text:?} is also the name of a file; --input {text} reads its texts"
             ));
         }
-        match self.input {
+        let mut source = match self.input {
             Some(path) => Source::open(&path, self.input_format, true),
             None if !self.texts.is_empty() => Ok(Source::new(Records::arguments(self.texts))),
             None if io::stdin().is_terminal() => Err(Failure::Usage(
                 "no text: give TEXT, --input FILE, or text on standard input".into(),
             )),
             None => Source::open(Path::new("-"), self.input_format, true),
-        }
+        }?;
+        source.records = source.records.trimmed(self.trim);
+        Ok(source)
     }
 }
 

@@ -20,6 +20,8 @@ mod manual;
 mod message;
 mod model;
 mod output;
+#[cfg(feature = "plot")]
+mod plot;
 mod precision;
 mod preparation;
 mod ranges;
@@ -64,6 +66,8 @@ enum Command {
     Batch(Box<batch::BatchArgs>),
     Search(Box<search::SearchArgs>),
     Dedupe(Box<dedupe::DedupeArgs>),
+    #[cfg(feature = "plot")]
+    Plot(Box<plot::PlotArgs>),
     Ranges(Box<ranges::RangesArgs>),
     Tokenize(tokenize::TokenizeArgs),
     Similarity(Box<similarity::SimilarityArgs>),
@@ -111,6 +115,8 @@ impl Command {
             Command::Batch(args) => batch::run(*args),
             Command::Search(args) => search::run(&args),
             Command::Dedupe(args) => dedupe::run(&args),
+            #[cfg(feature = "plot")]
+            Command::Plot(args) => plot::run(&args),
             Command::Ranges(args) => ranges::run(&args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Similarity(args) => similarity::run(*args),

@@ -120,3 +120,16 @@ fn a_waiting_reader_gets_its_vector() {
     drop(stdin);
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn white_space_at_the_ends_is_left_out_on_request() {
+    let embedding = |arguments: &[&str]| run(arguments).json_lines()[0]["embedding"].clone();
+    let plain = embedding(&["embed", "Mars is red."]);
+    assert_ne!(embedding(&["embed", " Mars is red.\n"]), plain);
+    assert_eq!(embedding(&["embed", "--trim", " Mars is red.\n"]), plain);
+    let folder = Folder::new("trim");
+    let input = folder.write("in.jsonl", b"{\"text\":\"Mars is red.\\n\"}\n");
+    let batch = ["batch", "--input", &input, "--output", "-", "--format", "jsonl"];
+    assert_eq!(embedding(&[&batch[..], &["--trim"]].concat()), plain);
+    assert_ne!(embedding(&batch), plain);
+}

@@ -19,9 +19,13 @@ mod mutated;
 mod mutated_tables;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "plot")]
+mod plot;
 mod precision;
 #[cfg(feature = "parquet")]
 mod readback;
+#[cfg(feature = "parquet")]
+mod recipes;
 mod search;
 #[cfg(feature = "serve")]
 mod serve;

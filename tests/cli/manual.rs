@@ -7,6 +7,8 @@ const COMMANDS: &[&str] = &[
     "batch",
     "search",
     "dedupe",
+    #[cfg(feature = "plot")]
+    "plot",
     "ranges",
     "tokenize",
     "similarity",

@@ -14,7 +14,7 @@ fn say(line: &str) {
 }
 
 /// The interpreter of an environment with the three packages, or why there is none.
-fn python() -> Result<PathBuf, String> {
+pub fn python() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readback-venv");
     let python = folder.join("bin/python");
     let ready = folder.join("ready");

@@ -15,6 +15,8 @@ const HELP: &[&[&str]] = &[
     &["batch", "--help"],
     &["search", "--help"],
     &["dedupe", "--help"],
+    #[cfg(feature = "plot")]
+    &["plot", "--help"],
     &["ranges", "--help"],
     &["tokenize", "--help"],
     &["similarity", "--help"],

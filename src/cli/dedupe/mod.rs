@@ -135,7 +135,10 @@ pub fn run(args: &DedupeArgs) -> Result<(), Failure> {
 impl DedupeArgs {
     fn open(&self) -> Result<Box<dyn Vectors>, Failure> {
         let (column, text_column) = (self.embedding_column.as_str(), self.column.as_deref());
-        Ok(vectors::open(&self.vectors, &Reading { column, text_column, told: None })?)
+        Ok(vectors::open(
+            &self.vectors,
+            &Reading { column, text_column, color_column: None, told: None },
+        )?)
     }
 
     /// Prints the groups, or the rows that are kept or dropped, with their labels.
@@ -179,7 +182,7 @@ impl DedupeArgs {
 /// The label with as much of its text as is shown, on one line.
 fn shortened(label: Label) -> Label {
     let text = label.text.map(|text| message::shortened(&text, SHOWN_LETTERS).into_owned());
-    Label { text, place: None, ..label }
+    Label { text, place: None, color: None, ..label }
 }
 
 /// The answer on standard output.

@@ -123,6 +123,8 @@ pub struct Records {
     /// What cuts texts into chunks, and the text that is being cut.
     chunker: Option<Chunking>,
     ahead: std::collections::VecDeque<Result<Fields, Fault>>,
+    /// Whether white space at the ends of texts is left out.
+    trims: bool,
     /// Whether to warn of an id that is none, once.
     warns: bool,
     index: u64,
@@ -157,6 +159,7 @@ impl Records {
             id_column,
             chunker: None,
             ahead: Default::default(),
+            trims: false,
             warns: true,
             index: 0,
             bad: 0,
@@ -169,6 +172,12 @@ impl Records {
     pub fn chunked(mut self, chunker: Option<Chunker>, prefix: Option<&str>) -> Records {
         let prefix = prefix.unwrap_or_default().to_owned();
         self.chunker = chunker.map(|chunker| Chunking { chunker, prefix, cut: None });
+        self
+    }
+
+    /// Leaves out white space at both ends of each text, if that was asked for.
+    pub fn trimmed(mut self, trims: bool) -> Records {
+        self.trims = trims;
         self
     }
 
@@ -307,6 +316,9 @@ impl Records {
     fn entry(&mut self, fields: Fields) -> Entry {
         let prefix = self.prefix_of(&fields);
         let mut text = fields.text;
+        if self.trims && text.trim().len() < text.len() {
+            text = text.trim().to_owned();
+        }
         if let (Some(chunking), Row::Chunk { chunk, .. }) = (&self.chunker, &fields.row) {
             text = chunking.chunker.in_context(chunk.heading.as_deref(), &text);
         }

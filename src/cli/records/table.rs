@@ -35,6 +35,10 @@ pub struct TableArgs {
     #[arg(long, value_name = "NAME")]
     title_column: Option<String>,
 
+    /// Leave out white space at both ends of each text
+    #[arg(long)]
+    trim: bool,
+
     #[command(flatten)]
     dialect: DialectArgs,
 }
@@ -76,7 +80,7 @@ impl TableArgs {
             }
         }
         let opener = Opener { told, dialect: self.dialect.clone(), wanted };
-        let mut records = Records::open(inputs, opener)?;
+        let mut records = Records::open(inputs, opener)?.trimmed(self.trim);
         records.title = prompt.filter(|_| self.title_column.is_some());
         Ok(records)
     }
@@ -95,6 +99,7 @@ impl TableArgs {
         ];
         let columns =
             columns.into_iter().filter_map(|(option, column)| Some((option, column?.clone())));
-        columns.chain(self.dialect.given())
+        let trim = self.trim.then(|| ("trim", "true".to_owned()));
+        columns.chain(trim).chain(self.dialect.given())
     }
 }

@@ -70,7 +70,6 @@ mod tests {
         let path = std::env::temp_dir().join(format!("monomorph-context-{}", std::process::id()));
         std::fs::write(&path, "one\ntwo\n\nthree a. Three b.\nfour\n\nfive\n").unwrap();
         let of = |begin, end, text: &str| Label {
-            id: None,
             text: Some(text.to_owned()),
             place: Some(Place {
                 path: path.to_str().map(str::to_owned),
@@ -78,6 +77,7 @@ mod tests {
                 chunk_begin: begin,
                 chunk_end: end,
             }),
+            ..Label::default()
         };
         let label = of(18, 31, "Three b.\nfour");
         assert_eq!(Context::of(&label, 1).shown(), "3-\n4:three a. Three b.\n5:four\n6-\n");

@@ -145,7 +145,10 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     found.warn(&name);
     if let Some(path) = &args.rescore {
         let column = args.embedding_column.as_deref().unwrap_or("embedding");
-        let vectors = vectors::open(path, &Reading { column, text_column: None, told: None })?;
+        let vectors = vectors::open(
+            path,
+            &Reading { column, text_column: None, color_column: None, told: None },
+        )?;
         let name = path.display().to_string();
         scan::rescored(&name, vectors, top, &mut found, |n| asked(path, n))?;
     }
@@ -192,7 +195,8 @@ impl SearchArgs {
             return self.table().map(Box::new).map(Searched::Texts);
         }
         let column = column.unwrap_or("embedding");
-        let reading = Reading { column, text_column, told: self.stored.decode()? };
+        let reading =
+            Reading { column, text_column, color_column: None, told: self.stored.decode()? };
         let threads = self.embedding.model.threads().unwrap_or_else(default_threads);
         let parts = vectors::open_parts(&self.file, &reading, threads)?;
         if let Some(part) = parts.first() {

@@ -91,7 +91,7 @@ impl Vectors for Jsonl {
             let place = line.chunk_begin.zip(line.chunk_end).map(|(chunk_begin, chunk_end)| {
                 Place { path: line.path, heading: line.heading, chunk_begin, chunk_end }
             });
-            self.label = Label { id: line.id, text: line.text, place };
+            self.label = Label { id: line.id, text: line.text, place, color: None };
             let Some(values) = line.embedding else {
                 let reason = "no vector `embedding`; --in takes a file that batch or embed wrote";
                 return Err(self.lines.fault(reason.to_owned()).into());

@@ -30,6 +30,10 @@ pub struct Label {
     /// Where the text is a part of a longer one.
     #[serde(flatten)]
     pub place: Option<Place>,
+    /// The value of the column that colours a map.
+    #[serde(skip)]
+    #[cfg_attr(not(feature = "plot"), allow(dead_code))]
+    pub color: Option<String>,
 }
 
 /// Where a chunk is.
@@ -66,6 +70,8 @@ pub struct Reading<'a> {
     /// That of the texts [default: the one that the file names].
     #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub text_column: Option<&'a str>,
+    /// A column whose values are part of the labels.
+    pub color_column: Option<&'a str>,
     /// How the values are decoded, where the caller was told.
     pub told: Option<Decode>,
 }
@@ -185,6 +191,13 @@ pub fn open_parts(
 ) -> Result<Vec<Part<'static>>, Failure> {
     let name = path.display().to_string();
     let open = || File::open(path).map_err(|error| Failure::reading(&name, &error));
+    if let (Some(column), false) =
+        (reading.color_column, ["parquet", "pq"].contains(&extension(path).as_str()))
+    {
+        return Err(Failure::Usage(format!(
+            "--color {column}: {name} is no Parquet file, so it has no such column"
+        )));
+    }
     let whole = |vectors: Box<dyn Vectors + Send>| Ok(vec![Part { first: 0, vectors }]);
     match extension(path).as_str() {
         "npy" => Npy::open_parts(open, &name, reading, n),

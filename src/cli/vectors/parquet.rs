@@ -26,6 +26,7 @@ pub struct Parquet {
     text_column: String,
     id_column: String,
     about: About,
+    color_column: Option<String>,
     decode: Decode,
     batch: Option<RecordBatch>,
     /// The next row of the batch, and the first one of the last block.
@@ -105,7 +106,8 @@ impl Parquet {
             ));
         };
         let text_column = reading.text_column;
-        if let Some(column) = text_column.filter(|column| schema.field_with_name(column).is_err()) {
+        let asked = [text_column, reading.color_column].into_iter().flatten();
+        if let Some(column) = asked.into_iter().find(|c| schema.field_with_name(c).is_err()) {
             return Err(missing(column, ""));
         }
         let (stored, length) = stored(field.data_type())
@@ -133,6 +135,7 @@ impl Parquet {
         let wanted = |field: &str| {
             [column, &text_column, &id_column].contains(&field)
                 || (of_chunks && PLACE_COLUMNS.contains(&field))
+                || reading.color_column == Some(field)
         };
         let roots = schema.fields().iter().enumerate();
         let roots: Vec<usize> =
@@ -151,6 +154,7 @@ impl Parquet {
             text_column,
             id_column,
             about,
+            color_column: reading.color_column.map(str::to_owned),
             decode,
             batch: None,
             row: 0,
@@ -222,6 +226,7 @@ impl Parquet {
                 chunk_begin,
                 chunk_end,
             }),
+            color: self.color_column.as_deref().and_then(|name| value_at(self.column(name)?, row)),
         }
     }
 
@@ -232,6 +237,18 @@ impl Parquet {
 
 /// The columns that say where a chunk is.
 const PLACE_COLUMNS: [&str; 4] = ["path", "heading", "chunk_begin", "chunk_end"];
+
+/// A value in words; none if it is null.
+fn value_at(column: &ArrayRef, row: usize) -> Option<String> {
+    if let (Some(values), false) = (column.as_boolean_opt(), column.is_null(row)) {
+        return Some(values.value(row).to_string());
+    }
+    match id_at(column, row) {
+        Found::None => None,
+        Found::Id(id) => Some(id.plain()),
+        Found::Other(value) => Some(value),
+    }
+}
 
 /// What the values of a column of vectors are, and how many a vector has if all have as many.
 fn stored(kind: &DataType) -> Result<(Stored, usize), String> {

@@ -85,6 +85,7 @@ impl Vectors for Texts<'_> {
             id: entry.id.clone(),
             text: Some(entry.text.clone()),
             place: None,
+            color: None,
         })
     }
 }
