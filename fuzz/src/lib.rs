@@ -1,5 +1,6 @@
 //! What the fuzz targets share.
 
+#[cfg(feature = "tables")]
 pub mod cli;
 
 use monomorph_gguf::{Error, Header, Vocabulary};
