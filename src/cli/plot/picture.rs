@@ -56,7 +56,9 @@ pub fn scaled(points: &[Point]) -> Vec<[f32; 2]> {
     let ((left, right), (top, bottom)) = (ends(|point| point.x), ends(|point| point.y));
     let size = (right - left).max(bottom - top).max(f32::MIN_POSITIVE);
     let [x, y] = [(left + right - size) / 2.0, (top + bottom - size) / 2.0];
-    points.iter().map(|point| [(point.x - x) / size, (point.y - y) / size]).collect()
+    // Rounding may put a point at the edge just beyond it.
+    let within = |offset: f32| (offset / size).clamp(0.0, 1.0);
+    points.iter().map(|point| [within(point.x - x), within(point.y - y)]).collect()
 }
 
 /// The colour of a group; one without any is coloured as all are.
