@@ -25,6 +25,13 @@ const OPEN: [&str; 11] = [
     "/readyz",
 ];
 
+/// The same of gRPC: whether the server serves, and what it could be asked.
+const OPEN_SERVICES: [&str; 3] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+];
+
 /// The keys of which a client must have one. They can be replaced while the server runs.
 #[derive(Clone, Default)]
 pub struct Keys(Arc<RwLock<Vec<String>>>);
@@ -71,7 +78,8 @@ pub fn check(app: &App, request: &Request) -> Result<(), Failure> {
     }
     check_origin(host.unwrap_or_default(), headers, &app.options.cors_origins)?;
     let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
-    match is_read && OPEN.contains(&uri.path()) {
+    let is_open = is_read && OPEN.contains(&uri.path());
+    match is_open || OPEN_SERVICES.iter().any(|service| uri.path().starts_with(service)) {
         true => Ok(()),
         false => check_key(&app.options.keys, headers),
     }

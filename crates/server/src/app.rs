@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Engine, Facts};
 use crate::failure::{Failure, Family};
-use crate::log::Line;
+use crate::log::{Line, Sent};
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::report::Report;
@@ -19,9 +19,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
+
+/// The header with a request's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all handlers share.
 pub struct App {
@@ -35,10 +39,18 @@ pub struct App {
     pub on_loopback: bool,
     /// Bytes of the bodies under way.
     pub held: Arc<AtomicUsize>,
-    /// Whether connections are closed after their answers.
-    closing: AtomicBool,
-    /// Whether new work is refused.
-    draining: AtomicBool,
+    stage: watch::Sender<Stage>,
+}
+
+/// How far a server is with its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub enum Stage {
+    /// All is served.
+    Open,
+    /// Connections are closed after their answers.
+    Closing,
+    /// New work is refused.
+    Draining,
 }
 
 impl App {
@@ -58,8 +70,7 @@ impl App {
             options,
             on_loopback,
             held: Arc::default(),
-            closing: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
+            stage: watch::Sender::new(Stage::Open),
         }
     }
 
@@ -79,29 +90,39 @@ impl App {
         self.options.names.iter().any(|own| own == name || own == untagged)
     }
 
-    /// Connections are closed after their answers from now on.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+    /// The server is at this stage from now on.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.send_replace(stage);
     }
 
     /// Whether the server is shutting down.
     pub fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
-    }
-
-    /// No new work is let in from now on.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        *self.stage.borrow() >= Stage::Closing
     }
 
     /// Whether new work is refused.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.stage.borrow() >= Stage::Draining
+    }
+
+    /// Waits until the server is at this stage.
+    #[cfg(feature = "grpc")]
+    pub async fn reaches(&self, stage: Stage) {
+        // The sender lives as long as this.
+        let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
+    }
+
+    /// Tokens that a pass has at most, as far as a client can know.
+    pub fn most_pass_tokens(&self) -> usize {
+        self.dispatcher.status().budget.max(self.facts().n_ctx)
     }
 
     /// All routes.
     pub fn router(self: Arc<Self>) -> Router {
-        let router = routes::all(&self)
+        let routes = routes::all(&self);
+        #[cfg(feature = "grpc")]
+        let routes = routes.merge(crate::grpc::routes(&self));
+        let router = routes
             .fallback(async |request: Request| {
                 let (method, path) = words(&request);
                 discard(request).await;
@@ -135,11 +156,12 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 
 /// Serves one request: may it be served, what does its route answer, how is that told.
 async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    #[cfg(feature = "grpc")]
+    if crate::grpc::is_grpc(&request) {
+        return crate::grpc::serve(app, request, next).await;
+    }
     let family = Family::of(request.uri().path());
-    let line = Line::new(&request);
-    // A client that leaves takes its handler with it.
-    let mut unanswered = Unanswered { app: &app, line: Some(line), begun };
+    let unanswered = Unanswered::new(&app, &request);
     let admitted = access::check(&app, &request);
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
@@ -161,7 +183,7 @@ async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         app.metrics.failed(failure);
     }
     let report = response.extensions_mut().remove::<Report>();
-    let total = begun.elapsed();
+    let total = unanswered.begun.elapsed();
     if let Some(report) = &report {
         report.write(total, response.headers_mut());
         app.metrics.embedded(report, total);
@@ -169,21 +191,45 @@ async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     if app.is_closing() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let Some(line) = unanswered.line.take() else { return response };
-    response.headers_mut().insert(HeaderName::from_static("x-request-id"), line.id.clone());
-    app.metrics.answered(&line.route, response.status().as_u16(), total);
-    line.write(Some(&response), report.as_ref(), failure.as_ref(), total);
+    response.headers_mut().insert(REQUEST_ID, unanswered.id());
+    let sent = Sent::from(&response);
+    unanswered.answered(response.status().as_str(), sent, report.as_ref(), failure.as_ref());
     response
 }
 
-/// A request that has no answer yet.
-struct Unanswered<'a> {
-    app: &'a App,
+/// A request that has no answer yet. If it is dropped so, the client has left.
+pub struct Unanswered {
+    app: Arc<App>,
     line: Option<Line>,
-    begun: Instant,
+    pub begun: Instant,
 }
 
-impl Drop for Unanswered<'_> {
+impl Unanswered {
+    pub fn new(app: &Arc<App>, request: &Request) -> Unanswered {
+        Unanswered { app: app.clone(), line: Some(Line::new(request)), begun: Instant::now() }
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> HeaderValue {
+        self.line.as_ref().map_or(HeaderValue::from_static("none"), |line| line.id.clone())
+    }
+
+    /// The answer has left, with this status.
+    pub fn answered(
+        mut self,
+        status: &str,
+        sent: Sent,
+        report: Option<&Report>,
+        failure: Option<&Failure>,
+    ) {
+        let Some(line) = self.line.take() else { return };
+        let total = self.begun.elapsed();
+        self.app.metrics.answered(&line.route, status, total);
+        line.write(Some(sent), report, failure, total);
+    }
+}
+
+impl Drop for Unanswered {
     fn drop(&mut self) {
         if let Some(line) = self.line.take() {
             self.app.metrics.dropped();

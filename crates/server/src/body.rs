@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::failure::Failure;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
+use axum::http::Version;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -36,12 +37,18 @@ pub struct Held {
 impl Held {
     /// A share of so many bytes, if they are to be had.
     pub fn new(app: &App, bytes: usize) -> Result<Held, Failure> {
-        let mut held = Held { all: app.held.clone(), bytes: 0 };
+        let mut held = Held::nothing(app);
         held.grow(bytes, app.options.limits.bodies)?;
         Ok(held)
     }
 
-    fn grow(&mut self, bytes: usize, most: usize) -> Result<(), Failure> {
+    /// No share yet.
+    pub fn nothing(app: &App) -> Held {
+        Held { all: app.held.clone(), bytes: 0 }
+    }
+
+    /// So many bytes more, if all bodies have no more than `most` then.
+    pub fn grow(&mut self, bytes: usize, most: usize) -> Result<(), Failure> {
         let before = self.all.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before + bytes > most { Err(Failure::Overloaded { retry: RETRY }) } else { Ok(()) }
@@ -73,11 +80,12 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
 }
 
 /// Reads what a client is still sending of a request that is refused: a connection that is closed with something unread
-/// is reset, and the answer may be lost. A client that waits to be told to send its body is not told.
+/// is reset, and the answer may be lost. A client that waits to be told to send its body is not told. HTTP/2 ends a
+/// request without its connection.
 pub async fn discard(request: Request) {
     const MOST: usize = 64 << 20;
     const PATIENCE: Duration = Duration::from_secs(1);
-    if request.headers().contains_key(EXPECT) {
+    if request.headers().contains_key(EXPECT) || request.version() == Version::HTTP_2 {
         return;
     }
     let mut body = request.into_body();

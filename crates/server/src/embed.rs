@@ -11,17 +11,24 @@ use crate::report::Report;
 use crate::whole::Whole;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "grpc")]
+use std::time::Duration;
 use std::time::Instant;
 
 /// Texts with fewer bytes are turned into ids by the thread that serves all connections: it takes some microseconds.
 const SHORT: usize = 8 << 10;
 /// Bytes of a token, roughly, for the first look at how much a request asks for.
-const BYTES_PER_TOKEN: usize = 4;
+pub const BYTES_PER_TOKEN: usize = 4;
 
 /// Bytes of the rows that a request for tokens may have; as JSON, they are several times as many.
 const MOST_ROWS: usize = 32 << 20;
 
+/// How often a message of a stream asks again whether it is let in.
+#[cfg(feature = "grpc")]
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// What is to be embedded, and how.
+#[derive(Clone)]
 pub struct Asked {
     pub inputs: Inputs,
     pub prompt: Prompt,
@@ -86,16 +93,39 @@ impl App {
 
     /// Embeds what is asked for.
     pub async fn embed(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
+        self.begin(&asked)?;
+        self.embed_now(asked).await
+    }
+
+    /// The same for a message of a stream, which is not refused for what is before it: the stream is not read further
+    /// meanwhile, and so the client waits.
+    #[cfg(feature = "grpc")]
+    pub async fn embed_patiently(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
+        self.begin(&asked)?;
+        loop {
+            match self.embed_now(asked.clone()).await {
+                Err(Failure::Overloaded { .. }) => tokio::time::sleep(AGAIN).await,
+                other => return other,
+            }
+        }
+    }
+
+    fn begin(&self, asked: &Asked) -> Result<(), Failure> {
+        let (texts, most) = (asked.inputs.count(), self.options.limits.batch);
+        match texts {
+            0 => Err(Failure::NoTexts),
+            _ if texts > most => Err(Failure::TooManyTexts { found: texts, most }),
+            _ => {
+                self.metrics.asked(texts);
+                Ok(())
+            }
+        }
+    }
+
+    async fn embed_now(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
         let Asked { inputs, prompt, truncate, finish, held } = asked;
         let limits = self.options.limits;
         let texts = inputs.count();
-        if texts == 0 {
-            return Err(Failure::NoTexts);
-        }
-        if texts > limits.batch {
-            return Err(Failure::TooManyTexts { found: texts, most: limits.batch });
-        }
-        self.metrics.asked(texts);
         let space = self.space(&prompt, finish);
         let (bytes, characters) = measure(&inputs);
         let estimate =

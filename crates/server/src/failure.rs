@@ -8,6 +8,8 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 /// Whose clients a route is for.
@@ -291,6 +293,14 @@ impl Failure {
         response
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason())
+    }
+}
+
+impl Error for Failure {}
 
 impl IntoResponse for Failure {
     /// A response that only carries the failure, until [`Failure::render`] is called for its path.

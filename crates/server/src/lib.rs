@@ -27,6 +27,8 @@ mod engine;
 mod failure;
 #[cfg(test)]
 mod fake;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod inputs;
 mod listen;
 mod log;

@@ -6,7 +6,6 @@ use crate::process;
 use crate::socket::{Activity, Socket};
 use axum::Router;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -93,6 +92,39 @@ fn places(allowed: usize) -> usize {
     allowed.min(most.max(1))
 }
 
+/// What is spoken: HTTP/1.1.
+#[cfg(not(feature = "grpc"))]
+fn protocol() -> hyper::server::conn::http1::Builder {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    // The socket has the times.
+    http.header_read_timeout(None);
+    http.max_buf_size(HEAD).max_headers(FIELDS);
+    http
+}
+
+/// What is spoken: HTTP/1.1, or HTTP/2 where a client begins with its preface.
+#[cfg(feature = "grpc")]
+fn protocol() -> hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor> {
+    /// Requests of a connection at once.
+    const STREAMS: u32 = 128;
+    /// Bytes that a client may send before they are read, of a request and of a connection.
+    const WINDOW: u32 = 1 << 20;
+    /// How often a silent client is asked whether it is still there, and how long it may take to answer.
+    const PING: Duration = Duration::from_secs(20);
+    let mut http =
+        hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+    http.http1().header_read_timeout(None).max_buf_size(HEAD).max_headers(FIELDS);
+    http.http2()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(HEAD as u32)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    http
+}
+
 /// Accepts connections until `stop` is done, and serves them. What is returned waits for those that are still open.
 pub async fn accept(
     listener: Listener,
@@ -104,10 +136,7 @@ pub async fn accept(
     let limits = app.options.limits;
     let places = Arc::new(Semaphore::new(places(limits.connections)));
     let connections = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    // The socket has the times.
-    http.header_read_timeout(None);
-    http.max_buf_size(HEAD).max_headers(FIELDS);
+    let http = protocol();
     let service = TowerToHyperService::new(router);
     tokio::pin!(stop);
     loop {
@@ -133,7 +162,10 @@ pub async fn accept(
         let socket = Socket::new(stream, limits, activity.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            let (in_hand, answer) = (activity.begin(), service.call(request));
+            let in_hand = activity.begin();
+            // Also until its answer ends, where that takes its time.
+            request.extensions_mut().insert(in_hand.clone());
+            let answer = service.call(request);
             async move {
                 let answer = answer.await;
                 drop(in_hand);
@@ -141,6 +173,8 @@ pub async fn accept(
             }
         });
         let connection = http.serve_connection(TokioIo::new(socket), service);
+        #[cfg(feature = "grpc")]
+        let connection = connection.into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -39,6 +39,22 @@ impl LogFormat {
     }
 }
 
+/// What was sent as an answer.
+#[derive(Default)]
+pub struct Sent {
+    pub status: u16,
+    /// The status that gRPC has beside HTTP's.
+    pub grpc: Option<String>,
+    pub bytes: Option<u64>,
+}
+
+impl From<&Response> for Sent {
+    fn from(response: &Response) -> Sent {
+        let bytes = response.body().size_hint().exact();
+        Sent { status: response.status().as_u16(), grpc: None, bytes }
+    }
+}
+
 /// The log's line of a request, begun with what is known before its answer.
 pub struct Line {
     /// The request's id: the one it came with, or one of ours.
@@ -66,10 +82,10 @@ impl Line {
         }
     }
 
-    /// Writes the line; without a response, the client has left.
+    /// Writes the line; without an answer, the client has left.
     pub fn write(
         self,
-        response: Option<&Response>,
+        sent: Option<Sent>,
         report: Option<&Report>,
         failure: Option<&Failure>,
         total: Duration,
@@ -78,12 +94,12 @@ impl Line {
         let report = report.unwrap_or(&none);
         let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
         let (trace_id, span_id) = self.trace.unzip();
-        let bytes = response.and_then(|response| response.body().size_hint().exact());
         info!(
             id = self.id.to_str().unwrap_or_default(),
             method = known(&self.method),
             route = self.route,
-            status = response.map_or(499, |response| response.status().as_u16()),
+            status = sent.as_ref().map_or(499, |sent| sent.status),
+            grpc = sent.as_ref().and_then(|sent| sent.grpc.as_deref()),
             reason = failure.map(Failure::label),
             texts = report.texts,
             tokens = report.tokens,
@@ -92,7 +108,7 @@ impl Line {
             queued_ms = ms(report.queue),
             computing_ms = ms(report.inference),
             total_ms = ms(total),
-            bytes,
+            bytes = sent.as_ref().and_then(|sent| sent.bytes),
             peer = self.peer,
             trace_id,
             span_id,

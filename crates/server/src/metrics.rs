@@ -256,8 +256,8 @@ impl Metrics {
     }
 
     /// An answer has left.
-    pub fn answered(&self, route: &str, status: u16, took: Duration) {
-        self.http_requests.with_label_values(&[route, &status.to_string()]).inc();
+    pub fn answered(&self, route: &str, status: &str, took: Duration) {
+        self.http_requests.with_label_values(&[route, status]).inc();
         self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
     }
 

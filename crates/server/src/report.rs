@@ -27,6 +27,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of two requests that are one to the client.
+    pub fn with(self, second: Report) -> Report {
+        Report {
+            texts: self.texts + second.texts,
+            characters: self.characters + second.characters,
+            tokens: self.tokens + second.tokens,
+            truncated: self.truncated + second.truncated,
+            tokenization: self.tokenization + second.tokenization,
+            queue: self.queue.max(second.queue),
+            inference: self.inference.max(second.inference),
+            cached: self.cached.zip(second.cached).map(|(first, second)| first + second),
+            space: second.space,
+        }
+    }
+
     /// TEI's headers and ours; `total` is the time since the request's head was read.
     pub fn write(&self, total: Duration, headers: &mut HeaderMap) {
         let mut set = |name, value: HeaderValue| {

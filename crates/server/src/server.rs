@@ -1,7 +1,7 @@
 //! A server's life: it listens, serves, and shuts down without losing what it took on.
 
 use crate::address::{Address, Inherited, Listener};
-use crate::app::App;
+use crate::app::{App, Stage};
 use crate::cache::Cache;
 use crate::dispatcher::{Clock, Dispatcher, Settings};
 use crate::engine::Engine;
@@ -200,6 +200,7 @@ impl Server {
             max_wait_s = limits.wait.as_secs(),
             timeout_s = limits.timeout.as_secs(),
             keys = !app.options.keys.is_empty(),
+            grpc = cfg!(feature = "grpc"),
             "listening"
         );
         tell_systemd(NotifyState::Ready);
@@ -229,12 +230,12 @@ async fn serve(
     let mut draining = phase.clone();
     let stop = async {
         let _ = draining.wait_for(|phase| *phase >= Phase::Drain).await;
-        app.close();
+        app.enter(Stage::Closing);
         tell_systemd(NotifyState::Stopping);
     };
     let connections = listen::accept(listener, router, app, stop).await?;
     tokio::time::sleep(GRACE).await;
-    app.drain();
+    app.enter(Stage::Draining);
     let drain = app.options.limits.drain;
     info!(connections = connections.count(), seconds = drain.as_secs_f64(), "draining");
     let ended = async {

@@ -7,6 +7,9 @@
 //!
 //! hyper's own timer has one time for the first two, and none for the last. A limit that is reached is an error of the
 //! stream, which ends the connection.
+//!
+//! HTTP/2 has its head once, the preface. What comes after it may be a ping, which is no request: only requests keep
+//! such a connection.
 
 use crate::options::Limits;
 use std::io;
@@ -27,18 +30,47 @@ pub struct Activity {
     ended: AtomicUsize,
 }
 
-/// A request that a handler has, until it is dropped.
-pub struct InHand(Arc<Activity>);
+/// A request that a handler has, until all copies are dropped.
+#[derive(Clone)]
+pub struct InHand(#[expect(dead_code, reason = "it counts when it is dropped")] Arc<Counted>);
+
+struct Counted(Arc<Activity>);
+
+/// What a client of HTTP/2 sends first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a connection speaks, by its first bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// So many bytes of the preface were read, and nothing else.
+    Open(usize),
+    Http1,
+    Http2,
+}
+
+impl Protocol {
+    /// The same after these bytes.
+    fn after(self, bytes: &[u8]) -> Protocol {
+        let Protocol::Open(read) = self else { return self };
+        let rest = &PREFACE[read..];
+        let n = rest.len().min(bytes.len());
+        match (rest[..n] == bytes[..n], n == rest.len()) {
+            (true, true) => Protocol::Http2,
+            (true, false) => Protocol::Open(read + n),
+            (false, _) => Protocol::Http1,
+        }
+    }
+}
 
 impl Activity {
     /// A handler is given a request.
     pub fn begin(self: &Arc<Activity>) -> InHand {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        InHand(self.clone())
+        InHand(Arc::new(Counted(self.clone())))
     }
 }
 
-impl Drop for InHand {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
@@ -49,8 +81,9 @@ pub struct Socket<S> {
     stream: S,
     times: Times,
     activity: Arc<Activity>,
-    /// Requests that had begun when the stream was last read.
-    begun: usize,
+    protocol: Protocol,
+    /// Requests that had begun, and that had ended, when the stream was last read.
+    requests: (usize, usize),
     /// When the first byte of a request's head came, while the head is not complete.
     head: Option<Instant>,
     /// When something was last read, written or answered.
@@ -78,7 +111,8 @@ impl<S> Socket<S> {
             stream,
             times,
             activity,
-            begun: 0,
+            protocol: Protocol::Open(0),
+            requests: (0, 0),
             head: None,
             active: now,
             blocked: None,
@@ -90,20 +124,32 @@ impl<S> Socket<S> {
     /// When there must be something to read; none while a handler has a request.
     fn read_deadline(&mut self) -> Option<Instant> {
         let begun = self.activity.begun.load(Ordering::Relaxed);
-        if begun != self.begun {
-            self.begun = begun;
+        let ended = self.activity.ended.load(Ordering::Relaxed);
+        if begun != self.requests.0 {
             self.head = None;
+        }
+        if (begun, ended) != self.requests {
+            self.requests = (begun, ended);
             self.active = Instant::now();
         }
-        if self.activity.ended.load(Ordering::Relaxed) < begun {
+        if ended < begun {
             return None;
         }
         Some(self.head.map_or(self.active + self.times.idle, |begun| begun + self.times.head))
     }
 
-    /// Bytes came.
-    fn was_read(&mut self) {
+    /// These bytes came.
+    fn was_read(&mut self, bytes: &[u8]) {
+        let before = self.protocol;
+        if before == Protocol::Http2 {
+            return;
+        }
+        self.protocol = before.after(bytes);
         self.active = Instant::now();
+        if self.protocol == Protocol::Http2 {
+            self.head = None;
+            return;
+        }
         // Also where they are the next request's that came before this one's answer: those have until the idle time.
         if self.read_deadline().is_some() {
             self.head.get_or_insert(self.active);
@@ -118,7 +164,9 @@ impl<S> Socket<S> {
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.blocked = None;
-            self.active = Instant::now();
+            if self.protocol != Protocol::Http2 {
+                self.active = Instant::now();
+            }
             return written;
         }
         let blocked = *self.blocked.get_or_insert_with(Instant::now);
@@ -154,7 +202,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
         let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
         // Bytes that trickle in do not put the deadline of a head off.
         if buffer.filled().len() > before {
-            socket.was_read();
+            socket.was_read(&buffer.filled()[before..]);
         }
         let (now, deadline) = (Instant::now(), socket.read_deadline());
         if deadline.is_some_and(|deadline| deadline <= now) {

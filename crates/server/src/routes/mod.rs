@@ -5,10 +5,10 @@ mod llama;
 mod ollama;
 mod openai;
 mod openapi;
-mod operations;
+pub mod operations;
 mod root;
-mod tei;
-mod tokens;
+pub mod tei;
+pub mod tokens;
 
 use crate::app::App;
 use crate::engine::Truncate;

@@ -26,9 +26,14 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// Whether new requests are served.
 async fn ready(State(app): State<Arc<App>>) -> Result<Response, Failure> {
+    state(unready(&app).as_deref())
+}
+
+/// Why new requests are not served.
+pub fn unready(app: &App) -> Option<String> {
     match app.is_closing() {
-        true => state(Some("draining")),
-        false => live(State(app)).await,
+        true => Some("draining".to_owned()),
+        false => app.dispatcher.status().fault,
     }
 }
 

@@ -9,7 +9,6 @@ use crate::embed::{Asked, Embedded};
 use crate::engine::Truncate;
 use crate::failure::Failure;
 use crate::inputs::{Inputs, InputsVisitor};
-use crate::report::Report;
 use crate::routes::truncate;
 use crate::whole::Whole;
 use axum::Router;
@@ -187,22 +186,7 @@ async fn similarity(
     let source_vector = &source.vectors[0];
     let scores: Vec<f32> =
         vectors.iter().map(|vector| app.engine.cosine(source_vector, vector)).collect();
-    answer::vectors(scores, both(&source.report, report)).await
-}
-
-/// The report of two requests that are one to the client.
-fn both(first: &Report, second: Report) -> Report {
-    Report {
-        texts: first.texts + second.texts,
-        characters: first.characters + second.characters,
-        tokens: first.tokens + second.tokens,
-        truncated: first.truncated + second.truncated,
-        tokenization: first.tokenization + second.tokenization,
-        queue: first.queue.max(second.queue),
-        inference: first.inference.max(second.inference),
-        cached: first.cached.zip(second.cached).map(|(first, second)| first + second),
-        space: second.space,
-    }
+    answer::vectors(scores, source.report.with(report)).await
 }
 
 /// What is done with long texts, where a request may also say which end is cut.
@@ -232,7 +216,7 @@ async fn info(State(app): State<Arc<App>>) -> Result<Response, Failure> {
         "model_type": {"embedding": {"pooling": facts.pooling}},
         "max_concurrent_requests": limits.connections,
         "max_input_length": facts.n_ctx,
-        "max_batch_tokens": app.dispatcher.status().budget.max(facts.n_ctx),
+        "max_batch_tokens": app.most_pass_tokens(),
         "max_batch_requests": null,
         "max_client_batch_size": limits.batch,
         "auto_truncate": app.options.truncate != Truncate::None,

@@ -87,7 +87,7 @@ async fn tokenize(
 }
 
 /// The tokens of texts, as many in all as a request may have.
-async fn tokens(
+pub async fn tokens(
     app: Arc<App>,
     texts: Vec<String>,
     prefix: String,
@@ -155,7 +155,7 @@ async fn detokenize(
 }
 
 /// The texts of ids.
-async fn texts(
+pub async fn texts(
     app: Arc<App>,
     field: &str,
     ids: Vec<Vec<u32>>,

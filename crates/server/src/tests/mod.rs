@@ -6,6 +6,8 @@ mod drain;
 mod embed_all;
 mod errors;
 mod faults;
+#[cfg(feature = "grpc-tests")]
+mod grpc;
 mod llama;
 mod ollama;
 mod openai;
