@@ -5,6 +5,7 @@ mod clients;
 mod deploy;
 mod described;
 mod environment;
+mod grpc;
 mod health;
 mod life;
 
