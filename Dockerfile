@@ -1,7 +1,8 @@
 # An image of the binary and nothing else: no system, no shell. Build the binary first, with the weights inside and
 # linked statically:
 #
-#   MODEL_GGUF=model.gguf MONOMORPH_EMBED=1 cargo rustc --release --bin monomorph -- -Ctarget-feature=+crt-static
+#   MODEL_GGUF=model.gguf MONOMORPH_EMBED=1 \
+#       cargo rustc --release --features grpc --bin monomorph -- -Ctarget-feature=+crt-static
 #   docker build --tag monomorph .
 #   docker run --publish 8080:8080 --env MONOMORPH_API_KEY=... monomorph serve
 FROM scratch
