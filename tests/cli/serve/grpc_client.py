@@ -30,13 +30,14 @@ class Client:
         self.channel = grpc.insecure_channel(address)
         self.metadata = [("authorization", f"Bearer {key}")] if key else []
         self.database = ProtoReflectionDescriptorDatabase(self.channel)
-        self.pool = DescriptorPool(self.database)
+        # All at once: threads that look for something new would ask for the same file.
+        self.file = DescriptorPool(self.database).FindFileContainingSymbol("tei.v1.Embed")
 
     def message(self, name):
-        return GetMessageClass(self.pool.FindMessageTypeByName(f"tei.v1.{name}"))
+        return GetMessageClass(self.file.message_types_by_name[name])
 
     def call(self, service, method, argument, **options):
-        described = self.pool.FindServiceByName(f"tei.v1.{service}").methods_by_name[method]
+        described = self.file.services_by_name[service].methods_by_name[method]
         kind = "stream_stream" if described.client_streaming else "unary_unary"
         callable = getattr(self.channel, kind)(
             f"/tei.v1.{service}/{method}",
