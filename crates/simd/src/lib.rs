@@ -18,7 +18,7 @@ mod neon;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
+pub use avx2::{Avx2, AvxVnni};
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
@@ -36,6 +36,7 @@ macro_rules! with_vector_isas {
         #[cfg(target_arch = "x86_64")]
         {
             $m!($crate::Avx2, $($args)*);
+            $m!($crate::AvxVnni, $($args)*);
             $m!($crate::Avx512, $($args)*);
         }
         #[cfg(target_arch = "aarch64")]

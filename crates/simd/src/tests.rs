@@ -88,14 +88,20 @@ fn dot_is_exact_at_the_ends_of_the_ranges() {
             }
         }
     }
-    for_each_isa!(|isa| {
+    fn check_all(isa: impl Isa) {
         check::<_, 1>(isa);
         check::<_, 2>(isa);
         check::<_, 3>(isa);
         check::<_, 4>(isa);
         check::<_, 5>(isa);
         check::<_, 6>(isa);
-    });
+    }
+    for_each_isa!(|isa| check_all(isa));
+    #[cfg(target_arch = "x86_64")]
+    if let Some(isa) = avx2::AvxVnniAsEvex::detect() {
+        check_all(isa);
+        println!("also tested: {}", avx2::AvxVnniAsEvex::NAME);
+    }
 }
 
 #[test]
