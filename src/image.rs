@@ -18,19 +18,58 @@ pub fn hash() -> Option<u128> {
 
 /// The assembler includes the image: it takes a second and a half and 1.4 GB for 330 MB, where `include_bytes` takes a
 /// minute and 5.8 GB (rustc 1.95). The hash stands in the text because nothing else in it changes with the file.
-#[cfg(all(monomorph_embed, unix, not(target_vendor = "apple")))]
+#[cfg(all(monomorph_embed, any(unix, windows)))]
 mod inside {
     use std::arch::global_asm;
 
+    // Where constants lie in the formats of object files: ELF, Mach-O and COFF.
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    macro_rules! section {
+        (begin) => {
+            ".pushsection .rodata.monomorph_weights, \"a\", %progbits
+            .hidden monomorph_weights"
+        };
+        (label) => {
+            "monomorph_weights"
+        };
+        (end) => {
+            ".popsection"
+        };
+    }
+    #[cfg(target_vendor = "apple")]
+    macro_rules! section {
+        (begin) => {
+            ".pushsection __TEXT,__const
+            .private_extern _monomorph_weights"
+        };
+        (label) => {
+            "_monomorph_weights"
+        };
+        (end) => {
+            ".popsection"
+        };
+    }
+    #[cfg(windows)]
+    macro_rules! section {
+        (begin) => {
+            ".section .rdata,\"dr\""
+        };
+        (label) => {
+            "monomorph_weights"
+        };
+        (end) => {
+            ".text"
+        };
+    }
+
     global_asm!(
         concat!("/* ", env!("MONOMORPH_WEIGHTS_HASH"), " */"),
-        ".pushsection .rodata.monomorph_weights, \"a\", %progbits",
+        section!(begin),
         ".p2align 12",
-        ".globl monomorph_weights",
-        ".hidden monomorph_weights",
-        "monomorph_weights:",
+        concat!(".globl ", section!(label)),
+        concat!(section!(label), ":"),
         concat!(".incbin ", env!("MONOMORPH_WEIGHTS")),
-        ".popsection",
+        section!(end),
         options(raw),
     );
 
@@ -53,7 +92,7 @@ mod inside {
 }
 
 /// `include_bytes` includes the image where no assembler's syntax for it is known to work.
-#[cfg(all(monomorph_embed, not(all(unix, not(target_vendor = "apple")))))]
+#[cfg(all(monomorph_embed, not(any(unix, windows))))]
 mod inside {
     #[repr(C, align(4096))]
     struct Page<T: ?Sized>(T);
