@@ -14,6 +14,7 @@ use monomorph_encoder::weights::Weights;
 use monomorph_encoder::{Cancelled, Forward, Scheduler, select, select_generic, workspace_bytes};
 use monomorph_quant::image::{Form, layout};
 use monomorph_spec::{Prompt, Spec};
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -43,7 +44,7 @@ pub struct Embedder {
     spec: &'static Spec,
     tokenizer: Tokenizer,
     info: Info,
-    /// The file that the weights are mapped from; none if they are inside the binary.
+    /// The file that the weights are mapped from; none if they are inside the binary, or were given as bytes.
     file: Option<Watch>,
 }
 
@@ -274,6 +275,16 @@ impl OpenOptions {
     /// Opens the model; see [`Embedder::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Embedder, Error> {
         self.open_path(path.as_ref())
+    }
+
+    /// Opens a model from its bytes, those of the GGUF file or of a packed one (`monomorph pack`), where there is no file to
+    /// map: fetched, or out of an archive. They pass the checks of [`Embedder::open`], and errors name them as "the given
+    /// bytes".
+    ///
+    /// The bytes are used in place if they begin at a multiple of 64 in memory, and else copied.
+    pub fn open_bytes(self, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Embedder, Error> {
+        let weights = gate::open_bytes(bytes.into(), &SPEC, &FINGERPRINT)?;
+        self.open_weights(weights, None)
     }
 
     /// Opens the model of the build; see [`Embedder::open_built`].

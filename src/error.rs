@@ -1,9 +1,13 @@
 //! The library's one error type.
 
 use crate::built;
+use monomorph_quant::packed::Unfit;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// What stands for a path in errors about [bytes](crate::OpenOptions::open_bytes).
+pub(crate) const GIVEN_BYTES: &str = "the given bytes";
 
 /// Why a model could not be opened or a text could not be embedded. `Display` is one line that says what failed, where,
 /// and what to do.
@@ -31,6 +35,17 @@ pub enum Error {
         /// Descriptions of the first differences.
         differences: Vec<String>,
     },
+    /// A file that `monomorph pack` wrote does not fit this binary.
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Unfit,
+    },
+    /// The weights to pack are panels, which cannot be turned back into the blocks that were asked for.
+    Panels,
+    /// The packed weights could not be written.
+    Write(io::Error),
     /// The file's content differs from that of the build's file.
     Content {
         /// The file.
@@ -152,6 +167,11 @@ impl fmt::Display for Error {
             }
             Error::Gguf { path, error } => write!(f, "{}: {error}", path.display()),
             Error::WrongModel { path, differences } => wrong_model(f, path, differences),
+            Error::Packed { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Error::Panels => f.write_str(
+                "the weights are panels already, which cannot become blocks again; name the GGUF file to pack",
+            ),
+            Error::Write(error) => write!(f, "cannot write the packed weights: {error}"),
             Error::Content { path } => write!(
                 f,
                 "{}: its content differs from that of the file this binary was built from; fetch it again or rebuild",
@@ -212,6 +232,13 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 fn wrong_model(f: &mut fmt::Formatter<'_>, path: &Path, differences: &[String]) -> fmt::Result {
+    if path == Path::new(GIVEN_BYTES) {
+        let differences = differences.join("; ");
+        return write!(
+            f,
+            "{GIVEN_BYTES} are not those of the file this program was built for ({differences})"
+        );
+    }
     // A build takes relative paths from the root of its package.
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     write!(

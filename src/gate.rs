@@ -2,15 +2,18 @@
 //!
 //! The file must be the one the binary was built for. Usually its header hashes to the build's value, which takes a
 //! fraction of a millisecond. Otherwise the header is parsed and compared, so that a file which differs only in
-//! what does not matter (its name, say) still passes, and any other is refused with the first differences.
+//! what does not matter (its name, say) still passes, and any other is refused with the first differences. A packed
+//! file has the build's hashes on its first page. Bytes pass through the same gate as a file.
 
-use crate::error::Error;
+use crate::error::{Error, GIVEN_BYTES};
 use crate::image;
 use crate::watch::Watch;
 use monomorph_encoder::weights::Weights;
 use monomorph_gguf::Header;
+use monomorph_quant::packed::{Label, PAGE};
 use monomorph_spec::fingerprint::vocabulary_hash;
 use monomorph_spec::{Fingerprint, Spec};
+use std::borrow::Cow;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
@@ -23,19 +26,63 @@ pub fn open(
     fingerprint: &Fingerprint,
 ) -> Result<(Weights, Watch), Error> {
     let (weights, watch) = map(path)?;
+    Ok((fit(path, weights, spec, fingerprint)?, watch))
+}
+
+/// Takes the bytes of a file if they fit.
+pub fn open_bytes(
+    bytes: Cow<'static, [u8]>,
+    spec: &Spec,
+    fingerprint: &Fingerprint,
+) -> Result<Weights, Error> {
+    let path = Path::new(GIVEN_BYTES);
+    let weights =
+        Weights::of_bytes(bytes).map_err(|error| Error::Open { path: path.into(), error })?;
+    fit(path, weights, spec, fingerprint)
+}
+
+/// The weights of a file, GGUF or packed, if it fits.
+fn fit(
+    path: &Path,
+    weights: Weights,
+    spec: &Spec,
+    fingerprint: &Fingerprint,
+) -> Result<Weights, Error> {
     let bytes = weights.bytes();
+    if let Some(label) = Label::of(bytes) {
+        let fits =
+            |label: Label| label.check(spec, fingerprint, bytes.len() as u64).map(|()| label);
+        let unfit = |reason| Error::Packed { path: path.into(), reason };
+        let label = label.and_then(fits).map_err(unfit)?;
+        return Ok(weights.into_image(spec, label.form, PAGE));
+    }
     if !fingerprint.has_header(bytes, bytes.len() as u64) {
         compare(path, bytes, spec, fingerprint)?;
     }
-    Ok((weights, watch))
+    Ok(weights)
 }
 
 /// Checks that the whole file hashes to the build's value.
 pub fn verify(path: &Path, spec: &Spec, fingerprint: &Fingerprint) -> Result<(), Error> {
     let (weights, watch) = open(path, spec, fingerprint)?;
-    let content = xxh3_128(weights.bytes());
+    let content = content(weights.bytes());
     watch.check()?;
-    if content == fingerprint.content { Ok(()) } else { Err(Error::Content { path: path.into() }) }
+    if content == Some(fingerprint.content) {
+        Ok(())
+    } else {
+        Err(Error::Content { path: path.into() })
+    }
+}
+
+/// The hash of the GGUF file that a file is or was packed from; none if what was packed has changed since.
+pub fn content(bytes: &[u8]) -> Option<u128> {
+    match Label::of(bytes) {
+        Some(label) => {
+            let label = label.ok()?;
+            (xxh3_128(bytes.get(PAGE..)?) == label.hash).then_some(label.fingerprint.content)
+        }
+        None => Some(xxh3_128(bytes)),
+    }
 }
 
 /// Checks that the weights inside this executable hash to the build's value.

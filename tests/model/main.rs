@@ -3,6 +3,7 @@
 
 mod allocations;
 mod architectures;
+mod bytes;
 mod changed_file;
 mod examples;
 mod gemma_embedding2;

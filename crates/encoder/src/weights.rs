@@ -1,22 +1,23 @@
-//! The weights, either a mapped model file or the image that the build put into the executable, and typed views of the
-//! tensors.
+//! The weights, either a model file or the image that a build put into the executable or `monomorph pack` into a file,
+//! and typed views of the tensors.
 //!
 //! In a file, tensors keep its order and types; an [`image`](monomorph_quant::image) holds matrices as panels or as the
 //! file does.
 //! Nothing is read before it is used, and nothing is copied except the panels that [`Weights::keep_panels`] makes. The
 //! place of each tensor is looked up only once, with [`Weights::locate`], when the model is opened.
 
-#![allow(unsafe_code)]
+mod memory;
 
 use crate::kernels::matrix::Matrix;
 use crate::threads::Threads;
-use memmap2::{Mmap, MmapMut};
+use memory::{Memory, Private};
 use monomorph_gguf::TensorType;
 use monomorph_quant::image::{Form, Stored, layout};
 use monomorph_quant::{BLOCK, Line, decode_blocks, repack};
 use monomorph_simd::Isa;
 use monomorph_spec::fields::Leaf;
 use monomorph_spec::{Linear, Spec, Tensor};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -24,18 +25,19 @@ use std::ops::Range;
 
 /// A model's weights.
 pub struct Weights {
+    memory: Memory,
     home: Home,
     /// The panels that are kept, if any.
-    kept: Option<MmapMut>,
+    kept: Option<Private>,
     /// Where a tensor's panels lie, in the image or among the kept panels, by the tensor's offset in the file.
     panels: HashMap<u64, Range<usize>>,
 }
 
 enum Home {
-    /// A mapped file.
-    File(Mmap),
-    /// The image inside this executable, and where the tensors lie that are not panels, by their offsets in the file.
-    Image { bytes: &'static [u8], tensors: HashMap<u64, Range<usize>> },
+    /// A model file.
+    File,
+    /// An image, in which the tensors that are not panels lie here, by their offsets in the file.
+    Image(HashMap<u64, Range<usize>>),
 }
 
 /// A tensor of the model, found in its weights.
@@ -53,31 +55,42 @@ pub struct Located {
 impl Leaf for Located {}
 
 impl Weights {
-    /// Maps a file. The tensors that are located later must lie inside it, which the gate checks.
+    /// Maps a model file. The tensors that are located later must lie inside it, which the gate checks.
     pub fn map(file: &File) -> io::Result<Weights> {
-        // SAFETY: the mapping is read-only. Its bytes change only if something writes into the file in place, which no
-        // check here can exclude: the documentation of `Embedder::open` says that model files are to be replaced by
-        // renaming. All views are of types for which any bytes are valid values.
-        let file = unsafe { Mmap::map(file)? };
-        Ok(Weights { home: Home::File(file), kept: None, panels: HashMap::new() })
+        Memory::map(file).map(Weights::in_file)
+    }
+
+    /// A model file's bytes. They are copied unless they begin at a multiple of
+    /// [`ALIGNMENT`](monomorph_quant::image::ALIGNMENT).
+    pub fn of_bytes(bytes: Cow<'static, [u8]>) -> io::Result<Weights> {
+        Memory::of(bytes).map(Weights::in_file)
     }
 
     /// The image that a build wrote of a model's weights, in this form. `bytes` must begin at a multiple of
     /// [`ALIGNMENT`](monomorph_quant::image::ALIGNMENT).
     pub fn image(spec: &Spec, form: Form, bytes: &'static [u8]) -> Weights {
+        Weights::in_file(Memory::Given(bytes.into())).into_image(spec, form, 0)
+    }
+
+    fn in_file(memory: Memory) -> Weights {
+        Weights { memory, home: Home::File, kept: None, panels: HashMap::new() }
+    }
+
+    /// The same bytes, as those of an image in this form that begins at byte `start`, a multiple of
+    /// [`ALIGNMENT`](monomorph_quant::image::ALIGNMENT).
+    pub fn into_image(self, spec: &Spec, form: Form, start: usize) -> Weights {
         let (panels, tensors): (Vec<Stored>, Vec<Stored>) =
             layout(spec, form).into_iter().partition(|stored| stored.is_panels);
         let ranges = |list: Vec<Stored>| -> HashMap<u64, Range<usize>> {
-            let range = |stored: &Stored| stored.offset as usize..stored.end() as usize;
+            let range = |at: &Stored| start + at.offset as usize..start + at.end() as usize;
             list.iter().map(|stored| (stored.tensor.offset, range(stored))).collect()
         };
-        let home = Home::Image { bytes, tensors: ranges(tensors) };
-        Weights { home, kept: None, panels: ranges(panels) }
+        Weights { home: Home::Image(ranges(tensors)), panels: ranges(panels), ..self }
     }
 
     /// All bytes, of the file or of the image.
     pub fn bytes(&self) -> &[u8] {
-        self.home.bytes()
+        self.memory.bytes()
     }
 
     /// Repacks all matrices into panels and keeps them, so that later passes save that work. They take
@@ -89,7 +102,7 @@ impl Weights {
         spec: &Spec,
         threads: &Threads,
     ) -> io::Result<()> {
-        if matches!(self.home, Home::Image { .. }) && !self.panels.is_empty() {
+        if matches!(self.home, Home::Image(_)) && !self.panels.is_empty() {
             return Ok(());
         }
         let matrices = || layout(spec, Form::Panels).into_iter().filter(|stored| stored.is_panels);
@@ -99,18 +112,15 @@ impl Weights {
             end += matrix.n_bytes as usize;
             panels.insert(matrix.tensor.offset, start..end);
         }
-        let mut memory = MmapMut::map_anon(end)?;
-        // With pages of 4 KB, a pass over all panels spends a few percent of its time on page-table lookups.
-        #[cfg(target_os = "linux")]
-        let _ = memory.advise(memmap2::Advice::HugePage);
-        let mut rest: &mut [Line] = bytemuck::cast_slice_mut(&mut memory);
+        let mut memory = Private::new(end)?;
+        let mut rest = memory.lines_mut();
         let parts = matrices().filter_map(|matrix| {
             let lines = rest.split_off_mut(..matrix.n_bytes as usize / size_of::<Line>())?;
             Some((matrix.tensor, lines))
         });
         threads.enter(|team| {
             team.for_each(parts, |_, (tensor, lines)| {
-                let blocks = &self.home.bytes()[self.home.place(&tensor)];
+                let blocks = &self.bytes()[self.home.place(&tensor)];
                 repack(isa, tensor.kind, tensor.cols / BLOCK, blocks, 0, lines);
             });
         });
@@ -122,7 +132,7 @@ impl Weights {
 
     /// Bytes of kept panels.
     pub fn kept_bytes(&self) -> usize {
-        self.kept.as_ref().map_or(0, |memory| memory.len())
+        self.kept.as_ref().map_or(0, |memory| memory.bytes().len())
     }
 
     /// Finds a tensor, whose offset must count from the start of the file.
@@ -136,10 +146,16 @@ impl Weights {
     /// A located tensor's bytes.
     fn tensor(&self, at: Located) -> &[u8] {
         let bytes: &[u8] = match &self.kept {
-            Some(memory) if at.is_panels => memory,
-            _ => self.home.bytes(),
+            Some(memory) if at.is_panels => memory.bytes(),
+            _ => self.bytes(),
         };
         &bytes[at.start..at.end]
+    }
+
+    /// A tensor's bytes, and whether they are panels.
+    pub fn stored(&self, tensor: &Tensor) -> (&[u8], bool) {
+        let at = self.locate(tensor);
+        (self.tensor(at), at.is_panels)
     }
 
     /// A matrix with its bias, for a product.
@@ -168,18 +184,11 @@ impl Weights {
 }
 
 impl Home {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Home::File(file) => file,
-            Home::Image { bytes, .. } => bytes,
-        }
-    }
-
     /// Where a tensor lies that is not among the panels.
     fn place(&self, tensor: &Tensor) -> Range<usize> {
         match self {
-            Home::File(_) => tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize,
-            Home::Image { tensors, .. } => tensors[&tensor.offset].clone(),
+            Home::File => tensor.offset as usize..(tensor.offset + tensor.n_bytes) as usize,
+            Home::Image(tensors) => tensors[&tensor.offset].clone(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod iq3_xxs;
 mod iq4_nl;
 mod iq4_xs;
 mod mxfp4;
+pub mod packed;
 mod panel;
 mod q2_k;
 mod q3_k;
