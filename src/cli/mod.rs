@@ -20,6 +20,7 @@ mod manual;
 mod message;
 mod model;
 mod output;
+mod pack;
 #[cfg(feature = "plot")]
 mod plot;
 mod precision;
@@ -78,6 +79,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Bench(bench::BenchArgs),
     Verify(verify::VerifyArgs),
+    Pack(pack::PackArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -127,6 +129,7 @@ impl Command {
             Command::Inspect(args) => inspect::run(&args),
             Command::Bench(args) => bench::run(args),
             Command::Verify(args) => verify::run(&args),
+            Command::Pack(args) => pack::run(&args),
             Command::Completions(args) => manual::completions(&args, Cli::command()),
             Command::Man(args) => manual::man(&args, Cli::command()),
         }

@@ -17,6 +17,7 @@ mod license;
 mod manual;
 mod mutated;
 mod mutated_tables;
+mod pack;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "plot")]
