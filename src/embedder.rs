@@ -81,8 +81,9 @@ impl Embedder {
     /// Opens the model file that this binary was built for, with default options.
     ///
     /// The file is mapped, not read, and must not be modified in place while the embedder exists. Each request checks
-    /// the file's length and modification time at its start and end, and fails with [`Error::Changed`] if they differ; a file that is
-    /// truncated in the middle of a request ends the process with SIGBUS. Replace model files by renaming.
+    /// the file's length and modification time at its start and end, and fails with [`Error::Changed`] if they differ;
+    /// a file that is truncated in the middle of a request ends the process with SIGBUS. Replace model files by
+    /// renaming.
     pub fn open(path: impl AsRef<Path>) -> Result<Embedder, Error> {
         Embedder::options().open(path)
     }
@@ -277,9 +278,9 @@ impl OpenOptions {
         self.open_path(path.as_ref())
     }
 
-    /// Opens a model from its bytes, those of the GGUF file or of a packed one (`monomorph pack`), where there is no file to
-    /// map: fetched, or out of an archive. They pass the checks of [`Embedder::open`], and errors name them as "the given
-    /// bytes".
+    /// Opens a model from its bytes, those of the GGUF file or of a packed one (`monomorph pack`), where there is no
+    /// file to map: fetched, or out of an archive. They pass the checks of [`Embedder::open`], and errors name them as
+    /// "the given bytes".
     ///
     /// The bytes are used in place if they begin at a multiple of 64 in memory, and else copied.
     pub fn open_bytes(self, bytes: impl Into<Cow<'static, [u8]>>) -> Result<Embedder, Error> {

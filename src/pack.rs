@@ -11,8 +11,8 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Writes a packed file of the weights of `model`, or of the build's weights: what
-/// [`OpenOptions::open_bytes`](crate::OpenOptions::open_bytes) and [`Embedder::open`](crate::Embedder::open) take beside
-/// GGUF files. It fits binaries of this model alone. [`Form::Panels`] needs no more work when it is opened, and
+/// [`OpenOptions::open_bytes`](crate::OpenOptions::open_bytes) and [`Embedder::open`](crate::Embedder::open) take
+/// beside GGUF files. It fits binaries of this model alone. [`Form::Panels`] needs no more work when it is opened, and
 /// [`Form::Blocks`] is smaller where weights have fewer than eight bits. Returns the number of bytes.
 ///
 /// # Errors

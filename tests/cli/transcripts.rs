@@ -27,6 +27,7 @@ const HELP: &[&[&str]] = &[
     &["inspect", "--help"],
     &["bench", "--help"],
     &["verify", "--help"],
+    &["pack", "--help"],
     &["completions", "--help"],
     &["man", "--help"],
 ];

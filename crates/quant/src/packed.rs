@@ -1,7 +1,7 @@
 //! A packed file: the image of a model's weights, behind a page that says which model's they are.
 //!
-//! `monomorph pack` writes it for programs that get their weights as bytes, from a network or out of an archive. Without
-//! the header and the vocabulary of the GGUF file it is used in place, as the image inside a binary is.
+//! `monomorph pack` writes it for programs that get their weights as bytes, from a network or out of an archive.
+//! Without the header and the vocabulary of the GGUF file it is used in place, as the image inside a binary is.
 
 use crate::image::{Form, layout, length};
 use monomorph_spec::{Fingerprint, Spec};

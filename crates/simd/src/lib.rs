@@ -5,7 +5,7 @@
 //! through the same operations in the same order and all instruction sets give the same bits.
 //!
 //! Invariant: no operation here combines lanes, except `sum` and `max_abs_lane`, which reduce them in a fixed tree.
-//! `mul_add` rounds once on every CPU.
+//! `mul_add` rounds once on every CPU. WebAssembly alone has an instruction set that rounds twice ([`Isa::FUSED`]).
 //!
 //! The build repacks weights with [`Scalar`]. Intrinsics are used only in this crate, one instruction set per file.
 
@@ -16,6 +16,8 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::{Avx2, AvxVnni};
@@ -24,6 +26,8 @@ pub use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 pub use neon::{Neon, NeonDot, NeonI8mm};
 pub use scalar::Scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::{Wasm, WasmFused};
 
 use std::ops::Range;
 
@@ -44,6 +48,11 @@ macro_rules! with_vector_isas {
             $m!($crate::Neon, $($args)*);
             $m!($crate::NeonDot, $($args)*);
             $m!($crate::NeonI8mm, $($args)*);
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        {
+            $m!($crate::WasmFused, $($args)*);
+            $m!($crate::Wasm, $($args)*);
         }
     };
 }
@@ -78,7 +87,8 @@ pub fn preferred() -> String {
     from_environment.unwrap_or_else(|| available()[0].to_owned())
 }
 
-/// Runs a test body once for each instruction set of this CPU, and prints their names.
+/// Runs a test body once for each instruction set of this CPU that gives the same bits as all others, and prints their
+/// names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_isa {
@@ -87,7 +97,7 @@ macro_rules! for_each_isa {
         let mut ran = Vec::new();
         macro_rules! run_on {
             ($t:ty,) => {
-                if let Some($isa) = <$t>::detect() {
+                if let Some($isa) = <$t>::detect().filter(|_| <$t as $crate::Isa>::FUSED) {
                     ran.push(<$t as $crate::Isa>::NAME);
                     $body
                 }
@@ -134,6 +144,9 @@ pub trait Isa: Copy + Send + Sync + 'static {
     const FLOAT_SUMS: usize;
     /// How many weights of a column lie together in the units of a panel: 2, 4 or 8.
     const STEP: usize = 2;
+    /// Whether [`mul_add`](Isa::mul_add) rounds once. Otherwise it rounds the product and then the sum, and vectors have
+    /// other bits than those of all other instruction sets.
+    const FUSED: bool = true;
     /// Whether tiles of two panels are faster than taller tiles of one. They are where a broadcast costs a load.
     const WIDE: bool;
     /// Sixteen float32 lanes.
@@ -162,7 +175,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a / b`
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// `a * b + c`, rounded once.
+    /// `a * b + c`, rounded once if [`FUSED`](Isa::FUSED).
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `a` if `a > b`, else `b`; a NaN in `b` is therefore kept.
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;

@@ -101,6 +101,8 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim, const RUNS: usize>(
                 part.attend::<I, 3, 8, 8, 2>(isa, scratch, out);
             } else if I::WIDE {
                 part.attend::<I, 1, 16, 8, 2>(isa, scratch, out);
+            } else if I::FLOAT_SUMS < 4 {
+                part.attend::<I, 1, 2, 2, 1>(isa, scratch, out);
             } else {
                 part.attend::<I, 1, 6, 4, 1>(isa, scratch, out);
             }
