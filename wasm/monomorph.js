@@ -143,11 +143,12 @@ async function fetched(where) {
 
 // Node's fetch reads no files.
 async function ofFile(url) {
-    const { open } = await import("node:fs/promises");
-    const file = await open(url);
-    const { size } = await file.stat();
+    const [{ createReadStream }, { stat }, { Readable }] = await Promise.all(
+        ["node:fs", "node:fs/promises", "node:stream"].map((name) => import(name)),
+    );
+    const { size } = await stat(url);
     const type = url.pathname.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
-    return new Response(file.readableWebStream({ type: "bytes" }), {
+    return new Response(Readable.toWeb(createReadStream(url, { highWaterMark: 1 << 20 })), {
         headers: { "content-length": size, "content-type": type },
     });
 }
