@@ -42,7 +42,8 @@ export class Model {
     open(options) {
         this.#send(options, []);
         this.#call("open");
-        const lines = new TextDecoder().decode(this.#call("describe")).trimEnd().split("\n");
+        // A value may be empty.
+        const lines = new TextDecoder().decode(this.#call("describe")).split("\n").filter(Boolean);
         const { prompts, ...about } = Object.fromEntries(lines.map((line) => line.split("\t")));
         Object.assign(this, about, {
             dimensions: Number(about.dimensions),

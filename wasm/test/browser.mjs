@@ -19,9 +19,10 @@ const probe = `<script type="module">
     };
     addEventListener("error", (event) => tell({ error: event.message }));
     const [status] = document.getElementsByTagName("output");
-    await until(() => shown().length > 0 || !/^Loading/.test(status.value));
-    const first = shown();
     const input = document.querySelector("input");
+    await until(() => shown().length > 0 || (input.disabled && !/^Loading/.test(status.value)));
+    const first = shown();
+    if (first.length === 0) await tell({ error: status.value });
     input.value = "Who may vote?";
     input.dispatchEvent(new Event("input"));
     await until(() => shown()[0] !== first[0]);
