@@ -17,6 +17,8 @@ mod message;
 mod preparation;
 #[path = "../../src/cli/records/mod.rs"]
 mod records;
+#[path = "../../src/cli/streams.rs"]
+mod streams;
 
 use std::cell::RefCell;
 use std::fs;

@@ -32,6 +32,7 @@ mod search;
 mod serve;
 mod signals;
 mod similarity;
+mod streams;
 mod tokenize;
 mod vectors;
 mod verify;
@@ -42,6 +43,7 @@ use std::sync::LazyLock;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
+use streams::Stdout;
 
 /// Text embeddings on the CPU, with the model that was compiled into this binary.
 #[derive(Parser)]
@@ -138,7 +140,11 @@ impl Command {
 
 /// Help and version go to standard output, usage errors to standard error.
 fn print(answer: &clap::Error) -> ExitCode {
-    match answer.print() {
+    let printed = match answer.use_stderr() {
+        true => answer.print(),
+        false => Stdout::must_be_open().and_then(|()| answer.print()),
+    };
+    match printed {
         Err(error) if !answer.use_stderr() => Failure::writing("standard output", &error).report(),
         _ => ExitCode::from(answer.exit_code() as u8),
     }

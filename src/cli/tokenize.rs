@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::input::InputArgs;
 use super::model::note_default_model;
 use super::records::Id;
+use super::streams::stdout;
 
 /// Print the token ids of texts, one JSON object per text: {"ids": [...]}
 #[derive(Args, Debug)]
@@ -54,7 +55,7 @@ pub fn run(args: TokenizeArgs) -> Result<(), Failure> {
     let piece =
         |&id: &u32| String::from_utf8_lossy(tokenizer.piece(id).unwrap_or_default()).into_owned();
 
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(64 << 10, stdout());
     let failed = |error: io::Error| Failure::writing("standard output", &error);
     let mut chunk = Vec::new();
     loop {

@@ -173,6 +173,41 @@ fn usage_errors_have_their_own_exit_code() {
     }
 }
 
+/// `>&-`: an answer that nobody gets is an error, and a run that prints none goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_standard_output_is_an_error() {
+    let folder = Folder::new("closed-output");
+    let vectors =
+        folder.write("in.jsonl", b"{\"embedding\":[1.0,0.5]}\n{\"embedding\":[1.0,0.5]}\n");
+    let binary = env!("CARGO_BIN_EXE_monomorph");
+    let closed = |arguments: &[&str]| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "exec \"$0\" \"$@\" >&-", binary]).args(arguments);
+        Outcome::of(shell)
+    };
+    run(&["--version"]).good();
+    for arguments in [
+        &["embed", "hello"][..],
+        &["embed", "hello", "--format", "npy"],
+        &["tokenize", "hello"],
+        &["similarity", "a", "b"],
+        &["dedupe", "--in", &vectors],
+        &["inspect", "--self"],
+        &["batch", "--help"],
+        &["--version"],
+    ] {
+        let outcome = closed(arguments);
+        assert!(outcome.failure(1).starts_with("cannot write standard output: it is closed"));
+    }
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$0\" embed --input - <&-", binary]);
+    assert_eq!(Outcome::of(shell).failure(1), "cannot read standard input: it is closed");
+    let output = folder.argument("out.npy");
+    assert_eq!(closed(&["embed", "hello", "--output", &output]).code, Some(0));
+    assert!(folder.path("out.npy").exists());
+}
+
 #[test]
 fn closed_pipe_is_a_quiet_end() {
     let input = "text\n".repeat(2000);

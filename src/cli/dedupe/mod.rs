@@ -7,7 +7,7 @@ mod progress;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::message;
 use super::records::Id;
+use super::streams::{Stdout, stdout};
 use super::vectors::{self, Label, Next, Reading, Vectors, row_name};
 use groups::Groups;
 use pairs::{Search, Seen};
@@ -107,7 +108,7 @@ pub fn run(args: &DedupeArgs) -> Result<(), Failure> {
         return Err(monomorph::Error::Isa { name }.into());
     };
     let mut search = Search::new(&args.vectors, &open, args.threshold, compare, threads, is_pairs);
-    let mut out = Lines { out: BufWriter::new(stdout().lock()), is_json: args.json };
+    let mut out = Lines { out: BufWriter::new(stdout()), is_json: args.json };
     let groups = RefCell::new(Groups::default());
     let seen = if is_pairs {
         search.run(|_| true, |pair| out.pair(&pair))?
@@ -142,7 +143,7 @@ impl DedupeArgs {
     }
 
     /// Prints the groups, or the rows that are kept or dropped, with their labels.
-    fn show(&self, groups: &mut Groups, seen: &Seen, out: &mut Lines<'_>) -> Result<(), Failure> {
+    fn show(&self, groups: &mut Groups, seen: &Seen, out: &mut Lines) -> Result<(), Failure> {
         let mut members: BTreeMap<u64, u64> = BTreeMap::new();
         for row in 0..seen.rows {
             let first = groups.first_of(row);
@@ -186,8 +187,8 @@ fn shortened(label: Label) -> Label {
 }
 
 /// The answer on standard output.
-struct Lines<'a> {
-    out: BufWriter<std::io::StdoutLock<'a>>,
+struct Lines {
+    out: BufWriter<Stdout>,
     is_json: bool,
 }
 
@@ -218,7 +219,7 @@ struct RowLine<'a> {
     id: Option<&'a Id>,
 }
 
-impl Lines<'_> {
+impl Lines {
     fn pair(&mut self, pair: &pairs::Pair<'_>) -> Result<(), Failure> {
         let [a, b] = pair.labels;
         if self.is_json {

@@ -3,12 +3,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
 use crate::cli::failure::Failure;
 use crate::cli::signals;
+use crate::cli::streams::{Stdout, stdout};
 
 /// Where bytes go.
 pub struct Destination {
@@ -32,7 +33,7 @@ enum Kind {
 
 impl Destination {
     pub fn stdout() -> Destination {
-        let kind = Kind::Stdout(BufWriter::with_capacity(64 << 10, io::stdout()));
+        let kind = Kind::Stdout(BufWriter::with_capacity(64 << 10, stdout()));
         Destination { kind, name: "standard output".into() }
     }
 
@@ -87,7 +88,7 @@ impl Destination {
     /// Whether the bytes go to a terminal.
     pub fn is_terminal(&self) -> bool {
         match &self.kind {
-            Kind::Stdout(_) => io::stdout().is_terminal(),
+            Kind::Stdout(out) => out.get_ref().is_terminal(),
             Kind::Device(file) => file.get_ref().is_terminal(),
             Kind::Replacement(..) | Kind::Part { .. } => false,
         }

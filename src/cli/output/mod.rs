@@ -24,6 +24,7 @@ use monomorph::{Precision, Quantizer, Values};
 use super::choice::some_of;
 use super::failure::Failure;
 use super::records::{Id, Row};
+use super::streams::stdout;
 
 pub use destination::{Destination, names_descriptor, resolve};
 pub use format::{VectorFormat, Writing};
@@ -151,7 +152,7 @@ impl OutputArgs {
 
 /// Prints a command's whole output.
 pub fn print(answer: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     out.write_all(answer)
         .and_then(|()| out.flush())
         .map_err(|error| Failure::writing("standard output", &error))

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::lines::BUFFER_BYTES;
 use crate::cli::failure::Failure;
+use crate::cli::streams::stdin;
 
 /// An input, opened. Nothing of it is lost: [`Source::into_reader`] yields the first bytes again.
 pub struct Source {
@@ -27,7 +28,9 @@ impl Source {
     /// Opens a file, or standard input if the path is `-`.
     pub fn open(path: &Path) -> Result<Source, Failure> {
         if path == Path::new("-") {
-            return Source::new(Box::new(io::stdin()), "standard input".to_owned())?.unpacked();
+            let name = "standard input".to_owned();
+            let stdin = stdin().map_err(|error| Failure::reading(&name, &error))?;
+            return Source::new(Box::new(stdin), name)?.unpacked();
         }
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| Failure::reading(&name, &error))?;

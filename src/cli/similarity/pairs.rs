@@ -1,6 +1,6 @@
 //! A table of pairs: two texts a row.
 
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use monomorph::{EmbedOptions, Embedder, cosine};
@@ -10,6 +10,7 @@ use super::{SimilarityArgs, Texts, vectors};
 use crate::cli::failure::Failure;
 use crate::cli::message;
 use crate::cli::records::{Entry, Id, Records};
+use crate::cli::streams::stdout;
 use crate::cli::vectors::row_name;
 
 /// Pairs that are embedded together.
@@ -43,7 +44,7 @@ pub fn run(
     is_json: bool,
 ) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::writing("standard output", error);
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = BufWriter::new(stdout());
     loop {
         let mut pairs: Vec<[Entry; 2]> = Vec::new();
         let [first, second] = &mut tables;
