@@ -1,12 +1,11 @@
 //! Positions in two dimensions: principal components, and t-SNE that begins with them.
 
-use std::sync::Mutex;
-
 use bhtsne::{Neighbor, tSNE};
-use monomorph_encoder::compare::{Compare, padded, whole_panels};
+use monomorph_encoder::compare::Compare;
 use monomorph_encoder::threads::Threads;
 
 use super::Rows;
+use super::products::for_each_row;
 use crate::cli::failure::Failure;
 
 /// Rounds of the iteration for the principal components. Their directions settle long before; exact ones need not be.
@@ -14,8 +13,6 @@ const ROUNDS: usize = 40;
 /// The accuracy of Barnes-Hut, and the rounds of t-SNE: the values of scikit-learn.
 const THETA: f32 = 0.5;
 const EPOCHS: usize = 1000;
-/// Rows whose products with all others are computed together.
-const PART_ROWS: usize = 96;
 /// The standard deviation of the positions that t-SNE begins with.
 const BEGIN: f32 = 1e-4;
 /// Vectors of length one that deviate less from each other are the same but for rounding.
@@ -110,29 +107,7 @@ fn neighbors(
     compare: &dyn Compare,
     threads: &Threads,
 ) -> Vec<Vec<Neighbor<f32>>> {
-    let (n, d) = (rows.names.len(), rows.dimensions);
-    let width = padded(d);
-    let mut vectors = vec![0.0; whole_panels(n) * width];
-    for (to, row) in vectors.chunks_exact_mut(width).zip(rows.vectors.chunks_exact(d)) {
-        to[..d].copy_from_slice(row);
-    }
-    let panels = compare.panels(width, &vectors);
-    let columns = whole_panels(n);
-    let all: Vec<Mutex<Vec<Neighbor<f32>>>> = (0..n).map(|_| Mutex::default()).collect();
-    threads.enter(|team| {
-        let outs: Vec<Mutex<Vec<f32>>> = (0..team.threads()).map(|_| Mutex::default()).collect();
-        team.for_each((0..n).step_by(PART_ROWS), |thread, begin| {
-            let end = (begin + PART_ROWS).min(n);
-            let Ok(mut out) = outs[thread].lock() else { return };
-            compare.products(width, &vectors[begin * width..end * width], &panels, &mut out);
-            for (row, products) in (begin..end).zip(out.chunks_exact(columns)) {
-                if let Ok(mut found) = all[row].lock() {
-                    *found = nearest(row, &products[..n], k);
-                }
-            }
-        });
-    });
-    all.into_iter().map(|found| found.into_inner().unwrap_or_default()).collect()
+    for_each_row(rows, &rows.vectors, compare, threads, |row, products| nearest(row, products, k))
 }
 
 /// The rows with the largest products, but for the row itself.

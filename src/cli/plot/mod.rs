@@ -1,8 +1,12 @@
 //! `monomorph plot`: a map of vectors in two dimensions, as one file that a browser opens.
 
+mod clusters;
 mod layout;
 mod page;
 mod picture;
+mod png;
+mod products;
+mod svg;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +24,7 @@ use super::vectors::{self, Next, Reading, Vectors, row_name};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The page is one file without links to others: it opens from a disk, without a network. It shows a text where the mouse
-is, has a search box and a legend, and follows the browser's dark mode. An .svg is the picture alone.
+is, has a search box and a legend, and follows the browser's dark mode. An .svg or .png is the picture alone.
 
 Positions are those of t-SNE (Barnes-Hut), which begins with the two principal components: near points are similar, but
 distances between far ones, and directions, mean little. More vectors than --limit are thinned evenly.
@@ -28,13 +32,14 @@ distances between far ones, and directions, mean little. More vectors than --lim
 Examples:
   monomorph batch --input notes/ --chunk 256 --output notes.parquet
   monomorph plot --in notes.parquet --output map.html --color path
+  monomorph plot --in notes.parquet --output map.png --clusters 8
   monomorph plot --in vectors.npy --output map.svg --method pca")]
 pub struct PlotArgs {
     /// Vectors to draw: an npy, Parquet or jsonl file that batch or embed wrote
     #[arg(long = "in", value_name = "VECTORS")]
     vectors: PathBuf,
 
-    /// Write to FILE, whose extension says what: .html or .svg
+    /// Write to FILE, whose extension says what: .html, .svg or .png
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 
@@ -53,6 +58,10 @@ pub struct PlotArgs {
     /// Colour the points by the values of this column of a Parquet file: one for each of the most frequent
     #[arg(long, value_name = "NAME")]
     color: Option<String>,
+
+    /// Colour the points by N clusters (k-means), each named by the words that set its texts apart
+    #[arg(long, value_name = "N", conflicts_with = "color", value_parser = clap::value_parser!(u8).range(2..=MAX_GROUPS as i64))]
+    clusters: Option<u8>,
 
     /// Title of the page [default: the name of the file]
     #[arg(long, value_name = "STR")]
@@ -118,19 +127,21 @@ const MAX_GROUPS: usize = 10;
 
 pub fn run(args: &PlotArgs) -> Result<(), Failure> {
     let extension = args.output.extension().and_then(|extension| extension.to_str());
-    let draw: fn(&Map) -> String = match extension.map(str::to_ascii_lowercase).as_deref() {
-        Some("html" | "htm") => page::html,
-        Some("svg") => picture::svg,
-        _ => {
-            return Err(Failure::Usage(format!(
-                "--output {}: its extension says what to write, .html or .svg",
-                args.output.display()
-            )));
-        }
-    };
+    let draw: fn(&Map) -> Result<Vec<u8>, Failure> =
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("html" | "htm") => |map| Ok(page::html(map).into_bytes()),
+            Some("svg") => |map| Ok(svg::svg(map).into_bytes()),
+            Some("png") => png::png,
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "--output {}: its extension says what to write, .html, .svg or .png",
+                    args.output.display()
+                )));
+            }
+        };
     let input = ("the file of vectors", args.vectors.as_path());
     output::must_be_none_of(Some(&args.output), [input])?;
-    let rows = args.rows()?;
+    let mut rows = args.rows()?;
     if rows.names.is_empty() {
         return Err(Failure::Failed(format!("{} has no vectors to draw", args.vectors.display())));
     }
@@ -140,10 +151,14 @@ pub fn run(args: &PlotArgs) -> Result<(), Failure> {
     let compare = compare(&name).ok_or(monomorph::Error::Isa { name })?;
     let perplexity = (args.method == Method::Tsne).then_some(args.perplexity as usize);
     let places = layout::places(&rows, perplexity, compare.as_ref(), &threads)?;
+    if let Some(k) = args.clusters {
+        let names = clusters::names(&rows, usize::from(k), compare.as_ref(), &threads);
+        rows.colors = names.into_iter().map(Some).collect();
+    }
     let map = args.map(rows, places);
+    let drawn = draw(&map)?;
     let mut destination = Destination::file(&args.output)?;
-    let page = draw(&map);
-    std::io::Write::write_all(&mut destination, page.as_bytes())
+    std::io::Write::write_all(&mut destination, &drawn)
         .map_err(|error| Failure::writing(args.output.display(), &error))?;
     destination.finish()?;
     let points = message::counted(map.points.len() as u64, "point");

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::Map;
-use super::picture::{COLORS, color, escaped, radius, scaled};
+use super::picture::{COLORS, color, radius, scaled};
+use super::svg::escaped;
 
 const PAGE: &str = include_str!("page.html");
 

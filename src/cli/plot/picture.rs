@@ -1,6 +1,4 @@
-//! The map as an SVG picture.
-
-use std::fmt::Write;
+//! What the page and the pictures share: colours, and where points lie.
 
 use super::{Map, Point};
 
@@ -11,40 +9,22 @@ pub const COLORS: [&str; 11] = [
     "#44aa99", "#aa4499", "#8a8a8a",
 ];
 
-const SIZE: f32 = 1000.0;
+/// Width and height of a picture, in units.
+pub const SIZE: f32 = 1000.0;
 const MARGIN: f32 = 30.0;
+/// How much of what is behind a point it covers.
+pub const OPACITY: f32 = 0.7;
 
-/// The whole picture.
-pub fn svg(map: &Map) -> String {
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {SIZE} {SIZE}\" font-family=\"sans-serif\">\n\
-         <style>text{{fill:#222}}rect{{fill:#fff}}@media(prefers-color-scheme:dark){{text{{fill:#ddd}}rect{{fill:#181a1b}}}}</style>\n\
-         <title>{}</title>\n<rect width=\"{SIZE}\" height=\"{SIZE}\"/>\n",
-        escaped(&map.title)
-    );
-    let radius = radius(map.points.len());
-    for (point, [x, y]) in map.points.iter().zip(scaled(&map.points)) {
-        let (x, y) = (MARGIN + x * (SIZE - 2.0 * MARGIN), MARGIN + y * (SIZE - 2.0 * MARGIN));
-        let color = color(point.group, map);
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            svg,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{color}\" fill-opacity=\".7\"><title>{}</title></circle>",
-            escaped(&format!("{}\n{}", point.name, point.text))
-        );
-    }
-    for (i, group) in map.groups.iter().enumerate() {
-        let y = 24 + 20 * i;
-        let _ = writeln!(
-            svg,
-            "<circle cx=\"16\" cy=\"{}\" r=\"5\" fill=\"{}\"/><text x=\"28\" y=\"{}\" font-size=\"14\">{}</text>",
-            y - 5,
-            COLORS[i],
-            y,
-            escaped(group)
-        );
-    }
-    svg + "</svg>\n"
+/// The legend: the centre of the first group's dot, its radius, the distance to the next, and where names begin.
+pub const LEGEND: [f32; 2] = [16.0, 19.0];
+pub const LEGEND_RADIUS: f32 = 5.0;
+pub const LEGEND_LINE: f32 = 20.0;
+pub const LEGEND_NAMES: f32 = 28.0;
+
+/// The centres of the points in a picture.
+pub fn centres(map: &Map) -> impl Iterator<Item = [f32; 2]> {
+    let centre = |at: [f32; 2]| at.map(|x| MARGIN + x * (SIZE - 2.0 * MARGIN));
+    scaled(&map.points).into_iter().map(centre)
 }
 
 /// The positions from 0 to 1, with the same scale for both axes.
@@ -76,36 +56,5 @@ pub fn radius(points: usize) -> f32 {
         0..500 => 5.0,
         500..5000 => 3.5,
         _ => 2.0,
-    }
-}
-
-/// Text for XML and HTML, where control characters have no place.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\n' => escaped.push(c),
-            '\u{FFFE}' | '\u{FFFF}' => {}
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_no_markup() {
-        assert_eq!(
-            escaped("<a href=\"x\">&\u{1b}[0m\n"),
-            "&lt;a href=&quot;x&quot;&gt;&amp; [0m\n"
-        );
     }
 }
