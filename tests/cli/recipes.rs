@@ -1,10 +1,12 @@
-//! The examples of docs/recipes.md, each in a folder of its own. Those that need a package from PyPI run where
-//! MONOMORPH_PYTHON_TESTS=1 asks for it.
+//! The examples of docs/recipes.md, those of a section in a folder of its own. Those that need a package from PyPI run
+//! where MONOMORPH_PYTHON_TESTS=1 asks for it.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::postgres::Postgres;
+use super::readback::{python, say};
 use super::support::*;
 
 /// A script, and the program or package that it needs.
@@ -54,38 +56,52 @@ fn is_there(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+impl Recipe {
+    /// Runs the script, or says why it cannot be run.
+    fn run(&self, folder: &Folder) -> Result<String, String> {
+        let python = match self.needs.as_deref() {
+            None => None,
+            Some("jq") if is_there("jq") => None,
+            Some("jq") => return Err("it needs jq".into()),
+            Some(_) if std::env::var_os("MONOMORPH_PYTHON_TESTS").is_some() => Some(python()?),
+            Some(_) => return Err("MONOMORPH_PYTHON_TESTS=1 runs it".into()),
+        };
+        let server = (self.needs.as_deref() == Some("psycopg"))
+            .then(|| Postgres::start(python.as_deref().unwrap()))
+            .transpose()?;
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", &self.script]).current_dir(folder.path("")).stdin(Stdio::null());
+        shell.env("PATH", path(python.as_deref())).env_remove("MODEL_GGUF");
+        shell.envs(server.iter().flat_map(Postgres::variables));
+        Ok(Outcome::of(shell).text())
+    }
+}
+
+/// The ids that `search` puts first.
+fn nearest(answer: &str) -> Vec<&str> {
+    answer.lines().map(|line| line.split('\t').nth(2).expect(line)).collect()
+}
+
 #[test]
 fn every_recipe_runs() {
     run(&["--version"]).good();
     let recipes = recipes();
-    assert!(recipes.len() >= 7);
-    for (number, Recipe { title, needs, script }) in recipes.into_iter().enumerate() {
-        let python = match needs.as_deref() {
-            None => None,
-            Some("jq") if is_there("jq") => None,
-            Some("duckdb") if std::env::var_os("MONOMORPH_PYTHON_TESTS").is_some() => {
-                match super::readback::python() {
-                    Ok(python) => Some(python),
-                    Err(reason) => {
-                        println!("SKIPPED: {title}: no Python with the packages: {reason}");
-                        continue;
-                    }
-                }
-            }
-            Some("duckdb") => {
-                println!("SKIPPED: {title}: MONOMORPH_PYTHON_TESTS=1 runs it");
-                continue;
-            }
-            Some(other) => {
-                println!("SKIPPED: {title}: it needs {other}");
+    assert!(recipes.len() >= 12);
+    let mut section = (String::new(), Folder::new("recipe"), String::new());
+    for (number, recipe) in recipes.iter().enumerate() {
+        let Recipe { title, needs, .. } = recipe;
+        if section.0 != *title {
+            section = (title.clone(), Folder::new(&format!("recipe-{number}")), String::new());
+        }
+        let (_, folder, first) = &mut section;
+        let answer = match recipe.run(folder) {
+            Ok(answer) => answer,
+            Err(reason) => {
+                let needs = needs.as_deref().unwrap_or_default();
+                say(&format!("SKIPPED: {title} with {needs}: {reason}"));
                 continue;
             }
         };
-        let folder = Folder::new(&format!("recipe-{number}"));
-        let mut shell = Command::new("sh");
-        shell.args(["-euc", &script]).current_dir(folder.path("")).stdin(Stdio::null());
-        shell.env("PATH", path(python.as_deref())).env_remove("MODEL_GGUF");
-        let answer = Outcome::of(shell).text();
         assert!(!answer.trim().is_empty(), "{title}: no answer");
         match title.as_str() {
             "Search a folder of notes" => {
@@ -94,8 +110,16 @@ fn every_recipe_runs() {
             "Products from csv, and SQL" => {
                 assert!(answer.contains("a1") && !answer.contains("a2"))
             }
+            "Vector databases" if first.is_empty() => assert_eq!(nearest(&answer).len(), 3),
+            "Vector databases" => {
+                let ids = answer.lines().map(|line| line.split(' ').next().unwrap());
+                assert_eq!(ids.collect::<Vec<_>>(), nearest(first), "{needs:?}");
+            }
             "Duplicates" => assert_eq!(answer, "2\n"),
             _ => {}
+        }
+        if first.is_empty() {
+            *first = answer;
         }
     }
 }
