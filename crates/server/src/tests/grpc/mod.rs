@@ -49,8 +49,6 @@ impl Service<Request<Body>> for Connection {
 struct Caller {
     connection: Connection,
     origin: Uri,
-    /// What moves its bytes; without it the connection is closed.
-    task: tokio::task::AbortHandle,
 }
 
 impl Caller {
@@ -58,9 +56,9 @@ impl Caller {
         let stream = TcpStream::connect(&server.host).await.unwrap();
         let builder = Builder::new(TokioExecutor::new());
         let (send, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
-        let task = tokio::spawn(connection).abort_handle();
+        tokio::spawn(connection);
         let origin = format!("http://{}", server.host).parse().unwrap();
-        Caller { connection: Connection(send), origin, task }
+        Caller { connection: Connection(send), origin }
     }
 
     async fn grpc(&self) -> tonic::client::Grpc<Connection> {
