@@ -157,7 +157,7 @@ impl<const FUSED: bool> Isa for Lanes<FUSED> {
         of: Range<usize>,
     ) -> [[Self::I32; C]; R] {
         let mut sums = [[self.zero(); C]; R];
-        // The compiler would unroll a range that it knows, and engines then keep sums on the stack: on Zen 5, Node 20
+        // The compiler would unroll a range that it knows, and engines then keep sums on the stack: on Zen 4, Node 20
         // did 31 billion multiply-adds a second with this loop and 14 with that.
         for i in black_box(of.start)..black_box(of.end) {
             let w = each(units, |units| self.widen(&units[i]));
