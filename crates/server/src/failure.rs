@@ -23,6 +23,18 @@ pub enum Family {
     Ollama,
 }
 
+/// What [`Failure::label`] may say.
+pub const LABELS: [&str; 8] = [
+    "overloaded",
+    "draining",
+    "batch_size",
+    "tokenization",
+    "inference",
+    "timeout",
+    "model_type",
+    "validation",
+];
+
 /// Paths of TEI's routes, those included that are not offered.
 const TEI: [&str; 15] = [
     "/",

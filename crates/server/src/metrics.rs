@@ -3,7 +3,7 @@
 
 use crate::dispatcher::Status;
 use crate::engine::Facts;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::process;
 use crate::report::Report;
 use prometheus::{
@@ -15,6 +15,11 @@ use std::time::Duration;
 /// A stage of a request, as TEI's histograms name it.
 const STAGES: [&str; 4] =
     ["duration", "tokenization_duration", "queue_duration", "inference_duration"];
+
+/// One text, or several, as TEI's counters name it.
+const METHODS: [&str; 2] = ["single", "batch"];
+/// The `err` of a request whose client left.
+const DROPPED: &str = "dropped";
 
 /// All metrics.
 pub struct Metrics {
@@ -78,6 +83,20 @@ impl Maker {
         self.register(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
+    /// Counters by one label, whose values are known: all are there from the start, at 0, so that a rate of the first
+    /// event is one, and an alert on it has something to compare with.
+    fn counters_of<'a>(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> prometheus::Result<IntCounterVec> {
+        let counters = self.counters(name, help, &[label])?;
+        values.into_iter().for_each(|value| drop(counters.with_label_values(&[value])));
+        Ok(counters)
+    }
+
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.register(IntGauge::new(name, help))
     }
@@ -124,14 +143,16 @@ impl Metrics {
             |options, (name, value)| options.const_label(name, value),
         );
         make.register(IntGauge::with_opts(build))?.set(1);
-        let per_method = |name: &str| make.counters(name, "Requests, by TEI's name", &["method"]);
+        let per_method =
+            |name: &str| make.counters_of(name, "Requests, by TEI's name", "method", METHODS);
         Ok(Metrics {
             te_request_count: per_method("te_request_count")?,
             te_request_success: per_method("te_request_success")?,
-            te_request_failure: make.counters(
+            te_request_failure: make.counters_of(
                 "te_request_failure",
                 "Failed requests, by TEI's name",
-                &["err"],
+                "err",
+                failure::LABELS.into_iter().chain([DROPPED]),
             )?,
             te_embed_count: make.counter("te_embed_count", "Texts, by TEI's name")?,
             te_embed_success: make.counter("te_embed_success", "Embedded texts, by TEI's name")?,
@@ -174,10 +195,11 @@ impl Metrics {
                 .gauge("monomorph_pass_budget_tokens", "Tokens that a pass should have")?,
             pass_tokens: make.histogram("monomorph_pass_tokens", "Tokens of a pass", &tokens)?,
             pass_seconds: make.histogram("monomorph_pass_seconds", "Time of a pass", &durations)?,
-            rejected: make.counters(
+            rejected: make.counters_of(
                 "monomorph_rejected_total",
                 "Requests that were not served, by reason",
-                &["reason"],
+                "reason",
+                failure::LABELS,
             )?,
             cancelled_texts: make.counter(
                 "monomorph_cancelled_texts_total",
@@ -252,7 +274,7 @@ impl Metrics {
 
     /// A client left before its answer.
     pub fn dropped(&self) {
-        self.te_request_failure.with_label_values(&["dropped"]).inc();
+        self.te_request_failure.with_label_values(&[DROPPED]).inc();
     }
 
     /// An answer has left.
@@ -294,5 +316,5 @@ impl Drop for Connection {
 
 /// TEI's label of a request.
 fn method(texts: usize) -> &'static str {
-    if texts == 1 { "single" } else { "batch" }
+    METHODS[usize::from(texts != 1)]
 }

@@ -1,6 +1,6 @@
 //! The table of causes: what each family is told.
 
-use crate::failure::{Failure, Family};
+use crate::failure::{Failure, Family, LABELS};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -81,6 +81,7 @@ fn every_family_is_told_in_its_shape() {
         let (found, body) = told(&failure, Family::Ollama);
         assert_eq!(found, ollama_status, "{failure:?}");
         assert!(body["error"].is_string() && body.as_object().unwrap().len() == 1);
+        assert!(LABELS.contains(&failure.label()), "{failure:?}");
     }
 }
 
