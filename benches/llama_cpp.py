@@ -4,7 +4,7 @@
     CMAKE_ARGS=-DGGML_NATIVE=ON python3 -m pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36
     benches/llama_cpp.py BINARY MODEL.gguf [CASE.jsonl...] [--threads 2] [--rounds 2] [--seconds 3]
 
-Both as on a CPU without AVX-512: in an environment of its own, install with
+To hold both to AVX2, install llama-cpp-python in a separate virtual environment with
 CMAKE_ARGS='-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON', and run with MONOMORPH_ISA=avx2.
 
 A case is a file of {"text": ...} lines, by default each of benches/cases; in one whose name begins with "single",

@@ -169,7 +169,7 @@ impl fmt::Display for Error {
             Error::WrongModel { path, differences } => wrong_model(f, path, differences),
             Error::Packed { path, reason } => write!(f, "{}: {reason}", path.display()),
             Error::Panels => f.write_str(
-                "the weights are panels already, which cannot become blocks again; name the GGUF file to pack",
+                "these weights are stored as panels and cannot be turned back into blocks; give the GGUF file with --model",
             ),
             Error::Write(error) => write!(f, "cannot write the packed weights: {error}"),
             Error::Content { path } => write!(

@@ -31,8 +31,7 @@ impl ModelArgs {
 
     /// The file that will be opened; none where the weights are inside the binary.
     pub fn file(&self) -> Option<PathBuf> {
-        let of_build = || (!built::IS_EMBEDDED).then(|| PathBuf::from(built::SOURCE));
-        file(self.model.as_deref()).map(|file| file.path).or_else(of_build)
+        path(self.model.as_deref())
     }
 
     /// Opens the model, with options added by `configure`.
@@ -81,6 +80,13 @@ pub fn file(given: Option<&Path>) -> Option<ModelFile> {
         let path = env::var_os("MODEL_GGUF").filter(|path| !path.is_empty())?;
         Some(ModelFile { path: path.into(), is_from_environment: true })
     })
+}
+
+/// The file that will be opened: the one given, else the environment's, else the build's; none where the weights are
+/// inside the binary.
+pub fn path(given: Option<&Path>) -> Option<PathBuf> {
+    let of_build = || (!built::IS_EMBEDDED).then(|| PathBuf::from(built::SOURCE));
+    file(given).map(|file| file.path).or_else(of_build)
 }
 
 /// The failure to open the build's own path, which nobody gave to this command: if there is no file, says how to give

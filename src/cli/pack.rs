@@ -15,8 +15,8 @@ use super::{message, model};
 /// the vocabulary of the GGUF file, and fits binaries of this model alone.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Panels are what products read: nothing is repacked when they are opened. A weight takes a byte or more, whatever it takes
-in the GGUF file, so that --blocks makes a smaller file of a model in four bits.
+Panels are what products read: nothing is repacked when they are opened. They take at least one byte for each weight.
+With 4-bit weights, --blocks gives a smaller file, which is repacked when it is opened.
 
 Examples:
   monomorph pack --output model.bin
@@ -37,8 +37,7 @@ pub struct PackArgs {
 
 pub fn run(args: &PackArgs) -> Result<(), Failure> {
     let file = model::file(args.model.as_deref());
-    let of_build = || (!built::IS_EMBEDDED).then(|| PathBuf::from(built::SOURCE));
-    let read = file.as_ref().map(|file| file.path.clone()).or_else(of_build);
+    let read = model::path(args.model.as_deref());
     output::must_be_none_of(Some(&args.output), read.as_deref().map(|path| ("the model", path)))?;
     let form = if args.blocks { Form::Blocks } else { Form::Panels };
     let mut to = Destination::file(&args.output)?;

@@ -55,7 +55,9 @@ mod start {
 
     static WAS_CLOSED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 
-    // SAFETY: the loader calls each function in this section once, and this is one that can be called so.
+    // SAFETY: the entry has the type that the loader calls: C's ABI, and it ignores argc, argv and envp. `look` needs
+    // nothing that Rust's runtime prepares before `main`, of which the standard library promises nothing: it makes system
+    // calls, writes to atomics, and does not panic. It ran with glibc, linked dynamically and statically.
     #[used]
     #[unsafe(link_section = ".init_array")]
     static LOOK: extern "C" fn() = look;

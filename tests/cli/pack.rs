@@ -66,9 +66,16 @@ fn damaged_and_other_packed_files_are_refused() {
             "it has {found} bytes instead of {expected}; fetch or pack it again"
         ))
     );
-    assert!(refused(&|bytes| bytes.truncate(100)).contains("its first page is cut"));
-    assert!(refused(&|bytes| bytes[8] = 2).contains("of another version"));
+    assert!(
+        refused(&|bytes| bytes.truncate(100)).contains("its first page is truncated or damaged")
+    );
+    assert!(refused(&|bytes| bytes[8] = 2).contains("or another version"));
     assert!(refused(&|bytes| bytes[32] ^= 1).contains("packed for another model"));
+    // The length of what follows.
+    assert!(
+        refused(&|bytes| bytes[48..56].fill(0xff))
+            .contains("its first page is truncated or damaged")
+    );
 
     // What only `verify` reads.
     let mut damaged = bytes.clone();
@@ -97,9 +104,11 @@ fn pack_keeps_what_it_reads_and_what_is_there() {
     let panels = folder.argument("panels.bin");
     run(&["pack", "--model", &model, "--output", &panels]).good();
     let outcome = run(&["pack", "--blocks", "--model", &panels, "--output", &old]);
-    assert!(outcome.failure(1).contains("panels already"));
+    assert!(outcome.failure(1).contains("stored as panels"));
     if IS_EMBEDDED && IMAGE_FORM == monomorph::Form::Panels {
-        assert!(run(&["pack", "--blocks", "--output", &old]).failure(1).contains("panels already"));
+        assert!(
+            run(&["pack", "--blocks", "--output", &old]).failure(1).contains("stored as panels")
+        );
     }
     assert_eq!(fs::read(&old).expect("it is there"), b"old");
 }

@@ -1,4 +1,4 @@
-//! The image of a model's weights inside an executable: the build writes it and the runtime uses it in place.
+//! The image of a model's weights inside an executable or a packed file: written once, and used in place.
 //!
 //! Both sides take the layout from here. Tensors follow each other in order of use, each at a multiple of [`ALIGNMENT`]
 //! bytes: first the token table, so that it begins on a page boundary, and the other embeddings, then the layers, the

@@ -10,10 +10,13 @@ use std::fmt;
 /// Length of the page before the image. It keeps the image, and with it the token table, on a page boundary.
 pub const PAGE: usize = 4096;
 
+/// The first eight letters of the name.
 const MAGIC: [u8; 8] = *b"monomorp";
 const VERSION: u32 = 1;
 
-/// What the page says.
+/// What the page says. In it, after each other, in little endian: the magic (8 bytes), the version and the form (4 each);
+/// at 16 the fingerprint's lengths of file and header and its hashes of header and vocabulary (8 each); at 48 `n_bytes`
+/// (8); at 56 the content's hash (16) and at 72 the image's (16). The rest is zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
     /// How matrices are stored.
@@ -29,11 +32,11 @@ pub struct Label {
 /// Why a packed file is not one for this model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
-    /// Its page is cut, or of another version.
+    /// Its page is cut, damaged, or of another version.
     Version,
     /// It was packed for another model.
     Model,
-    /// It has another length than its page says, or than the model needs.
+    /// It has another length than the model needs.
     Length {
         /// Its length in bytes.
         found: u64,
@@ -95,8 +98,12 @@ impl Label {
         if (Fingerprint { content: of_build.content, ..self.fingerprint }) != *of_build {
             return Err(Unfit::Model);
         }
-        let expected = PAGE as u64 + length(&layout(spec, self.form));
-        if file_len != expected || PAGE as u64 + self.n_bytes != expected {
+        let n_bytes = length(&layout(spec, self.form));
+        if self.n_bytes != n_bytes {
+            return Err(Unfit::Version);
+        }
+        let expected = PAGE as u64 + n_bytes;
+        if file_len != expected {
             return Err(Unfit::Length { found: file_len, expected });
         }
         Ok(())
@@ -112,7 +119,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unfit::Version => f.write_str(
-                "its first page is cut or of another version; pack the model again with this version",
+                "its first page is truncated or damaged, or another version of monomorph wrote it; pack the model again",
             ),
             Unfit::Model => f.write_str(
                 "it was packed for another model; pack the one that this program was built for",

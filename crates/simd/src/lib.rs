@@ -7,7 +7,8 @@
 //! Invariant: no operation here combines lanes, except `sum` and `max_abs_lane`, which reduce them in a fixed tree.
 //! `mul_add` rounds once on every CPU. WebAssembly alone has an instruction set that rounds twice ([`Isa::FUSED`]).
 //!
-//! The build repacks weights with [`Scalar`]. Intrinsics are used only in this crate, one instruction set per file.
+//! The build repacks weights with [`Scalar`]. Intrinsics are used only in this crate, one
+//! family of CPUs in each file or folder.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

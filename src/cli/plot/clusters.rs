@@ -9,9 +9,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::Rows;
 use super::products::for_each_row;
 
-/// Beginnings that are tried: the best result counts.
+/// Starts that are tried; the best counts.
 const BEGINNINGS: u64 = 4;
-/// Rounds; most maps settle within thirty.
+/// Most rounds of a start; nearly all settle within thirty.
 const ROUNDS: usize = 60;
 /// Words of a name.
 const WORDS: usize = 3;
@@ -129,13 +129,14 @@ fn words(texts: &[String], clusters: &[usize], k: usize) -> Vec<Vec<String>> {
     best
 }
 
-/// Neither a number nor one of the short words that every text has. A character of Chinese is a word.
+/// Neither a number nor one of the short words that every text has. Words of three letters or fewer count only in
+/// scripts of three bytes a letter, such as Chinese.
 fn is_telling(word: &str) -> bool {
     let letters = word.chars().count();
     word.chars().all(char::is_alphabetic) && (letters > 3 || word.len() > 2 * letters)
 }
 
-/// SplitMix64: the same map each time.
+/// SplitMix64 (Steele et al., 2014), seeded: the same map each time.
 struct Random(u64);
 
 impl Random {

@@ -35,7 +35,7 @@ pub fn png(map: &Map) -> Result<Vec<u8>, Failure> {
         let [x, y] = [LEGEND_NAMES, centre[1]].map(|x| (x * SCALE) as usize);
         canvas.line(group, x, y - LETTER / 2);
     }
-    canvas.encoded().map_err(|error| Failure::Failed(format!("the picture: {error}")))
+    canvas.encoded().map_err(|error| Failure::Failed(format!("cannot encode the picture: {error}")))
 }
 
 /// A square of pixels.

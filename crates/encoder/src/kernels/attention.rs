@@ -102,6 +102,7 @@ pub fn attention<I: Isa, H: Dim, G: Dim, D: Dim, const RUNS: usize>(
             } else if I::WIDE {
                 part.attend::<I, 1, 16, 8, 2>(isa, scratch, out);
             } else if I::FLOAT_SUMS < 4 {
+                // WebAssembly's registers hold two sums: of two keys for the scores, of two tokens for the output.
                 part.attend::<I, 1, 2, 2, 1>(isa, scratch, out);
             } else {
                 part.attend::<I, 1, 6, 4, 1>(isa, scratch, out);

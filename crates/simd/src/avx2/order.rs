@@ -1,4 +1,4 @@
-//! Transposing, made of the instructions that interleave.
+//! Transposes, built from the interleaving (unpack) instructions.
 
 use crate::{LANES, PANEL, Unit};
 use core::arch::x86_64::*;

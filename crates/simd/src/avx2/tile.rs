@@ -116,15 +116,15 @@ macro_rules! define_dot_panel {
             units: &[Unit; 16],
             of: Range<usize>,
         ) -> [[__m256i; 2]; R] {
-            // SAFETY: the caller vouches for it.
+            // SAFETY: the caller vouches for the addition's instruction; AVX2 is enabled here.
             unsafe {
                 match R {
-                    1 => first(dot_1(first(rows), units, of)),
-                    2 => first(dot_2(first(rows), units, of)),
-                    3 => first(dot_3(first(rows), units, of)),
-                    4 => first(dot_4(first(rows), units, of)),
-                    5 => first(dot_5(first(rows), units, of)),
-                    6 => first(dot_6(first(rows), units, of)),
+                    1 => same_length(dot_1(same_length(rows), units, of)),
+                    2 => same_length(dot_2(same_length(rows), units, of)),
+                    3 => same_length(dot_3(same_length(rows), units, of)),
+                    4 => same_length(dot_4(same_length(rows), units, of)),
+                    5 => same_length(dot_5(same_length(rows), units, of)),
+                    6 => same_length(dot_6(same_length(rows), units, of)),
                     _ => unreachable!("tiles have at most six rows"),
                 }
             }
@@ -133,8 +133,8 @@ macro_rules! define_dot_panel {
 }
 pub(super) use define_dot_panel;
 
-/// An array with another length, which is the same one where this runs.
+/// The same array: in each arm of `dot_panel` N is R, which the compiler does not see.
 #[inline(always)]
-pub(super) fn first<T: Copy, const N: usize, const R: usize>(of: [T; N]) -> [T; R] {
+pub(super) fn same_length<T: Copy, const N: usize, const R: usize>(of: [T; N]) -> [T; R] {
     std::array::from_fn(|i| of[i])
 }

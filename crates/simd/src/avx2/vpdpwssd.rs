@@ -1,7 +1,7 @@
 //! Integer products by `vpdpwssd`, which multiplies pairs of int16 and adds both to the sums: one instruction for two,
-//! and no register between them. Intel's clients have it since Alder Lake, which lack AVX-512.
+//! and no register between them. Intel's client CPUs have had it since Alder Lake; they lack AVX-512.
 
-use super::tile::{define_dot_panel, dot_rows, first, pairs, sums};
+use super::tile::{define_dot_panel, dot_rows, pairs, same_length, sums};
 use super::{Products, has_avx2};
 use crate::{Pair, Unit, each};
 use core::arch::x86_64::*;

@@ -1,6 +1,6 @@
 //! Integer products by `vpmaddwd`, which multiplies pairs of int16 and adds both; `vpaddd` adds that to the sums.
 
-use super::tile::{define_dot_panel, dot_rows, first, pairs, sums};
+use super::tile::{define_dot_panel, dot_rows, pairs, same_length, sums};
 use super::{Products, has_avx2};
 use crate::{Pair, Unit, each};
 use core::arch::x86_64::*;

@@ -57,7 +57,7 @@ impl Batches {
         let table = match format {
             TableFormat::Parquet if !source.is_plain_file => {
                 return Err(Failure::Usage(format!(
-                    "{name}: a Parquet file is read from its end, which neither a pipe nor a packed file allows; give \
+                    "{name}: a Parquet file is read from its end, which neither a pipe nor a compressed file allows; give \
                      the file itself"
                 )));
             }
