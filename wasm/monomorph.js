@@ -11,8 +11,10 @@ export async function load(weights, { wasm = MODULE, progress, ...options } = {}
     return model;
 }
 
-export class Model {
+class Model {
     #wasm;
+    // Why the module cannot be called any more.
+    #stopped;
 
     constructor(wasm) {
         this.#wasm = wasm;
@@ -75,13 +77,16 @@ export class Model {
         return new Uint8Array(this.#wasm.memory.buffer.slice(at, at + this.#wasm.answer_len()));
     }
 
-    // A panic, or too little memory, ends the module with a trap.
+    // A panic, or too little memory, ends the module with a trap. What it had locked stays locked: later calls would
+    // trap for that reason, and throw the first one instead.
     #guarded(act) {
+        if (this.#stopped) throw this.#stopped;
         try {
             return act();
         } catch (trap) {
             const reason = this.#message() || "it ran out of memory, or this is a bug";
-            throw new Error(`the module of monomorph stopped: ${reason}; load it again`, { cause: trap });
+            this.#stopped = new Error(`monomorph's module stopped: ${reason}. Load the model again.`, { cause: trap });
+            throw this.#stopped;
         }
     }
 
@@ -114,10 +119,10 @@ async function fill(model, weights, progress) {
     }
     const response = weights instanceof Response ? weights : await fetched(weights);
     const length = Number(response.headers.get("content-length"));
-    // The length of what is sent is not that of the weights if it is packed, or not said.
-    if (!length || response.headers.get("content-encoding")) {
-        return fill(model, await response.arrayBuffer(), progress);
-    }
+    // The length of what is sent is not that of the weights if it is compressed. What another origin sends may be: CORS
+    // shows its Content-Length, but not its Content-Encoding.
+    const compressed = response.type === "cors" || response.headers.get("content-encoding");
+    if (!length || compressed) return fill(model, await response.arrayBuffer(), progress);
     const room = model.reserve(length);
     let done = 0;
     for await (const piece of pieces(response.body)) {
@@ -131,11 +136,21 @@ async function fill(model, weights, progress) {
 
 async function* pieces(stream) {
     const reader = stream.getReader();
-    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) yield value;
+    try {
+        for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) yield value;
+    } finally {
+        // Otherwise the rest would still be sent after a failure.
+        await reader.cancel();
+    }
+}
+
+// What a relative URL means where the caller is.
+function absolute(where) {
+    return new URL(where, globalThis.document?.baseURI ?? globalThis.location?.href ?? import.meta.url);
 }
 
 async function fetched(where) {
-    const url = new URL(where, globalThis.document?.baseURI ?? globalThis.location?.href ?? import.meta.url);
+    const url = absolute(where);
     if (url.protocol === "file:" && globalThis.process?.versions?.node) return ofFile(url);
     const response = await fetch(url);
     if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
@@ -161,24 +176,34 @@ function isBytes(value) {
 // The same in a Worker, so that a page stays responsive. `weights` and `wasm` are URLs or bytes.
 export async function loadInWorker(weights, { wasm, progress, ...options } = {}) {
     const model = new RemoteModel(new Worker(new URL("worker.js", import.meta.url), { type: "module" }), progress);
-    const absolute = (where) =>
-        typeof where === "string" || where instanceof URL ? new URL(where, globalThis.location?.href).href : where;
-    Object.assign(model, await model.ask({ load: [absolute(weights), { wasm: absolute(wasm), ...options }] }));
+    // The Worker has another base, and cannot be sent a URL as an object.
+    const sent = (where) => (typeof where === "string" || where instanceof URL ? absolute(where).href : where);
+    try {
+        Object.assign(model, await model.ask({ load: [sent(weights), { wasm: sent(wasm), ...options }] }));
+    } catch (error) {
+        model.close();
+        throw error;
+    }
     return model;
 }
+
+const CLOSED = "the model was closed";
 
 class RemoteModel {
     #worker;
     #waiting = new Map();
     #next = 0;
+    #closed = false;
 
     constructor(worker, progress) {
         this.#worker = worker;
         worker.onmessage = ({ data: { id, result, error, done, total } }) => {
             if (id === undefined) return progress?.(done, total);
-            const { resolve, reject } = this.#waiting.get(id);
+            const asked = this.#waiting.get(id);
+            // After #fail nobody waits for an answer.
+            if (!asked) return;
             this.#waiting.delete(id);
-            error === undefined ? resolve(result) : reject(new Error(error));
+            error === undefined ? asked.resolve(result) : asked.reject(new Error(error));
         };
         worker.onerror = (event) => {
             event.preventDefault();
@@ -186,22 +211,23 @@ class RemoteModel {
         };
     }
 
-    ask(question) {
+    async ask(question) {
+        if (this.#closed) throw new Error(CLOSED);
         const id = this.#next++;
-        return new Promise((resolve, reject) => {
-            this.#waiting.set(id, { resolve, reject });
-            this.#worker.postMessage({ id, ...question });
-        });
+        // Throws if the question holds what cannot be sent.
+        this.#worker.postMessage({ id, ...question });
+        return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     }
 
-    embed(texts, options = {}) {
+    async embed(texts, options = {}) {
         return this.ask({ embed: [typeof texts === "string" ? texts : Array.from(texts, String), options] });
     }
 
     // Ends the worker and frees its memory.
     close() {
+        this.#closed = true;
         this.#worker.terminate();
-        this.#fail("the model was closed");
+        this.#fail(CLOSED);
     }
 
     #fail(message) {

@@ -17,20 +17,20 @@ use std::sync::PoisonError;
 /// Prepares messages of panics. To be called once, first.
 #[unsafe(no_mangle)]
 pub extern "C" fn start() {
-    std::panic::set_hook(Box::new(|info| {
-        *MESSAGE.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string().into_bytes();
-    }));
+    std::panic::set_hook(Box::new(|info| set_message(info.to_string())));
 }
 
 /// Makes room for `len` bytes of weights, and returns where they are to be written; null if there is no memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn weights(len: usize) -> *mut u8 {
+    forget_message();
     with(|session| session.room_for_weights(len))
 }
 
 /// Makes room for a request of `len` bytes, and returns where it is to be written.
 #[unsafe(no_mangle)]
 pub extern "C" fn request(len: usize) -> *mut u8 {
+    forget_message();
     with(|session| session.room_for_request(len))
 }
 
@@ -81,7 +81,15 @@ fn with<R>(act: impl FnOnce(&mut Session) -> R) -> R {
 }
 
 fn status(done: Result<(), String>) -> u32 {
-    let message = done.as_ref().err().cloned().unwrap_or_default();
-    *MESSAGE.lock().unwrap_or_else(PoisonError::into_inner) = message.into_bytes();
+    set_message(done.as_ref().err().cloned().unwrap_or_default());
     u32::from(done.is_err())
+}
+
+/// A trap without a panic, as when memory runs out, leaves no message, and must not find that of an earlier failure.
+fn forget_message() {
+    set_message(String::new());
+}
+
+fn set_message(message: String) {
+    *MESSAGE.lock().unwrap_or_else(PoisonError::into_inner) = message.into_bytes();
 }

@@ -19,7 +19,9 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Reads a request.
     pub fn read(bytes: &'a [u8]) -> Result<Request<'a>, String> {
-        Request::parse(bytes).ok_or_else(|| "a request that monomorph.js did not write".to_owned())
+        Request::parse(bytes).ok_or_else(|| {
+            "malformed request: monomorph.js and monomorph.wasm are of different builds".to_owned()
+        })
     }
 
     fn parse(bytes: &'a [u8]) -> Option<Request<'a>> {

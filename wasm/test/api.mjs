@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 const { load, cosine } = await import(pathToFileURL(`${process.env.PACKAGE}/monomorph.js`));
 const weights = await readFile(process.env.WEIGHTS);
@@ -17,7 +18,7 @@ test("a model says what it is", async () => {
     assert.equal((await model.embed("Mars is red.")).length, model.dimensions);
 });
 
-test("weights come by URL, as an answer or as bytes, at any place", async () => {
+test("weights come by URL, as a Response or as bytes, at any place", async () => {
     const text = "Mars is red.";
     const url = pathToFileURL(process.env.WEIGHTS);
     const parts = [];
@@ -72,4 +73,14 @@ test("weights that do not fit are refused", async () => {
     ]) {
         await assert.rejects(load(given, { wasm, isa }), { message });
     }
+});
+
+test("after a trap every call says why it came", async () => {
+    // 32 MiB of memory for modules from here on.
+    setFlagsFromString("--wasm-max-mem-pages=512");
+    const model = await load(weights, { wasm });
+    await assert.rejects(model.embed("a", { truncat: "none" }), { message: /unknown option/ });
+    const stopped = { message: /module stopped: it ran out of memory, or this is a bug. Load the model again/ };
+    await assert.rejects(model.embed("a".repeat(64 << 20)), stopped);
+    await assert.rejects(model.embed("a"), stopped);
 });
