@@ -2,14 +2,20 @@
 export interface LoadOptions {
     /** The module; by default `monomorph.wasm` beside `monomorph.js`. */
     wasm?: string | URL | ArrayBuffer | ArrayBufferView | WebAssembly.Module;
-    /** Is told how many bytes of the weights have arrived. */
+    /**
+     * Is told how many bytes of the weights have arrived. It is not called where their length is not known beforehand:
+     * if they are compressed, without a Content-Length, or from another origin. Bytes have arrived already.
+     */
     progress?: (done: number, total: number) => void;
     /**
      * Repack weights that are blocks once, when they are loaded, which takes as much memory again; default `true`.
      * Packed weights are panels already, unless they were packed with `--blocks`.
      */
     keepPanels?: boolean;
-    /** `wasm` (the default), or `wasm-fused`, which is several times slower and gives the bits of `monomorph embed`. */
+    /**
+     * `wasm` (the default), or one that gives the bits of `monomorph embed`: `wasm-fused`, several times slower, or
+     * `scalar`, slower yet.
+     */
     isa?: "wasm" | "wasm-fused" | "scalar";
 }
 
@@ -43,23 +49,23 @@ export interface Model {
     readonly prompts: string[];
     /** The vector of a text. */
     embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
-    /** The vectors of texts, in order. */
+    /** The vectors of texts, in order. Those of one call are views of one buffer. */
     embed(texts: Iterable<string>, options?: EmbedOptions): Promise<Float32Array[]>;
 }
 
 /** A model in a Worker. */
 export interface RemoteModel extends Model {
-    /** Ends the Worker and frees its memory. */
+    /** Ends the Worker and frees its memory. Calls that wait for an answer are rejected, and so are all later ones. */
     close(): void;
 }
 
-/** Weights: a packed file (`monomorph pack`) or the GGUF file, by its URL, as an answer to `fetch`, or its bytes. */
+/** Weights: a packed file (`monomorph pack`) or the GGUF file, by its URL, as a `Response`, or its bytes. */
 export type Weights = string | URL | Response | ArrayBuffer | ArrayBufferView;
 
 /** Loads a model. Without weights, they must be inside the module. */
 export function load(weights?: Weights | null, options?: LoadOptions): Promise<Model>;
 
-/** Loads a model in a Worker (browsers only), so that the page stays responsive. */
+/** Loads a model in a Worker (browsers only), so that the page stays responsive. A failure ends the Worker. */
 export function loadInWorker(
     weights?: Exclude<Weights, Response> | null,
     options?: LoadOptions,
