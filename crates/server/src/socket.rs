@@ -8,8 +8,8 @@
 //! hyper's own timer has one time for the first two, and none for the last. A limit that is reached is an error of the
 //! stream, which ends the connection.
 //!
-//! HTTP/2 has its head once, the preface. What comes after it may be a ping, which is no request: only requests keep
-//! such a connection.
+//! On HTTP/2 only the preface counts as a head. Later bytes may be pings, so only requests keep the connection open,
+//! and answers that the client is still taking.
 
 use crate::options::Limits;
 use std::io;
@@ -38,6 +38,9 @@ struct Counted(Arc<Activity>);
 
 /// What a client of HTTP/2 sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes of a write of HTTP/2 that may only acknowledge pings; a larger one has part of an answer.
+const MOST_OF_PINGS: usize = 1 << 10;
 
 /// What a connection speaks, by its first bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,14 +160,15 @@ impl<S> Socket<S> {
     }
 
     /// What a write has come to, with the time that it may wait.
-    fn limited<T>(
+    fn limited(
         &mut self,
         context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(result) = &written {
             self.blocked = None;
-            if self.protocol != Protocol::Http2 {
+            let is_answer = result.as_ref().is_ok_and(|bytes| *bytes > MOST_OF_PINGS);
+            if self.protocol != Protocol::Http2 || is_answer {
                 self.active = Instant::now();
             }
             return written;
@@ -249,5 +253,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+// The test needs HTTP/2, and the pipe that comes with it.
+#[cfg(all(test, feature = "grpc-tests"))]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// An answer may take longer to reach the client than a connection may be idle.
+    #[tokio::test]
+    async fn an_answer_under_way_keeps_a_connection() {
+        let limits = Options::new("m").limits;
+        let (mut client, stream) = duplex(64 << 10);
+        let mut socket = Socket::new(stream, limits, Arc::default());
+        client.write_all(PREFACE).await.unwrap();
+        socket.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
+        let opened = socket.active;
+        std::thread::sleep(Duration::from_millis(2));
+        socket.write_all(&[0; 17]).await.unwrap();
+        assert_eq!(socket.active, opened, "pings keep it");
+        socket.write_all(&[0; 2000]).await.unwrap();
+        assert!(socket.active > opened);
     }
 }
