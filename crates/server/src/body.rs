@@ -47,6 +47,12 @@ impl Held {
         Held { all: app.held.clone(), bytes: 0 }
     }
 
+    /// Whether nothing is held.
+    #[cfg(feature = "grpc")]
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// So many bytes more, if all bodies have no more than `most` then.
     pub fn grow(&mut self, bytes: usize, most: usize) -> Result<(), Failure> {
         let before = self.all.fetch_add(bytes, Ordering::Relaxed);

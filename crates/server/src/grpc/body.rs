@@ -11,7 +11,7 @@ use futures_util::stream::unfold;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Status;
 
 /// A request's body.
@@ -40,6 +40,11 @@ impl Share {
     fn grow(&self, bytes: usize) -> Result<(), Failure> {
         let most = self.app.options.limits.bodies;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).grow(bytes, most)
+    }
+
+    /// Whether part of a message has arrived.
+    fn holds(&self) -> bool {
+        !self.held.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// The share of what arrived since the last time.
@@ -72,13 +77,13 @@ impl Call {
 /// The request, with its body counted.
 pub fn arriving(request: Request, app: &Arc<App>, kind: Kind) -> axum::http::Request<Arriving> {
     let (mut parts, body) = request.into_parts();
-    // Else whoever has no key could take the room of those who have one.
+    // Open services are not counted: clients without a key could otherwise use up the room of those with one.
     let share = (kind != Kind::Open).then(|| Share::new(app));
     if let Some(share) = &share {
         parts.extensions.insert(share.clone());
     }
     let within = app.options.limits.body_time;
-    // The messages of a stream come when the client likes.
+    // The messages of a stream come when the client likes, but one that has begun must not hold its room for ever.
     let until = (kind != Kind::Stream).then(|| Instant::now() + within);
     let frames = unfold(Some(body), move |body| {
         let share = share.clone();
@@ -86,6 +91,9 @@ pub fn arriving(request: Request, app: &Arc<App>, kind: Kind) -> axum::http::Req
             let mut body = body?;
             let frame = match until {
                 Some(until) => timeout_at(until, body.frame()).await,
+                None if share.as_ref().is_some_and(Share::holds) => {
+                    timeout(within, body.frame()).await
+                }
                 None => Ok(body.frame().await),
             };
             let counted = match frame {
