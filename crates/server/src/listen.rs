@@ -92,7 +92,7 @@ fn places(allowed: usize) -> usize {
     allowed.min(most.max(1))
 }
 
-/// What is spoken: HTTP/1.1.
+/// The protocol: HTTP/1.1.
 #[cfg(not(feature = "grpc"))]
 fn protocol() -> hyper::server::conn::http1::Builder {
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -102,13 +102,15 @@ fn protocol() -> hyper::server::conn::http1::Builder {
     http
 }
 
-/// What is spoken: HTTP/1.1, or HTTP/2 where a client begins with its preface.
+/// The protocol: HTTP/1.1, or HTTP/2 where a client begins with its preface.
 #[cfg(feature = "grpc")]
 fn protocol() -> hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor> {
     /// Requests of a connection at once.
     const STREAMS: u32 = 128;
-    /// Bytes that a client may send before they are read, of a request and of a connection.
-    const WINDOW: u32 = 1 << 20;
+    /// Bytes of a request that a client may send before they are read.
+    const STREAM_WINDOW: u32 = 64 << 10;
+    /// The same of a connection: requests that are not read leave room for all others.
+    const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
     /// How often a silent client is asked whether it is still there, and how long it may take to answer.
     const PING: Duration = Duration::from_secs(20);
     let mut http =
@@ -117,8 +119,8 @@ fn protocol() -> hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioEx
     http.http2()
         .timer(hyper_util::rt::TokioTimer::new())
         .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD as u32)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
@@ -163,7 +165,7 @@ pub async fn accept(
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
             let in_hand = activity.begin();
-            // Also until its answer ends, where that takes its time.
+            // gRPC keeps this copy until its answer has ended.
             request.extensions_mut().insert(in_hand.clone());
             let answer = service.call(request);
             async move {
