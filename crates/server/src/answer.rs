@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 /// Answers with more vectors than this are written by another thread than the one that serves all connections: two
 /// thousand vectors are 16 MB of text.
-const MOST_INLINE: usize = 64;
+pub const MOST_INLINE: usize = 64;
 
 /// A vector as an answer holds it.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use crate::answer::blocking;
 use crate::app::App;
 use crate::body::Held;
-use crate::dispatcher::{Done, Finish};
+use crate::dispatcher::{Admission, Done, Finish};
 use crate::engine::{Encoding, Prompt, Truncate};
 use crate::failure::Failure;
 use crate::inputs::Inputs;
@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Texts with fewer bytes are turned into ids by the thread that serves all connections: it takes some microseconds.
 const SHORT: usize = 8 << 10;
 /// Bytes of a token, roughly, for the first look at how much a request asks for.
-pub const BYTES_PER_TOKEN: usize = 4;
+const BYTES_PER_TOKEN: usize = 4;
 
 /// Bytes of the rows that a request for tokens may have; as JSON, they are several times as many.
 const MOST_ROWS: usize = 32 << 20;
@@ -78,6 +78,11 @@ impl App {
         }
     }
 
+    /// The prefix for tokens: only of a prompt that is asked for, since the answer has places in the text.
+    pub fn asked_prefix(&self, name: Option<&str>) -> Result<String, Failure> {
+        name.map_or(Ok(String::new()), |name| Ok(self.prompt(Some(name), None)?.prefix))
+    }
+
     /// The number of values that a request asks for.
     pub fn dimensions(&self, asked: Option<Whole>) -> Result<usize, Failure> {
         let all = self.facts().dimensions;
@@ -94,7 +99,8 @@ impl App {
     /// Embeds what is asked for.
     pub async fn embed(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
         self.begin(&asked)?;
-        self.embed_now(asked).await
+        let admission = self.admit(&asked)?;
+        self.embed_admitted(asked, admission).await
     }
 
     /// The same for a message of a stream, which is not refused for what is before it: the stream is not read further
@@ -103,11 +109,20 @@ impl App {
     pub async fn embed_patiently(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
         self.begin(&asked)?;
         loop {
-            match self.embed_now(asked.clone()).await {
+            let embedded = match self.admit(&asked) {
+                Ok(admission) => self.embed_admitted(asked.clone(), admission).await,
+                Err(failure) => Err(failure),
+            };
+            match embedded {
                 Err(Failure::Overloaded { .. }) => tokio::time::sleep(AGAIN).await,
                 other => return other,
             }
         }
+    }
+
+    fn admit(&self, asked: &Asked) -> Result<Admission, Failure> {
+        let Asked { inputs, prompt, .. } = asked;
+        self.dispatcher.admit(estimate(bytes(inputs), inputs.count(), &prompt.prefix))
     }
 
     fn begin(&self, asked: &Asked) -> Result<(), Failure> {
@@ -122,16 +137,16 @@ impl App {
         }
     }
 
-    async fn embed_now(self: &Arc<Self>, asked: Asked) -> Result<Embedded, Failure> {
+    async fn embed_admitted(
+        self: &Arc<Self>,
+        asked: Asked,
+        admission: Admission,
+    ) -> Result<Embedded, Failure> {
         let Asked { inputs, prompt, truncate, finish, held } = asked;
         let limits = self.options.limits;
         let texts = inputs.count();
         let space = self.space(&prompt, finish);
-        let (bytes, characters) = measure(&inputs);
-        let estimate =
-            bytes / BYTES_PER_TOKEN + texts * (2 + prompt.prefix.len() / BYTES_PER_TOKEN);
-        let admission = self.dispatcher.admit(estimate)?;
-
+        let (bytes, characters) = (bytes(&inputs), characters(&inputs));
         let begun = Instant::now();
         let abandoned = Abandoned(Arc::default());
         let (app, flag) = (self.clone(), abandoned.0.clone());
@@ -291,13 +306,23 @@ impl App {
     }
 }
 
-/// Bytes and characters of the texts; an id stands for a few bytes.
-fn measure(inputs: &Inputs) -> (usize, usize) {
+/// About how many tokens texts of so many bytes have, with their prefixes and marks.
+pub fn estimate(bytes: usize, texts: usize, prefix: &str) -> usize {
+    bytes / BYTES_PER_TOKEN + texts * (2 + prefix.len() / BYTES_PER_TOKEN)
+}
+
+/// Bytes of the texts; an id stands for a few.
+fn bytes(inputs: &Inputs) -> usize {
     match inputs {
-        Inputs::Texts(texts) => {
-            let bytes = texts.iter().map(String::len).sum();
-            (bytes, texts.iter().map(|text| text.chars().count()).sum())
-        }
-        Inputs::Ids(texts) => (texts.iter().map(Vec::len).sum::<usize>() * BYTES_PER_TOKEN, 0),
+        Inputs::Texts(texts) => texts.iter().map(String::len).sum(),
+        Inputs::Ids(texts) => texts.iter().map(Vec::len).sum::<usize>() * BYTES_PER_TOKEN,
+    }
+}
+
+/// Characters of the texts.
+fn characters(inputs: &Inputs) -> usize {
+    match inputs {
+        Inputs::Texts(texts) => texts.iter().map(|text| text.chars().count()).sum(),
+        Inputs::Ids(_) => 0,
     }
 }

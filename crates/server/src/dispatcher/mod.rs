@@ -27,6 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+pub use ticket::Admission;
 
 /// Tokens of the passes that are only run to be timed, the first of them to bring the weights into memory.
 const CALIBRATION: [usize; 5] = [16, 16, 256, 16, 256];

@@ -1,16 +1,17 @@
 //! Texts to vectors, and to rows of tokens.
 
 use super::body::Call;
-use super::stream::{Answers, answers, tokens};
+use super::stream::{Answers, answers};
 use super::tei::embed_server::Embed;
 use super::tei::{
     EmbedAllRequest, EmbedAllResponse, EmbedRequest, EmbedResponse, Metadata, TokenEmbedding,
     TruncationDirection,
 };
+use crate::answer::{MOST_INLINE, blocking};
 use crate::app::App;
 use crate::body::Held;
 use crate::dispatcher::Finish;
-use crate::embed::{Asked, Embedded};
+use crate::embed::{Asked, Embedded, estimate};
 use crate::engine::Truncate;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
@@ -24,7 +25,7 @@ use tonic::{Request, Response, Status, Streaming};
 /// The service.
 pub struct Service(pub Arc<App>);
 
-/// What is done while there is too much before a request.
+/// What to do when the queue is too long.
 #[derive(Clone, Copy)]
 enum Load {
     Refuse,
@@ -50,7 +51,10 @@ impl Embed for Service {
     ) -> Result<Response<Self::EmbedStreamStream>, Status> {
         let call = Call::of(&self.0, &request)?;
         let answer = |call, request, held| embed(call, request, held, Load::Wait);
-        let weigh = |request: &EmbedRequest| tokens(&request.inputs);
+        let app = self.0.clone();
+        let weigh = move |request: &EmbedRequest| {
+            weigh(&app, &request.inputs, request.prompt_name.as_deref())
+        };
         Ok(Response::new(answers(call, request.into_inner(), weigh, answer)))
     }
 
@@ -71,7 +75,10 @@ impl Embed for Service {
     ) -> Result<Response<Self::EmbedAllStreamStream>, Status> {
         let call = Call::of(&self.0, &request)?;
         let answer = |call, request, held| embed_all(call, request, held, Load::Wait);
-        let weigh = |request: &EmbedAllRequest| tokens(&request.inputs);
+        let app = self.0.clone();
+        let weigh = move |request: &EmbedAllRequest| {
+            weigh(&app, &request.inputs, request.prompt_name.as_deref())
+        };
         Ok(Response::new(answers(call, request.into_inner(), weigh, answer)))
     }
 }
@@ -114,9 +121,20 @@ async fn embed_all(
         held: Arc::new(held),
     };
     let (texts, metadata) = run(&call, asked, load).await?;
-    let rows = texts.iter().flat_map(|rows| rows.chunks_exact(app.facts().n_embd));
-    let token_embeddings = rows.map(|row| TokenEmbedding { embeddings: row.to_vec() }).collect();
+    let n_embd = app.facts().n_embd;
+    let is_long = texts.iter().map(Vec::len).sum::<usize>() > MOST_INLINE * n_embd;
+    let split = move || {
+        let rows = texts.iter().flat_map(|rows| rows.chunks_exact(n_embd));
+        rows.map(|row| TokenEmbedding { embeddings: row.to_vec() }).collect()
+    };
+    let token_embeddings = blocking(is_long, split).await?;
     Ok(EmbedAllResponse { token_embeddings, metadata })
+}
+
+/// About how many tokens a message has. One whose prompt is unknown is refused, so its weight is of no account.
+fn weigh(app: &App, text: &str, prompt: Option<&str>) -> usize {
+    let prefix = app.prompt(prompt, None).map_or(String::new(), |prompt| prompt.prefix);
+    estimate(text.len(), 1, &prefix)
 }
 
 /// What is done with long texts. Here a text is cut only where the request says so, whatever the server's default is: a
@@ -125,7 +143,7 @@ fn end(app: &App, asked: bool, direction: i32) -> Result<Truncate, Failure> {
     let direction = match TruncationDirection::try_from(direction) {
         Ok(TruncationDirection::Right) => "right",
         Ok(TruncationDirection::Left) => "left",
-        Err(_) => "",
+        Err(_) => return Err(Failure::invalid("truncation_direction", "it is LEFT or RIGHT")),
     };
     cut(app, Some(asked), Some(direction))
 }

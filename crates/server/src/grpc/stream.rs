@@ -137,8 +137,3 @@ where
         failure.into()
     }
 }
-
-/// The dispatcher's estimate of a text's tokens.
-pub fn tokens(text: &str) -> usize {
-    2 + text.len() / crate::embed::BYTES_PER_TOKEN
-}

@@ -1,11 +1,12 @@
 //! Texts to tokens and back.
 
 use super::body::Call;
-use super::stream::{Answers, answers, tokens};
+use super::stream::{Answers, answers};
 use super::tei::tokenize_server::Tokenize;
 use super::tei::{DecodeRequest, DecodeResponse, EncodeRequest, EncodeResponse, SimpleToken};
 use crate::app::App;
 use crate::body::Held;
+use crate::embed::estimate;
 use crate::engine::Token;
 use crate::failure::Failure;
 use crate::routes::tokens as routes;
@@ -33,7 +34,7 @@ impl Tokenize for Service {
         request: Request<Streaming<EncodeRequest>>,
     ) -> Result<Response<Self::TokenizeStreamStream>, Status> {
         let call = Call::of(&self.0, &request)?;
-        let weigh = |request: &EncodeRequest| tokens(&request.inputs);
+        let weigh = |request: &EncodeRequest| estimate(request.inputs.len(), 1, "");
         Ok(Response::new(answers(call, request.into_inner(), weigh, encode)))
     }
 
@@ -71,10 +72,7 @@ async fn encode(
     request: EncodeRequest,
     _held: Held,
 ) -> Result<EncodeResponse, Failure> {
-    let prefix = match &request.prompt_name {
-        Some(name) => call.app.prompt(Some(name), None)?.prefix,
-        None => String::new(),
-    };
+    let prefix = call.app.asked_prefix(request.prompt_name.as_deref())?;
     let (texts, marks) = (vec![request.inputs], request.add_special_tokens);
     let tokens = routes::tokens(call.app, texts, prefix, marks).await?;
     Ok(EncodeResponse { tokens: tokens.into_iter().flatten().map(SimpleToken::from).collect() })

@@ -74,11 +74,7 @@ async fn tokenize(
     let Inputs::Texts(texts) = inputs else {
         return Err(Failure::invalid("inputs", "token ids are tokens already"));
     };
-    // Only a prompt that is asked for: the answer has places in the text.
-    let prefix = match &request.prompt_name {
-        Some(name) => app.prompt(Some(name), None)?.prefix,
-        None => String::new(),
-    };
+    let prefix = app.asked_prefix(request.prompt_name.as_deref())?;
     let marks = request.add_special_tokens.unwrap_or(true);
     let tokens = tokens(app, texts, prefix, marks).await?;
     let texts: Vec<Vec<TeiToken>> =
