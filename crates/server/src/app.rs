@@ -42,10 +42,10 @@ pub struct App {
     stage: watch::Sender<Stage>,
 }
 
-/// How far a server is with its life.
+/// How far shutdown has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub enum Stage {
-    /// All is served.
+    /// Requests are served.
     Open,
     /// Connections are closed after their answers.
     Closing,
@@ -90,7 +90,7 @@ impl App {
         self.options.names.iter().any(|own| own == name || own == untagged)
     }
 
-    /// The server is at this stage from now on.
+    /// Moves to this stage.
     pub fn enter(&self, stage: Stage) {
         self.stage.send_replace(stage);
     }
@@ -112,7 +112,7 @@ impl App {
         let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
     }
 
-    /// Tokens that a pass has at most, as far as a client can know.
+    /// The most tokens of a pass, as told to clients: the budget, or one text that fills the context.
     pub fn most_pass_tokens(&self) -> usize {
         self.dispatcher.status().budget.max(self.facts().n_ctx)
     }
@@ -151,7 +151,7 @@ fn words(request: &Request) -> (String, String) {
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Failure::Engine("a bug in this server: a handler panicked".to_owned()).into_response()
+    Failure::panicked().into_response()
 }
 
 /// Serves one request: may it be served, what does its route answer, how is that told.

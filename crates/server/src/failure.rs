@@ -118,6 +118,11 @@ impl Failure {
         Failure::Invalid { field: Some(field.to_owned()), reason: reason.into() }
     }
 
+    /// A handler panicked.
+    pub fn panicked() -> Failure {
+        Failure::Engine("a bug in this server: a handler panicked".to_owned())
+    }
+
     /// The sentence for the client.
     pub fn reason(&self) -> String {
         match self {

@@ -12,6 +12,8 @@ pub const MARKS: [u32; 2] = [2, 1];
 /// Texts with these words make a pass fail in their ways.
 pub const FAULTS: [(&str, u32); 4] =
     [("nan", 990), ("panic", 991), ("fault", 992), ("broken", 993)];
+/// A text that makes whoever reads it panic.
+pub const UNREADABLE: &str = "unreadable";
 
 const PROMPTS: [(&str, &str); 2] = [("query", "q: "), ("document", "d: ")];
 
@@ -152,6 +154,7 @@ impl Engine for Fake {
     }
 
     fn encode(&self, text: &str, prefix: &str, truncate: Truncate) -> Result<Encoding, TooLong> {
+        assert!(text != UNREADABLE, "as the test asked");
         let text = format!("{prefix}{text}");
         let mut ids: Vec<u32> = text.split_whitespace().map(id).collect();
         let room = self.facts.n_ctx - MARKS.len();

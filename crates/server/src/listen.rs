@@ -104,7 +104,7 @@ fn protocol() -> hyper::server::conn::http1::Builder {
 
 /// The protocol: HTTP/1.1, or HTTP/2 where a client begins with its preface.
 #[cfg(feature = "grpc")]
-fn protocol() -> hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor> {
+fn protocol() -> hyper_util::server::conn::auto::Builder<crate::grpc::delivery::Executor> {
     /// Requests of a connection at once.
     const STREAMS: u32 = 128;
     /// Bytes of a request that a client may send before they are read.
@@ -113,8 +113,7 @@ fn protocol() -> hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioEx
     const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
     /// How often a silent client is asked whether it is still there, and how long it may take to answer.
     const PING: Duration = Duration::from_secs(20);
-    let mut http =
-        hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+    let mut http = hyper_util::server::conn::auto::Builder::new(crate::grpc::delivery::Executor);
     http.http1().header_read_timeout(None).max_buf_size(HEAD).max_headers(FIELDS);
     http.http2()
         .timer(hyper_util::rt::TokioTimer::new())

@@ -44,7 +44,7 @@ impl LogFormat {
 pub struct Sent {
     pub status: u16,
     /// The status that gRPC has beside HTTP's.
-    pub grpc: Option<String>,
+    pub grpc: Option<&'static str>,
     pub bytes: Option<u64>,
 }
 
@@ -99,7 +99,7 @@ impl Line {
             method = known(&self.method),
             route = self.route,
             status = sent.as_ref().map_or(499, |sent| sent.status),
-            grpc = sent.as_ref().and_then(|sent| sent.grpc.as_deref()),
+            grpc = sent.as_ref().and_then(|sent| sent.grpc),
             reason = failure.map(Failure::label),
             texts = report.texts,
             tokens = report.tokens,

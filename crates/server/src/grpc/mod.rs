@@ -1,11 +1,12 @@
 //! TEI's gRPC, at the same port: its routes. The services do what the routes of HTTP do, by the same functions.
 //!
-//! A request's way is `serve`'s here, and not `app`'s, since the status of its answer comes last; `body` counts what
-//! arrives, and `stream` answers messages in their order.
+//! Requests go through `serve` here and not through `app`'s, because a gRPC status is sent after the body. `body` counts
+//! the bytes that arrive; `stream` answers the messages of a stream in order; `delivery` brings answers to the client.
 //!
 //! What is in `tei.rs` and `tei.descriptor` is generated from `../proto/tei.proto`.
 
 mod body;
+pub mod delivery;
 mod embed;
 mod health;
 mod info;
@@ -24,7 +25,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Response, Version};
+use axum::http::{Method, Response, Version};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use body::{Arriving, arriving};
@@ -50,7 +51,7 @@ enum Kind {
     Open,
 }
 
-/// What no embedding model can do, of TEI's services.
+/// TEI's methods that an embedding model cannot serve.
 const NOT_OFFERED: [(&str, &str); 4] = [
     ("/tei.v1.Embed/EmbedSparse", "make sparse vectors"),
     ("/tei.v1.Embed/EmbedSparseStream", "make sparse vectors"),
@@ -62,7 +63,9 @@ const NOT_OFFERED: [(&str, &str); 4] = [
 pub fn is_grpc(request: &Request) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
     let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    request.version() == Version::HTTP_2 && rest.is_some_and(|rest| !rest.starts_with(b"-web"))
+    request.version() == Version::HTTP_2
+        && request.method() == Method::POST
+        && rest.is_some_and(|rest| !rest.starts_with(b"-web"))
 }
 
 /// All methods, each a route, so that metrics and the log name it.
@@ -92,8 +95,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     })
 }
 
-/// Reflection, in the version that it has now and in the one that grpcio's clients and others still ask for. A damaged
-/// descriptor, which a test would find, would leave it out.
+/// Reflection, in the version that it has now and in the one that grpcio's clients and others still ask for. If the
+/// descriptor were damaged, reflection would be missing; a test checks that it is there.
 fn reflection(routes: Routes<'_>) -> Routes<'_> {
     let builder = || {
         tonic_reflection::server::Builder::configure()

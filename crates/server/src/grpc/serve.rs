@@ -1,5 +1,6 @@
-//! The way of every request of gRPC: may it be served, what does its service answer, and what is told of it at its end.
+//! How each gRPC request is handled: the access check, the service's answer, and, once that has ended, metrics and log.
 
+use super::delivery::Delivery;
 use super::status;
 use super::tally::Tally;
 use crate::access;
@@ -7,13 +8,12 @@ use crate::app::{App, REQUEST_ID, Stage, Unanswered};
 use crate::failure::Failure;
 use crate::log::Sent;
 use crate::socket::InHand;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::unfold;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use hyper::body::Frame;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,16 @@ use tonic::{Code, Status};
 /// A client that waits longer might as well wait for ever.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A request whose answer is on its way.
+/// The encodings that a server takes.
+const ACCEPTED: &str = "grpc-accept-encoding";
+
+/// A request whose answer is on its way. If it is dropped so, the client has left.
 struct Answering {
     unanswered: Unanswered,
     app: Arc<App>,
     tally: Tally,
-    /// What is left to send; none once the status has been sent.
-    body: Option<Body>,
     bytes: u64,
-    /// When the client does not wait any more, and how long it has waited then.
+    /// The client's deadline, and the timeout that it gave.
     deadline: Option<(Instant, Duration)>,
     /// Whether a shutdown ends the answer. Streams of work end by themselves, when what came is answered.
     ends_on_drain: bool,
@@ -67,7 +68,10 @@ pub async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response 
     });
     if let Some(failure) = failed {
         app.metrics.failed(&failure);
+        // Which encodings tonic takes, where a message has another.
+        let accepted = response.headers_mut().remove(ACCEPTED);
         response = Status::from(failure.clone()).into_http();
+        accepted.map(|accepted| response.headers_mut().insert(ACCEPTED, accepted));
         tally.fail(failure);
     }
     if let Some(report) = &tally.lock().report {
@@ -75,16 +79,8 @@ pub async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response 
     }
     response.headers_mut().insert(REQUEST_ID, id);
     let status = code(response.headers());
-    let answering = Answering {
-        unanswered,
-        app,
-        tally,
-        body: None,
-        bytes: 0,
-        deadline,
-        ends_on_drain,
-        _in_hand: in_hand,
-    };
+    let answering =
+        Answering { unanswered, app, tally, bytes: 0, deadline, ends_on_drain, _in_hand: in_hand };
     match status {
         Some(code) => {
             answering.end(code);
@@ -95,59 +91,78 @@ pub async fn serve(app: Arc<App>, mut request: Request, next: Next) -> Response 
 }
 
 impl Answering {
-    /// The body, of which is told when it ends.
-    fn body(mut self, body: Body) -> Body {
-        self.body = Some(body);
-        let frames = unfold(Some(self), |answering| async {
-            let mut answering = answering?;
-            let frame = answering.next().await?;
-            let code = frame.as_ref().ok().and_then(Frame::trailers_ref).and_then(code);
-            match code {
-                Some(code) => {
-                    answering.end(code);
-                    Some((frame, None))
-                }
-                None => Some((frame, Some(answering))),
-            }
-        });
-        Body::new(StreamBody::new(Box::pin(frames)))
+    /// Wraps the body, so that its end is counted and logged.
+    fn body(self, body: Body) -> Body {
+        let (delivery, delivered) = Delivery::new(self.app.options.limits.write_time);
+        tokio::spawn(self.deliver(body, delivery));
+        delivered
     }
 
-    async fn next(&mut self) -> Option<Result<Frame<Bytes>, axum::Error>> {
-        let body = self.body.as_mut()?;
-        let (app, ends) = (self.app.clone(), self.ends_on_drain);
-        let drained = async move {
-            match ends {
-                true => app.reaches(Stage::Draining).await,
-                false => std::future::pending().await,
-            }
-        };
-        let failure = tokio::select! {
+    /// Sends all of the body, unless the deadline or a shutdown ends it.
+    async fn deliver(mut self, body: Body, delivery: Delivery) {
+        let interruption = self.interruption();
+        let trailers = tokio::select! {
+            // A body that always has something must not outrun its deadline.
             biased;
-            frame = body.frame() => {
-                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-                self.bytes += data.map_or(0, |data| data.len() as u64);
-                return frame;
-            }
-            failure = late(self.deadline) => failure,
-            () = drained => Failure::Draining,
+            failure = interruption => Some(self.fail(failure)),
+            trailers = self.forward(body, &delivery) => trailers,
         };
-        // What is still computed for it is dropped.
-        self.body = None;
+        let Some(trailers) = trailers else { return };
+        self.end(code(&trailers).unwrap_or(Code::Unknown));
+        delivery.send(Ok(Frame::trailers(trailers))).await;
+    }
+
+    /// Sends the body's data; its trailers are still to be sent, if the client takes them.
+    async fn forward(&mut self, mut body: Body, delivery: &Delivery) -> Option<HeaderMap> {
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame?,
+                () = delivery.closed() => return None,
+            };
+            match frame.map(Frame::into_trailers) {
+                Ok(Ok(trailers)) => return Some(trailers),
+                Ok(Err(frame)) => {
+                    self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    delivery.send(Ok(frame)).await?;
+                }
+                Err(error) => delivery.send(Err(error)).await?,
+            }
+        }
+    }
+
+    /// Waits for what ends an answer before its time.
+    fn interruption(&self) -> impl Future<Output = Failure> + use<> {
+        let (app, ends_on_drain, deadline) = (self.app.clone(), self.ends_on_drain, self.deadline);
+        async move {
+            tokio::select! {
+                failure = late(deadline) => failure,
+                () = app.reaches(Stage::Draining), if ends_on_drain => Failure::Draining,
+            }
+        }
+    }
+
+    /// The trailers of an answer that ends with this.
+    fn fail(&self, failure: Failure) -> HeaderMap {
         self.app.metrics.failed(&failure);
         self.tally.fail(failure.clone());
         let mut trailers = HeaderMap::new();
-        // Fails only for metadata that is none of ours.
+        // Fails only for invalid metadata, which ours is not.
         let _ = Status::from(failure).add_header(&mut trailers);
-        Some(Ok(Frame::trailers(trailers)))
+        trailers
     }
 
     /// The answer has left.
     fn end(self, code: Code) {
-        let code = format!("{code:?}");
-        let sent = Sent { status: 200, grpc: Some(code.clone()), bytes: Some(self.bytes) };
-        let sum = self.tally.lock();
-        self.unanswered.answered(&code, sent, sum.report.as_ref(), sum.failure.as_ref());
+        let name = status::name(code);
+        let sent = Sent { status: 200, grpc: Some(name), bytes: Some(self.bytes) };
+        let mut sum = self.tally.lock();
+        if code != Code::Ok && sum.failure.is_none() {
+            // What health and reflection do not know.
+            let failure = Failure::Invalid { field: None, reason: name.to_owned() };
+            self.app.metrics.failed(&failure);
+            sum.failure = Some(failure);
+        }
+        self.unanswered.answered(name, sent, sum.report.as_ref(), sum.failure.as_ref());
     }
 }
 
@@ -156,7 +171,7 @@ fn code(headers: &HeaderMap) -> Option<Code> {
     headers.get(Status::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
-/// Waits until a client waits no more.
+/// Waits for the deadline.
 async fn late(deadline: Option<(Instant, Duration)>) -> Failure {
     match deadline {
         Some((at, within)) => {
@@ -167,7 +182,7 @@ async fn late(deadline: Option<(Instant, Duration)>) -> Failure {
     }
 }
 
-/// How long a client waits, if it says so.
+/// The request's `grpc-timeout`, if it has one.
 fn allowed(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
     let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
     let within = parse(value).ok_or_else(|| {

@@ -3,12 +3,9 @@
 use crate::failure::Failure;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
-/// When a client may come again whose message found no room.
-const RETRY: Duration = Duration::from_secs(1);
 /// Tells clients that retry when to do so; less than nothing tells them not to.
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
@@ -53,6 +50,29 @@ fn code(failure: &Failure) -> Code {
     }
 }
 
+/// A code's name in gRPC's documentation, for metrics and the log.
+pub fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// The failure behind a status: ours, or what tonic found wrong with a message, by the code that it has for it.
 pub fn failure(status: &Status) -> Option<Failure> {
     if let Some(failure) = status.source().and_then(|source| source.downcast_ref::<Failure>()) {
@@ -62,7 +82,6 @@ pub fn failure(status: &Status) -> Option<Failure> {
     match status.code() {
         Code::Internal => Some(Failure::Invalid { field: None, reason }),
         Code::OutOfRange => Some(Failure::TooLarge(reason)),
-        Code::ResourceExhausted => Some(Failure::Overloaded { retry: RETRY }),
         Code::Unimplemented => Some(Failure::UnsupportedMedia(reason)),
         _ => None,
     }

@@ -1,8 +1,8 @@
 //! Streams of messages, answered in their order.
 //!
-//! A stream may have so many messages in hand as make two passes: one that runs, and one that waits. It is not read
-//! further meanwhile, so that the client waits, and whoever else asks something waits for two passes and not for all that
-//! a stream could send.
+//! A stream may have as many messages in hand as make two passes: one that runs, and one that waits. It is not read
+//! further meanwhile, so that the client waits, and whoever else asks something waits for two passes and not for all
+//! that a stream could send.
 
 use super::body::Call;
 use crate::app::{App, Stage};
@@ -10,6 +10,8 @@ use crate::body::Held;
 use crate::failure::Failure;
 use futures_util::stream::{FuturesOrdered, Stream, StreamExt, unfold};
 use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::task::{JoinError, JoinHandle};
 use tonic::{Status, Streaming};
 
 /// Messages that a stream may have in hand, however short they are.
@@ -22,6 +24,24 @@ pub type Answers<A> = Pin<Box<dyn Stream<Item = Result<A, Status>> + Send>>;
 
 /// An answer under way.
 type Answer<A> = Pin<Box<dyn Future<Output = (usize, Result<A, Failure>)> + Send>>;
+
+/// A task that goes on while nobody asks for its result, and ends when it is dropped. Without it, a message of a client
+/// that reads no answers would keep what it has of the dispatcher, and hold others up.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 struct InOrder<Q, A, W, F> {
     call: Call,
@@ -67,7 +87,7 @@ where
 
 impl<Q, A, W, F, R> InOrder<Q, A, W, F>
 where
-    A: 'static,
+    A: Send + 'static,
     W: Fn(&Q) -> usize,
     F: Fn(Call, Q, Held) -> R,
     R: Future<Output = Result<A, Failure>> + Send + 'static,
@@ -102,11 +122,12 @@ where
     fn begin(&mut self, message: Q) {
         let (tokens, index) = ((self.weigh)(&message), self.read);
         let held = self.call.take();
-        let answer = (self.answer)(self.call.clone(), message, held);
+        let task = Task(tokio::spawn((self.answer)(self.call.clone(), message, held)));
         self.tokens += tokens;
         self.read += 1;
         self.answers.push_back(Box::pin(async move {
-            let answer = answer.await.map_err(|failure| match failure {
+            let answer = task.await.unwrap_or_else(|_| Err(Failure::panicked()));
+            let answer = answer.map_err(|failure| match failure {
                 Failure::TooLong { reason, .. } => Failure::TooLong { text: index, reason },
                 Failure::NotFinite { .. } => Failure::NotFinite { text: index },
                 failure => failure,
