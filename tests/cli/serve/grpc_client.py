@@ -27,7 +27,7 @@ class Client:
     """The services of tei.v1 as the server describes them."""
 
     def __init__(self, key):
-        self.channel = grpc.insecure_channel(address)
+        self.channel = grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)])
         self.metadata = [("authorization", f"Bearer {key}")] if key else []
         self.database = ProtoReflectionDescriptorDatabase(self.channel)
         # All at once: threads that look for something new would ask for the same file.
@@ -44,7 +44,7 @@ class Client:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=GetMessageClass(described.output_type).FromString,
         )
-        return callable(argument, metadata=self.metadata, timeout=60, **options)
+        return callable(argument, metadata=self.metadata, timeout=600, **options)
 
     def embed(self, text, **more):
         return self.call("Embed", "Embed", self.message("EmbedRequest")(inputs=text, **more))

@@ -68,7 +68,7 @@ async fn what_is_wrong_with_a_message_is_told() {
         (
             EmbedRequest { truncation_direction: 2, ..asked("a") },
             Code::InvalidArgument,
-            "truncation_direction: it is Left or Right",
+            "truncation_direction: it is LEFT or RIGHT",
         ),
         (asked(&"x ".repeat(100)), Code::InvalidArgument, "more than 62 words"),
         (asked(&words), Code::ResourceExhausted, "more than the 60 tokens"),
@@ -87,8 +87,8 @@ async fn what_is_wrong_with_a_message_is_told() {
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     assert_eq!(caller.begin("a").await.unwrap().unwrap(), server.fake.vector("a", "", 8));
     let route = "monomorph_http_requests_total{route=\"/tei.v1.Embed/Embed\",status=";
-    assert_eq!(server.metric(&format!("{route}\"InvalidArgument\"}}")), 6.0);
-    assert_eq!(server.metric(&format!("{route}\"Internal\"}}")), 3.0);
+    assert_eq!(server.metric(&format!("{route}\"INVALID_ARGUMENT\"}}")), 6.0);
+    assert_eq!(server.metric(&format!("{route}\"INTERNAL\"}}")), 3.0);
     assert_eq!(server.metric("te_request_failure{err=\"inference\"}"), 3.0);
 }
 
@@ -131,6 +131,10 @@ async fn all_but_health_and_reflection_need_a_key() {
     let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, and_more(vec![asked("a")]));
     assert_eq!(stream.await.unwrap_err().code(), Code::Unauthenticated);
     let path = "/grpc.health.v1.Health/Check";
+    let request = HealthCheckRequest { service: "other".to_owned() };
+    let status = caller.ask::<_, HealthCheckResponse>(path, request).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    wait_until(|| server.metric("te_request_failure{err=\"validation\"}") == 5.0);
     let request = HealthCheckRequest::default();
     assert!(caller.ask::<_, HealthCheckResponse>(path, request).await.is_ok());
     // A large message to a service that everybody may ask.
@@ -159,19 +163,19 @@ async fn too_much_work_is_refused_at_once() {
 /// Bodies count together with those of HTTP.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_at_once_are_bounded() {
-    let server = Running::with(|options| options.limits.bodies = 1000);
+    let server = Running::with(|options| options.limits.bodies = 3000);
     server.calibrated();
     server.fake.hold(true);
     let caller = Caller::connect(&server).await;
-    let first = caller.begin(&"x".repeat(900));
+    let first = caller.begin(&"x".repeat(2700));
     server.fake.wait_for_passes(6);
-    let status = caller.begin(&"x".repeat(200)).await.unwrap().unwrap_err();
+    let status = caller.begin(&"x".repeat(600)).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     server.fake.hold(false);
     first.await.unwrap().unwrap();
-    caller.begin(&"x".repeat(200)).await.unwrap().unwrap();
+    caller.begin(&"x".repeat(600)).await.unwrap().unwrap();
     // All of it is given back, message by message.
-    let messages: Vec<EmbedRequest> = (0..50).map(|_| asked(&"x".repeat(200))).collect();
+    let messages: Vec<EmbedRequest> = (0..50).map(|_| asked(&"x".repeat(600))).collect();
     let stream = caller.stream::<_, EmbedResponse>(
         EMBED_STREAM,
         futures_util::stream::unfold(messages.into_iter(), |mut messages| async {

@@ -4,6 +4,7 @@ use super::*;
 use crate::grpc::tei::{
     DecodeRequest, DecodeResponse, EmbedAllRequest, EmbedAllResponse, EncodeRequest, EncodeResponse,
 };
+use std::time::Instant;
 
 /// Texts of one word to sixty.
 fn texts(n: usize) -> Vec<String> {
@@ -26,7 +27,7 @@ async fn answers_come_in_order() {
     }
     assert!(answers.message().await.unwrap().is_none());
     wait_until(|| server.metric("te_embed_success") == 3000.0);
-    let route = "monomorph_http_requests_total{route=\"/tei.v1.Embed/EmbedStream\",status=\"Ok\"}";
+    let route = "monomorph_http_requests_total{route=\"/tei.v1.Embed/EmbedStream\",status=\"OK\"}";
     assert_eq!(server.metric(route), 1.0);
 }
 
@@ -90,25 +91,77 @@ async fn a_failure_comes_in_its_turn() {
 /// A stream is not read further than two passes, so that others wait for those only.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_waits_outside() {
+    let server = Running::new();
+    server.calibrated();
+    server.fake.hold(true);
+    let caller = Caller::connect(&server).await;
+    let messages: Vec<EmbedRequest> = texts(2000).iter().map(|text| asked(text)).collect();
+    let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, iter(messages));
+    let answers = stream.await.unwrap();
+    wait_until(|| server.metric("monomorph_queue_tokens") > 100.0);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(200) {
+        let tokens = server.metric("monomorph_queue_tokens");
+        assert!(tokens < 600.0, "{tokens} tokens wait");
+    }
+    drop(answers);
+}
+
+/// Others would be refused, since the wait is over the limit; messages of a stream never are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_not_refused_for_load() {
     let server = Running::with(|options| options.limits.wait = Duration::from_millis(1));
     server.calibrated();
     server.fake.hold(true);
     let caller = Caller::connect(&server).await;
-    let texts = texts(2000);
+    let texts = texts(300);
     let messages: Vec<EmbedRequest> = texts.iter().map(|text| asked(text)).collect();
     let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, iter(messages));
     let mut answers = stream.await.unwrap();
     server.fake.wait_for_passes(6);
-    std::thread::sleep(Duration::from_millis(200));
-    // Others would be refused, since the wait is over the limit; messages of a stream never are.
-    let tokens = server.metric("monomorph_queue_tokens");
-    assert!(tokens < 600.0, "{tokens} tokens wait");
+    assert_eq!(caller.begin("a").await.unwrap().unwrap_err().code(), Code::ResourceExhausted);
     server.fake.hold(false);
     for text in &texts {
         let answer = answers.message().await.unwrap().unwrap();
         assert_eq!(answer.embeddings, server.fake.vector(text, "", 8));
     }
     assert!(answers.message().await.unwrap().is_none());
+}
+
+/// What a stream sends while it is not read leaves room for the connection's other requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_waits_blocks_no_other() {
+    use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+    let server = Running::new();
+    server.calibrated();
+    server.fake.hold(true);
+    let caller = Caller::connect(&server).await;
+    let messages = vec![asked(&"x".repeat(8000)); 400];
+    let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, iter(messages));
+    let answers = stream.await.unwrap();
+    server.fake.wait_for_passes(6);
+    // Until the client may send no more.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let path = "/grpc.health.v1.Health/Check";
+    let request = HealthCheckRequest::default();
+    assert!(caller.ask::<_, HealthCheckResponse>(path, request).await.is_ok());
+    drop(answers);
+}
+
+/// It ends the stream, not the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_told() {
+    let server = Running::new();
+    let caller = Caller::connect(&server).await;
+    let messages = ["a", crate::fake::UNREADABLE].map(asked).to_vec();
+    let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, and_more(messages));
+    let mut answers = stream.await.unwrap();
+    assert!(answers.message().await.unwrap().is_some());
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("a handler panicked"), "{status}");
+    assert_eq!(server.metric("te_request_failure{err=\"inference\"}"), 1.0);
+    caller.begin("a").await.unwrap().unwrap();
 }
 
 /// Many streams and single texts at once: each gets its own.
