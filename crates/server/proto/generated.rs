@@ -1,5 +1,5 @@
-//! What is committed in `../src/grpc` is what `tei.proto` gives. Where it is not, the new text is written, and the test
-//! fails: look at the difference, and commit it.
+//! The code committed in `../src/grpc` must be what `tei.proto` generates. If it is not, this test writes the new text
+//! and fails: look at the difference and commit it.
 
 use prost::Message;
 use std::fs;

@@ -25,7 +25,7 @@ const OPEN: [&str; 11] = [
     "/readyz",
 ];
 
-/// The same of gRPC: whether the server serves, and what it could be asked.
+/// gRPC services that need no key: health, and reflection, which only describes the methods.
 const OPEN_SERVICES: [&str; 3] = [
     "/grpc.health.v1.Health/",
     "/grpc.reflection.v1.ServerReflection/",

@@ -83,8 +83,8 @@ impl Maker {
         self.register(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    /// Counters by one label, whose values are known: all are there from the start, at 0, so that a rate of the first
-    /// event is one, and an alert on it has something to compare with.
+    /// Counters by one label, whose values are known: all exist from the start at 0, so that `rate()` sees the first
+    /// event and alerts have a series to compare.
     fn counters_of<'a>(
         &self,
         name: &str,

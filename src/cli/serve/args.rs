@@ -22,8 +22,8 @@ use super::engine;
 A text gets the same bits as from embed, whatever else is asked at the same time. Each option can also be given in the
 environment: --max-batch as MONOMORPH_MAX_BATCH, say; and keys, one a line, in MONOMORPH_API_KEY. Requests are answered as
 soon as the engine is free: there is no batch size to choose. After SIGTERM or Ctrl-C nothing new is accepted, requests
-under way are answered, and the exit code is 0; a second signal ends at once. docs/serve.md has the routes. A binary that
-is built with --features grpc also has gRPC, with the services of Text Embeddings Inference, at the same port.
+under way are answered, and the exit code is 0; a second signal ends at once. docs/serve.md has the routes. A binary
+built with --features grpc also serves gRPC, as Text Embeddings Inference does, at the same port.
 
 Examples:
   monomorph serve

@@ -1,4 +1,5 @@
-//! Whether new requests are served, as `/health` says it. tonic-health's own service is told of changes; this one looks.
+//! The health service, which says what `/health` says. tonic-health's own must be told of every change; this one looks
+//! when it is asked.
 
 use super::stream::Answers;
 use crate::app::{App, Stage};
@@ -13,7 +14,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 /// The services that there are; the first stands for all of them.
 const SERVICES: [&str; 4] = ["", "tei.v1.Info", "tei.v1.Embed", "tei.v1.Tokenize"];
-/// How often it is looked for whoever watches.
+/// How often the status is checked for a watcher.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The service.
