@@ -7,6 +7,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
 const SHORT: Duration = Duration::from_millis(300);
+/// Longer than anything here takes, on a slow machine.
+const LONG: Duration = Duration::from_secs(30);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A frame of HTTP/2.
@@ -227,7 +229,8 @@ async fn a_message_must_come_in_time() {
             .unwrap();
         let answer = caller.connection.call(request).await.unwrap();
         let head = answer.headers().get("grpc-status").cloned();
-        let trailers = answer.into_body().collect().await.unwrap().trailers().cloned();
+        let whole = tokio::time::timeout(LONG, answer.into_body().collect()).await;
+        let trailers = whole.expect("it is not told").unwrap().trailers().cloned();
         let status = head.or_else(|| trailers?.get("grpc-status").cloned());
         assert_eq!(status.expect("a status"), "4", "{path}");
         assert!(begun.elapsed() >= SHORT);
@@ -241,6 +244,7 @@ async fn a_message_must_come_in_time() {
     let mut answers =
         caller.stream::<_, EmbedResponse>(EMBED_STREAM, Box::pin(messages)).await.unwrap();
     for _ in 0..2 {
-        assert!(answers.message().await.unwrap().is_some());
+        let answer = tokio::time::timeout(LONG, answers.message()).await;
+        assert!(answer.expect("it is not answered").unwrap().is_some());
     }
 }

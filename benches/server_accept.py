@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""What `monomorph serve` must reach, beside the same binary's `bench` and, if asked, llama-server.
+
+    benches/server_accept.py BINARY [--model FILE] [--threads 2] [--seconds 10] [--soak 600]
+    benches/server_accept.py BINARY --llama-server URL [--model FILE] [--threads 2]
+
+Servers and the loader share the machine's cores. What is compared runs in turn, A B B A. Each figure is a line: PASS or
+FAIL, what was asked for, what was found. --soak adds so many seconds of mixed load with clients that leave. With
+--llama-server only our server and the one at URL, which somebody has started with the same file, are compared.
+"""
+import argparse
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from server_load import Group, Loop, read_texts
+
+CASES = Path(__file__).resolve().parent / "cases"
+LEAST = {"batch_long": 0.92, "batch_mixed": 0.90, "batch_short": 0.85}
+PASS_SECONDS = 0.075  # --pass-ms
+MIB = 1 << 20
+TOKENS = "monomorph_tokens_total"
+failed = []
+
+
+def check(good, asked, found):
+    print("PASS" if good else "FAIL", f"{asked}: {found}", flush=True)
+    if not good:
+        failed.append(asked)
+
+
+def case(name):
+    return read_texts(CASES / f"{name}.jsonl")
+
+
+class Server:
+    """`monomorph serve` at a free port, ready."""
+
+    def __init__(self, options, *more):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [options.binary, "serve", "--port", str(self.port), "--threads", str(options.threads)]
+        command += [*options.with_model, *more]
+        begun = time.perf_counter()
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not self.is_ready():
+            if self.process.poll() is not None:
+                sys.exit(f"the server ended: {' '.join(command)}")
+            time.sleep(0.0005)
+        self.start_seconds = time.perf_counter() - begun
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def is_ready(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def metric(self, name):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    def cpu_seconds(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, field):
+        """Bytes, by a name of /proc/PID/smaps_rollup."""
+        lines = open(f"/proc/{self.process.pid}/smaps_rollup").read().splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def bench(options, name, mode):
+    """Seconds of a pass over a case by the library, its texts and its tokens."""
+    command = [options.binary, "bench", "--input", CASES / f"{name}.jsonl", "--mode", mode, "--json", *options.with_model]
+    command += ["--threads", str(options.threads), "--seconds", str(options.seconds)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return statistics.median(found["seconds"]), found["texts"], found["tokens"]
+
+
+def bench_rate(options, name):
+    seconds, _, tokens = bench(options, name, "batch")
+    return tokens / seconds
+
+
+def closed(options, server, name, clients, per_request=1, tick=None):
+    report = Loop(server.url).run([Group(case(name), per_request, clients)], options.seconds, tick)[0]
+    options.differ += report["vectors_differ"]
+    return report
+
+
+def throughput(options, server, name, clients, per_request, least):
+    closed(options, server, name, clients, per_request)  # warms up
+    def rate():
+        """By the server's own count: an answer to many texts has tokens of the time before, too."""
+        before = server.metric(TOKENS)
+        rates = []
+        look = lambda now: rates.append((server.metric(TOKENS) - before) / now)
+        closed(options, server, name, clients, per_request, look)
+        return round(rates[-1])
+
+    library = [bench_rate(options, name)]
+    served = [rate() for _ in range(2)]
+    library.append(bench_rate(options, name))
+    ratio = sum(served) / sum(library)
+    of = f"{clients} clients of {per_request} text{'s' * (per_request > 1)}, {name}"
+    check(ratio >= least, f"{of}: at least {least} of bench",
+          f"{ratio:.3f} ({served} to {[round(x) for x in library]} tokens/s)")
+
+
+def one_client(options, server):
+    def library():
+        seconds, texts, _ = bench(options, "single_short", "single")
+        return seconds / texts * 1e3
+
+    times = [library()]
+    served = [closed(options, server, "single_short", 1)["ms"]["p50"] for _ in range(2)]
+    times.append(library())
+    added = sum(served) / 2 - sum(times) / 2
+    check(added < 1, "one client, p50: under 1 ms more than the library",
+          f"{added:.2f} ms ({served} to {[round(x, 2) for x in times]} ms)")
+    return sum(served) / 2
+
+
+def fairness(options, server, alone_ms):
+    rate = bench_rate(options, "batch_mixed")
+    short, bulk = Group(case("single_short"), 1), Group(case("batch_mixed"), 2000)
+    before, rates = server.metric(TOKENS), []
+    tick = lambda now: rates.append((server.metric(TOKENS) - before) / now)
+    report, _ = Loop(server.url).run([short, bulk], 20, tick, drain=0)
+    ratio = rates[-1] / rate
+    most = 2 * PASS_SECONDS * 1e3 + alone_ms
+    check(report["ms"]["p95"] < most, f"one text beside a request of 2,000, p95: under {most:.0f} ms", f"{report['ms']}")
+    check(ratio >= 0.85, "meanwhile the engine works at 0.85 of bench or more", f"{ratio:.2f}")
+    options.differ += report["vectors_differ"]
+
+
+def overload(options):
+    with Server(options, "--max-wait", "5") as server:
+        rate, before = bench_rate(options, "batch_short"), server.memory("Rss")
+        group, most, tokens = Group(case("batch_short"), 2000, clients=64), [0], server.metric(TOKENS)
+        ticks = []
+
+        def tick(now):
+            most[0] = max(most[0], server.memory("Rss"))
+            ticks.append((now, server.metric(TOKENS)))
+
+        report = Loop(server.url).run([group], 30, tick, drain=0)[0]
+        (begun, first), (ended, last) = ticks[0], ticks[-1]
+        ratio = (last - first) / (ended - begun) / rate
+        check(report["refusal_ms_p99"] is not None and report["refusal_ms_p99"] < 10,
+              "64 clients of 2,000 texts: refused in under 10 ms, p99", f"{report['refusal_ms_p99']} ms; {report['statuses']}")
+        check(ratio >= 0.85, "meanwhile served at 0.85 of bench or more", f"{ratio:.2f}")
+        grown = (most[0] - before) / MIB
+        check(grown < 300, "meanwhile under 300 MiB more memory", f"{grown:.0f} MiB")
+
+
+def starts(options):
+    found = []
+    for _ in range(20):
+        with Server(options) as server:
+            found.append(server.start_seconds)
+    most = 60 if options.model else 40
+    check(statistics.median(found) * 1e3 <= most, f"start to the first 200 of /health: at most {most} ms",
+          f"{statistics.median(found) * 1e3:.1f} ms, the median of {len(found)}")
+
+
+def idle(options):
+    with Server(options) as server:
+        closed(options, server, "single_short", 1)
+        before = server.cpu_seconds()
+        time.sleep(30)
+        used = server.cpu_seconds() - before
+        check(used == 0, "idle for 30 s: no CPU time", f"{used:.2f} s")
+        private = (server.memory("Private_Clean") + server.memory("Private_Dirty")) / MIB
+        print(f"     private memory after it: {private:.0f} MiB, of which kept panels as `monomorph inspect` says", flush=True)
+
+
+def soak(options):
+    with Server(options) as server:
+        groups = [Group(case("batch_short"), 1, 16, leaving=5), Group(case("batch_mixed"), 16, 4, leaving=7),
+                  Group(case("single_1500"), 1, 2, leaving=3)]
+        seen = []
+        look = lambda now: seen.append((now, server.memory("Rss"), server.descriptors()))
+        reports = Loop(server.url).run(groups, options.soak, look)
+        resident = [x for now, x, _ in seen if now > 60]
+        grown = max(resident[-60:]) / max(resident[:60]) - 1
+        check(grown < 0.05, f"{options.soak} s of mixed load with leaving clients: memory flat within 5 % after a minute",
+              f"{grown * 100:+.1f} % of {max(resident[:60]) / MIB:.0f} MiB")
+        time.sleep(1)
+        at_last = server.descriptors()
+        check(at_last <= seen[0][2], "descriptors as at its beginning", f"{seen[0][2]}, then {at_last}")
+        statuses, left = [report["statuses"] for report in reports], sum(report["left"] for report in reports)
+        check(all(set(status) <= {200, 429, 503} for status in statuses), "no answers but 200 and refusals",
+              f"{statuses}; {left} left")
+        options.differ += sum(report["vectors_differ"] for report in reports)
+        print(f"     {sum(report['vectors_compared'] for report in reports)} vectors compared", flush=True)
+
+
+def beside_llama_server(options, server):
+    theirs = argparse.Namespace(url=options.llama_server)
+    for clients, name in ((64, "batch_long"), (64, "batch_short"), (1, "single_short")):
+        found = {}
+        for who, at in (("ours", server), ("theirs", theirs), ("theirs", theirs), ("ours", server)):
+            found.setdefault(who, []).append(Loop(at.url).run([Group(case(name), 1, clients)], options.seconds)[0])
+        measure = (lambda report: report["tokens_per_s"]) if clients > 1 else (lambda report: 1e3 / report["ms"]["p50"])
+        rates = {who: [measure(report) for report in reports] for who, reports in found.items()}
+        ratio = sum(rates["ours"]) / sum(rates["theirs"])
+        unit = "tokens/s" if clients > 1 else "requests/s at the median"
+        check(ratio >= 3, f"{clients} client{'s' * (clients > 1)}, {name}: at least 3 times llama-server",
+              f"{ratio:.2f} ({rates['ours']} to {rates['theirs']} {unit})")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary")
+    parser.add_argument("--model")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--soak", type=int, default=0)
+    parser.add_argument("--llama-server", metavar="URL")
+    options = parser.parse_args()
+    options.with_model, options.differ = ["--model", options.model] if options.model else [], 0
+    with Server(options) as server:
+        if options.llama_server:
+            beside_llama_server(options, server)
+        else:
+            for name, least in LEAST.items():
+                throughput(options, server, name, 64, 1, least)
+            throughput(options, server, "batch_long", 4, 32, 0.94)
+            fairness(options, server, one_client(options, server))
+    if not options.llama_server:
+        overload(options)
+        starts(options)
+        idle(options)
+        if options.soak:
+            soak(options)
+    check(options.differ == 0, "no vector differs from the same text's others", options.differ)
+    sys.exit(f"{len(failed)} failed" if failed else None)
+
+
+if __name__ == "__main__":
+    main()
