@@ -24,7 +24,8 @@ pub struct Fake {
     /// Simulated time.
     nanos: Arc<AtomicU64>,
     /// Whether passes wait.
-    held: Mutex<bool>,
+    /// Passes that may go on.
+    allowed: Mutex<usize>,
     released: Condvar,
     /// Tokens of each text of each pass.
     passes: Mutex<Vec<Vec<usize>>>,
@@ -60,7 +61,7 @@ impl Fake {
             facts,
             started: Instant::now(),
             nanos: Arc::default(),
-            held: Mutex::default(),
+            allowed: Mutex::new(usize::MAX),
             released: Condvar::new(),
             passes: Mutex::default(),
             ended: AtomicUsize::new(0),
@@ -80,13 +81,20 @@ impl Fake {
 
     /// Passes wait from now on, or do not any more.
     pub fn hold(&self, held: bool) {
-        *self.held.lock().unwrap() = held;
+        *self.allowed.lock().unwrap() = if held { 0 } else { usize::MAX };
         self.released.notify_all();
     }
 
     /// Tokens of each text of each pass that has begun.
     pub fn passes(&self) -> Vec<Vec<usize>> {
         self.passes.lock().unwrap().clone()
+    }
+
+    /// Lets so many passes go on, and holds those after them.
+    #[cfg(feature = "grpc-tests")]
+    pub fn allow(&self, passes: usize) {
+        *self.allowed.lock().unwrap() = passes;
+        self.released.notify_all();
     }
 
     /// Number of passes that have ended well.
@@ -180,11 +188,14 @@ impl Engine for Fake {
         let tokens: Vec<usize> = texts.iter().map(|ids| ids.len()).collect();
         let total: usize = tokens.iter().sum();
         self.passes.lock().unwrap().push(tokens);
-        let mut held = self.held.lock().unwrap();
-        while *held && !cancel.load(Ordering::SeqCst) {
-            held = self.released.wait_timeout(held, Duration::from_millis(1)).unwrap().0;
+        let mut allowed = self.allowed.lock().unwrap();
+        while *allowed == 0 && !cancel.load(Ordering::SeqCst) {
+            allowed = self.released.wait_timeout(allowed, Duration::from_millis(1)).unwrap().0;
         }
-        drop(held);
+        if *allowed != usize::MAX {
+            *allowed = allowed.saturating_sub(1);
+        }
+        drop(allowed);
         if cancel.load(Ordering::SeqCst) {
             return Err(EngineError::Cancelled);
         }

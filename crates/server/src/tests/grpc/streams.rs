@@ -4,6 +4,7 @@ use super::*;
 use crate::grpc::tei::{
     DecodeRequest, DecodeResponse, EmbedAllRequest, EmbedAllResponse, EncodeRequest, EncodeResponse,
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Texts of one word to sixty.
@@ -136,12 +137,21 @@ async fn a_stream_that_waits_blocks_no_other() {
     server.calibrated();
     server.fake.hold(true);
     let caller = Caller::connect(&server).await;
-    let messages = vec![asked(&"x".repeat(8000)); 400];
-    let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, iter(messages));
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    let messages = iter(vec![asked(&"x".repeat(8000)); 400]).inspect(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let stream = caller.stream::<_, EmbedResponse>(EMBED_STREAM, messages);
     let answers = stream.await.unwrap();
     server.fake.wait_for_passes(6);
     // Until the client may send no more.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut before = 0;
+    while before != sent.load(Ordering::Relaxed) {
+        before = sent.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(before < 400, "all was read");
     let path = "/grpc.health.v1.Health/Check";
     let request = HealthCheckRequest::default();
     assert!(caller.ask::<_, HealthCheckResponse>(path, request).await.is_ok());
