@@ -11,7 +11,6 @@ import json
 import random
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 SYLLABLES = "Alder Birk Corv Dun Elm Fen Gar Hazel Iver Jor Kel Lind Mor Nor Oak Pend Quill Rav Sel Thorn".split()
@@ -98,9 +97,16 @@ def write_notes(folder, count):
 
 def batch(options, notes, output, *more):
     prompt = ["--prompt", "document"] if options.prompts else []
-    chunks = ["--chunk", "128", "--overlap", "16"]
+    chunks = ["--chunk", "128", "--overlap", "16", "--progress", "json"]
     return subprocess.Popen([options.binary, "batch", "--input", notes, "--output", output, *chunks, *prompt, *more],
                             stderr=subprocess.PIPE, text=True)
+
+
+def last(run):
+    """What a run that succeeds says last about its progress."""
+    said = run.stderr.read().splitlines()
+    assert run.wait() == 0, said
+    return json.loads(said[-1])
 
 
 def search(options, query, output, top):
@@ -119,12 +125,9 @@ def main():
         notes, output, killed = (Path(folder) / name for name in ("notes", "notes.parquet", "killed.parquet"))
         asked = write_notes(notes, options.notes)
 
-        began = time.time()
         run = batch(options, notes, output)
-        said = run.stderr.read().strip().splitlines()
-        assert run.wait() == 0, said
-        seconds = time.time() - began
-        print(f"{seconds:.0f} s: {said[-1]}", flush=True)
+        whole = last(run)
+        print(f"{options.notes} notes: {whole}", flush=True)
 
         right = 0
         for question, heading, path in asked:
@@ -135,16 +138,20 @@ def main():
         assert right >= 9, f"{right} of {len(asked)}"
 
         run = batch(options, notes, killed)
-        time.sleep(seconds / 3)
-        assert run.poll() is None, "it ended before it was killed"
+        done = 0
+        for line in run.stderr:
+            done = json.loads(line)["texts"]
+            if done >= whole["texts"] / 3:
+                break
+        assert done < whole["texts"], "it ended before it was killed"
         run.kill()
         run.wait()
         run = batch(options, notes, killed, "--resume")
-        said = run.stderr.read().strip().splitlines()
-        assert run.wait() == 0, said
+        rest = last(run)
         same = all(search(options, question, killed, 50) == search(options, question, output, 50) for question, *_ in asked)
-        print(f"killed after {seconds / 3:.0f} s, resumed: {said[-1]}; the same 50 answers to each question: {same}")
+        print(f"killed after {done} texts, resumed: {rest}; the same 50 answers to each question: {same}")
         assert same
+        assert rest["texts"] < whole["texts"], "it began again"
 
 
 if __name__ == "__main__":
