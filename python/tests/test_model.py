@@ -4,8 +4,6 @@ import hashlib
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -133,18 +131,6 @@ def test_a_package_without_weights_looks_elsewhere(package, python, tmp_path):
     assert python(found, environment={"MODEL_GGUF": str(beside)}) == f"{beside}\n"
     missing = code + "try:\n    thin.Model()\nexcept FileNotFoundError as error:\n    print(error.filename)"
     assert python(missing, environment={"MODEL_GGUF": "gone.gguf"}) == "gone.gguf\n"
-
-
-def test_the_stubs_are_those_of_the_module(package):
-    pytest.importorskip("mypy")
-    folder = Path(__file__).parent
-    typing = (folder / "typing_examples.py").read_text().replace("monomorph_tiny", package.__name__)
-    for command in [
-        [sys.executable, "-m", "mypy", "--strict", "-c", typing],
-        [sys.executable, "-m", "mypy.stubtest", f"{package.__name__}._native"],
-    ]:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_memory_stays_bounded(python):
