@@ -1,10 +1,14 @@
 """What tests share."""
 
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MODULE = os.environ.get("MONOMORPH_MODULE", "monomorph_tiny")
 
@@ -22,6 +26,33 @@ def same(a, b):
     """Whether two arrays have the same type, shape and bits."""
     a, b = np.asarray(a), np.asarray(b)
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+# Engines of several processes. Each has an example in python/README.md, and a test that runs it.
+ENGINES = ["dask", "ray", "pyspark"]
+
+
+def examples(document):
+    """The examples of a document that use the package, and the engine of each or None."""
+    for example in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
+        if re.search(r"^from monomorph_\w+(\.\w+)? import", example, re.MULTILINE):
+            imported = re.findall(r"^(?:from|import) (\w+)", example, re.MULTILINE)
+            yield example, next((engine for engine in ENGINES if engine in imported), None)
+
+
+def run_example(example, **replaced):
+    """Runs an example with this model in place of its own, and returns its variables."""
+    for own, other in replaced.items():
+        assert own in example
+        example = example.replace(own, other)
+    variables = {"__name__": "__main__"}
+    exec(re.sub(r"monomorph_embeddinggemma\w+", MODULE, example), variables)
+    return variables
+
+
+def run_engine_example(engine, **replaced):
+    (example,) = [example for example, of in examples("python/README.md") if of == engine]
+    return run_example(example, **replaced)
 
 
 PASSAGES = [

@@ -1,6 +1,7 @@
 """One table for all engines, and the vectors that they must give. What is not installed is skipped by name."""
 
 import random
+from pathlib import Path
 
 import pytest
 from support import same
@@ -65,3 +66,41 @@ def width(model):
     return model.get_embedding_dimension()
 
 
+class Texts:
+    """A folder `texts` for the examples of python/README.md, in the folder where they run."""
+
+    def __init__(self, model):
+        texts = [f"{' '.join(WORDS[i % 7 :])} {i}" for i in range(100)]
+        self.rows = {"id": list(range(100)), "text": texts}
+        self.vectors = model.encode_document(texts)
+        Path("texts").mkdir()
+        for i in range(2):
+            half = pa.table(self.rows)[i * 50 : (i + 1) * 50]
+            pq.write_table(half, f"texts/{i}.parquet", compression="none")
+
+    def check(self):
+        """Whether the example wrote the texts and their vectors into the folder `vectors`."""
+        found = pq.read_table("vectors").sort_by("id")
+        assert found.column_names[:3] == ["id", "text", "embedding"]
+        assert {name: found[name].to_pylist() for name in self.rows} == self.rows
+        vectors = found["embedding"].combine_chunks().flatten().to_numpy()
+        assert same(vectors.reshape(self.vectors.shape), self.vectors)
+
+
+@pytest.fixture
+def texts(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Texts(model)
+
+
+@pytest.fixture
+def notes(tmp_path, monkeypatch):
+    """The folder for what workers note. Those that start from now on can import workers.py, and know no threads or
+    instruction set but the engine's.
+    """
+    for name in ["OMP_NUM_THREADS", "MONOMORPH_THREADS", "MONOMORPH_ISA"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    return folder
