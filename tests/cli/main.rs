@@ -3,6 +3,8 @@
 //! No vector is written down here. What can be known of any model is checked: shapes of the answers, agreement of
 //! the formats with each other, messages and exit codes.
 
+#[cfg(feature = "parquet")]
+mod arrays;
 mod batch;
 mod commands;
 mod dedupe;

@@ -43,7 +43,7 @@ fn recipes() -> Vec<Recipe> {
 }
 
 /// The folders of programs with this one's first, and that of a Python which has the packages.
-fn path(python: Option<&Path>) -> OsString {
+pub fn path(python: Option<&Path>) -> OsString {
     let own = Path::new(env!("CARGO_BIN_EXE_monomorph")).parent().unwrap();
     let usual = std::env::var_os("PATH").unwrap_or_default();
     let first = [Some(own), python.and_then(Path::parent)].into_iter().flatten();
