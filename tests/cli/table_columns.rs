@@ -136,6 +136,43 @@ fn only_wanted_columns_are_read() {
     Outcome::from(outcome).good();
 }
 
+/// A book in a field is in memory once, whichever the column, and on its way to Parquet, too.
+#[cfg(target_os = "linux")]
+#[test]
+fn values_may_be_books() {
+    if skip_on_large_model() {
+        return;
+    }
+    let folder = Folder::new("columns-books");
+    let book = "Call me Ishmael.".repeat(5_000_000);
+    let tables = [
+        ("text.csv", format!("id,text\n7,word\n8,\"{book}\"\n9,other\n"), "text"),
+        ("beside.csv", format!("id,text,book\n7,a,word\n8,b,\"{book}\"\n9,c,other\n"), "book"),
+        ("lines.txt", format!("word\n{book}\nother\n"), "text"),
+        (
+            "text.jsonl",
+            format!(
+                "{{\"text\":\"word\"}}\n{{\"text\":\"{book}\",\"id\":8}}\n{{\"text\":\"other\"}}\n"
+            ),
+            "text",
+        ),
+    ];
+    for (name, table, column) in tables {
+        let (input, output) =
+            (folder.write(name, table.as_bytes()), folder.argument(&format!("{name}.parquet")));
+        // A limit on memory: less than the book twice.
+        let limited = format!(
+            "ulimit -d 145000; exec {} batch --input {input} --output {output} --threads 1",
+            env!("CARGO_BIN_EXE_monomorph")
+        );
+        let outcome = std::process::Command::new("sh").args(["-c", &limited]).output().unwrap();
+        Outcome::from(outcome).good();
+        let read = read(&output);
+        let values = read.column_by_name(column).unwrap().as_string::<i32>();
+        assert!(values.iter().eq([Some("word"), Some(&book[..]), Some("other")]), "{name}");
+    }
+}
+
 #[test]
 fn what_is_not_read_is_said_in_words() {
     let folder = Folder::new("columns-refused");

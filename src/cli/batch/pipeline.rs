@@ -219,8 +219,7 @@ fn embed(
     let (mut chunk, mut bytes): (Vec<Done>, usize) = (Vec::new(), 0);
     let (mut stop, mut sent) = (None, Instant::now());
     for (mut entry, embedding) in job.embedder.stream(feed, job.options).with_texts() {
-        // It is not written, and may be a book.
-        entry.text = String::new();
+        entry.row.fill(std::mem::take(&mut entry.text));
         bytes += entry.bytes();
         match embedding {
             Ok(embedding) => chunk.push((entry, Some(embedding))),

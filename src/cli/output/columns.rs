@@ -1,15 +1,16 @@
 //! Arrow's view of an output: the columns of the input's rows, and that of the vectors.
 
-use std::borrow::Cow;
+use std::mem;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Float16Array, Float32Array, Float64Array,
-    Int8Array, Int64Array, LargeBinaryArray, LargeStringArray, RecordBatch, StringArray,
-    UInt8Array, UInt64Array, new_null_array,
+    Array, ArrayRef, BooleanArray, Float16Array, Float32Array, Float64Array, Int8Array, Int64Array,
+    RecordBatch, StringArray, StringViewArray, UInt8Array, UInt64Array, new_null_array,
 };
+use arrow_buffer::Buffer;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use monomorph::{Precision, Values};
 use parquet::arrow::ArrowWriter;
@@ -118,17 +119,16 @@ fn data_type(kind: Kind) -> DataType {
 }
 
 /// The columns' arrays over some rows.
-pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowError> {
+pub fn arrays(columns: &Columns, rows: Vec<Row>) -> Result<Vec<ArrayRef>, ArrowError> {
     match columns {
         Columns::Chunks { kept, text } => {
-            let beside = rows.iter().map(|row| match row {
-                Row::Chunk { kept, .. } => kept.as_ref(),
-                row => row,
+            let beside = rows.iter().filter_map(|row| match row {
+                Row::Chunk { kept, .. } => Some(kept.clone()),
+                _ => None,
             });
-            let beside: Vec<&Row> = beside.collect();
-            chunked(kept, text, &beside, rows)
+            chunked(kept, text, beside.collect(), &rows)
         }
-        columns => kept(columns, None, &rows.iter().collect::<Vec<_>>()),
+        columns => kept(columns, None, rows.into_iter().map(Arc::new).collect()),
     }
 }
 
@@ -136,7 +136,7 @@ pub fn arrays(columns: &Columns, rows: &[Row]) -> Result<Vec<ArrayRef>, ArrowErr
 fn chunked(
     columns: &Columns,
     text: &str,
-    beside: &[&Row],
+    beside: Vec<Arc<Row>>,
     rows: &[Row],
 ) -> Result<Vec<ArrayRef>, ArrowError> {
     let chunks = || {
@@ -162,11 +162,11 @@ fn chunked(
     Ok(arrays)
 }
 
-/// The arrays of the input's columns, but for one.
+/// The arrays of the input's columns, but for one. Rows that nobody shares lose their values to them.
 fn kept(
     columns: &Columns,
     without: Option<&str>,
-    rows: &[&Row],
+    mut rows: Vec<Arc<Row>>,
 ) -> Result<Vec<ArrayRef>, ArrowError> {
     let is_kept = |name: &str| without != Some(name);
     Ok(match columns {
@@ -174,14 +174,14 @@ fn kept(
         Columns::Strings(columns) => {
             let columns = columns.iter().enumerate().filter(|(_, (name, _))| is_kept(name));
             columns
-                .map(|(i, (_, kind))| array(*kind, rows.iter().map(|row| field(row, i))))
-                .collect()
+                .map(|(i, (_, kind))| array(*kind, rows.iter_mut().map(|row| field(row, i))))
+                .collect::<Result<_, _>>()?
         }
         Columns::Json(columns) => {
             let columns = columns.iter().filter(|(key, _)| is_kept(key));
             columns
-                .map(|(key, kind)| array(*kind, rows.iter().map(|row| value(row, key))))
-                .collect()
+                .map(|(key, kind)| array(*kind, rows.iter_mut().map(|row| value(row, key))))
+                .collect::<Result<_, _>>()?
         }
         Columns::Arrow(schema) => {
             let fields = schema.fields().iter().enumerate();
@@ -190,20 +190,18 @@ fn kept(
             if places.is_empty() {
                 return Ok(Vec::new());
             }
-            let rows = interleaved(rows, &places)?;
-            let columns = rows.columns().iter().zip(places);
-            let columns = columns.map(|(column, i)| declared(column, schema.field(i).data_type()));
-            columns.collect::<Result<_, _>>()?
+            let rows = interleaved(&rows, &places)?;
+            rows.columns().iter().map(writable).collect::<Result<_, _>>()?
         }
     })
 }
 
 /// Some columns of rows of several batches, as one batch.
-fn interleaved(rows: &[&Row], columns: &[usize]) -> Result<RecordBatch, ArrowError> {
+fn interleaved(rows: &[Arc<Row>], columns: &[usize]) -> Result<RecordBatch, ArrowError> {
     let mut batches: Vec<&RecordBatch> = Vec::new();
     let mut places = Vec::new();
     for row in rows {
-        let Row::Arrow { batch, row, .. } = row else { continue };
+        let Row::Arrow { batch, row, .. } = row.as_ref() else { continue };
         if !batches.last().is_some_and(|last| std::ptr::eq(*last, Arc::as_ptr(batch))) {
             batches.push(batch);
         }
@@ -219,7 +217,7 @@ fn is_view(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8View | DataType::BinaryView)
 }
 
-/// A column as it is written: the library has no dictionaries of views.
+/// How a column is written: the library has no dictionaries of views.
 fn written(field: &Arc<Field>) -> Arc<Field> {
     match field.data_type() {
         DataType::Dictionary(_, values) if is_view(values) => {
@@ -229,65 +227,86 @@ fn written(field: &Arc<Field>) -> Arc<Field> {
     }
 }
 
-/// A column as its table declares it, or as it is written; it may have been read as views.
-fn declared(column: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
-    Ok(match (column.data_type(), kind) {
-        (DataType::Utf8View, DataType::Utf8) => {
-            Arc::new(column.as_string_view().iter().collect::<StringArray>())
-        }
-        (DataType::Utf8View, DataType::LargeUtf8) => {
-            Arc::new(column.as_string_view().iter().collect::<LargeStringArray>())
-        }
-        (DataType::BinaryView, DataType::Binary) => {
-            Arc::new(column.as_binary_view().iter().collect::<BinaryArray>())
-        }
-        (DataType::BinaryView, DataType::LargeBinary) => {
-            Arc::new(column.as_binary_view().iter().collect::<LargeBinaryArray>())
-        }
-        (DataType::Dictionary(_, values), _) if is_view(values) => {
+/// A column that the library writes, see [`written`]. Views of strings it takes for any kind of strings.
+fn writable(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Dictionary(_, values) if is_view(values) => {
             let dictionary = column.as_any_dictionary();
-            arrow_select::take::take(dictionary.values(), dictionary.keys(), None)?
+            arrow_select::take::take(dictionary.values(), dictionary.keys(), None)
         }
-        _ => column.clone(),
-    })
-}
-
-/// A field of a table of text. An empty one is an empty string, or no number.
-fn field(row: &Row, i: usize) -> Option<Cow<'_, str>> {
-    match row {
-        Row::Strings(values) => values.get(i).map(|value| Cow::Borrowed(value.as_str())),
-        _ => None,
+        _ => Ok(column.clone()),
     }
 }
 
-/// A value of JSON: a string's characters, anything else as it is written.
-fn value<'a>(row: &'a Row, key: &str) -> Option<Cow<'a, str>> {
-    let Row::Json(row) = row else { return None };
-    let (_, raw) = row.iter().find(|(known, _)| known == key)?;
-    match raw.as_str() {
+/// A field of a table of text. An empty one is an empty string, or no number.
+fn field(row: &mut Arc<Row>, i: usize) -> Option<String> {
+    match Arc::get_mut(row) {
+        Some(Row::Strings { values, .. }) => values.get_mut(i).map(mem::take),
+        Some(_) => None,
+        None => match &**row {
+            Row::Strings { values, .. } => values.get(i).cloned(),
+            _ => None,
+        },
+    }
+}
+
+/// A value of JSON: a string's characters, anything else as it is written. The text is beside the others.
+fn value(row: &mut Arc<Row>, key: &str) -> Option<String> {
+    let place = |values: &[(String, String)]| values.iter().position(|(known, _)| known == key);
+    let (value, text) = match Arc::get_mut(row) {
+        Some(Row::Json { values, text }) => {
+            let place = place(values)?;
+            (mem::take(&mut values[place].1), text)
+        }
+        Some(_) => return None,
+        None => match &**row {
+            Row::Json { values, .. } => (values[place(values)?].1.clone(), &mut None),
+            _ => return None,
+        },
+    };
+    match value.as_str() {
+        "" => text.take(),
         "null" => None,
-        string if string.starts_with('"') => Some(Cow::Owned(lossy(string))),
-        other => Some(Cow::Borrowed(other)),
+        string if string.starts_with('"') => Some(lossy(string)),
+        _ => Some(value),
     }
 }
 
 /// An array of values that its kind holds.
-fn array<'a>(kind: Kind, values: impl Iterator<Item = Option<Cow<'a, str>>>) -> ArrayRef {
-    fn parsed<T: FromStr>(value: Option<Cow<'_, str>>) -> Option<T> {
+fn array(kind: Kind, values: impl Iterator<Item = Option<String>>) -> Result<ArrayRef, ArrowError> {
+    fn parsed<T: FromStr>(value: Option<String>) -> Option<T> {
         value?.parse().ok()
     }
-    let is_true = |value: Option<Cow<'_, str>>| match value?.to_ascii_lowercase().as_str() {
+    let is_true = |value: Option<String>| match value?.to_ascii_lowercase().as_str() {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
     };
-    match kind {
+    Ok(match kind {
         Kind::Bool => Arc::new(values.map(is_true).collect::<BooleanArray>()),
         Kind::Int => Arc::new(values.map(parsed::<i64>).collect::<Int64Array>()),
         Kind::Uint => Arc::new(values.map(parsed::<u64>).collect::<UInt64Array>()),
         Kind::Float => Arc::new(values.map(parsed::<f64>).collect::<Float64Array>()),
-        Kind::String => Arc::new(values.collect::<StringArray>()),
+        Kind::String => Arc::new(strings(values)?),
+    })
+}
+
+/// A string that is longer becomes part of an array without a copy.
+const LONG_BYTES: usize = 1 << 20;
+
+fn strings(values: impl Iterator<Item = Option<String>>) -> Result<StringViewArray, ArrowError> {
+    let mut builder = StringViewBuilder::new();
+    for value in values {
+        match value {
+            Some(value) if value.len() > LONG_BYTES => {
+                let length = value.len() as u32;
+                let block = builder.append_block(Buffer::from_vec(value.into_bytes()));
+                builder.try_append_view(block, 0, length)?;
+            }
+            value => builder.append_option(value),
+        }
     }
+    Ok(builder.finish())
 }
 
 impl Waiting {

@@ -7,6 +7,8 @@ mod destination;
 mod format;
 mod json;
 mod jsonl;
+#[cfg(feature = "parquet")]
+mod large;
 mod npy;
 mod numbers;
 #[cfg(feature = "parquet")]

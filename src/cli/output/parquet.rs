@@ -29,7 +29,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::columns::{self, Waiting};
 use super::destination::Destination;
-use super::{FormatWriter, Record, Summary};
+use super::{FormatWriter, Record, Summary, large};
 use crate::cli::failure::Failure;
 use crate::cli::guard::guarded;
 use crate::cli::records::{Columns, Row};
@@ -134,9 +134,7 @@ impl Parquet {
         let rows = mem::take(&mut self.rows);
         self.row_bytes = 0;
         let vectors = mem::replace(&mut self.vectors, Waiting::new(self.precision));
-        let mut arrays = columns::arrays(&self.columns, &rows)?;
-        // The arrays are copies.
-        drop(rows);
+        let mut arrays = columns::arrays(&self.columns, rows)?;
         let DataType::FixedSizeList(item, _) = self.schema.fields()[arrays.len()].data_type()
         else {
             return Err(ParquetError::General("the last column holds the vectors".into()));
@@ -148,12 +146,22 @@ impl Parquet {
             None,
         )?));
         let ordinal = self.writer.flushed_row_groups().len();
-        let mut columns = self.row_groups.create_column_writers(ordinal)?.into_iter();
+        let leaves = self.writer.schema_descr().columns().to_vec();
+        let writers = self.row_groups.create_column_writers(ordinal)?;
+        let mut columns = leaves.into_iter().zip(writers);
         let mut row_group = self.writer.next_row_group()?;
         for (field, array) in self.schema.fields().iter().zip(arrays) {
-            for leaf in compute_leaves(field, &array)? {
-                let Some(mut column) = columns.next() else { break };
+            if large::is_large(&array) {
+                let Some((leaf, _)) = columns.next() else { break };
+                large::write(array, leaf, &mut row_group)?;
+                continue;
+            }
+            let values = compute_leaves(field, &array)?;
+            drop(array);
+            for leaf in values {
+                let Some((_, mut column)) = columns.next() else { break };
                 column.write(&leaf)?;
+                drop(leaf);
                 column.close()?.append_to_row_group(&mut row_group)?;
             }
         }

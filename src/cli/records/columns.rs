@@ -10,10 +10,11 @@ use super::wanted::listed;
 pub enum Row {
     /// None are kept.
     None,
-    /// A value for each of the table's columns.
-    Strings(Vec<String>),
-    /// Keys in the order of the line, and the text of their values, in JSON.
-    Json(Vec<(String, String)>),
+    /// A value for each of the table's columns, and the place where that of the text is missing: see [`Row::fill`].
+    Strings { values: Vec<String>, gap: Option<usize> },
+    /// Keys in the order of the line, and their values in JSON, but for the text: its value is empty until
+    /// [`Row::fill`] adds it.
+    Json { values: Vec<(String, String)>, text: Option<String> },
     /// A row of a batch, with its share of the batch's bytes.
     #[cfg(feature = "parquet")]
     Arrow { batch: Arc<arrow_array::RecordBatch>, row: usize, bytes: usize },
@@ -37,13 +38,15 @@ impl Row {
     pub fn bytes(&self) -> usize {
         let held = match self {
             Row::None => 0,
-            Row::Strings(values) => {
+            Row::Strings { values, .. } => {
                 values.iter().map(|text| size_of::<String>() + text.len()).sum()
             }
-            Row::Json(values) => values
-                .iter()
-                .map(|(key, value)| 2 * size_of::<String>() + key.len() + value.len())
-                .sum(),
+            Row::Json { values, text } => {
+                let pair = |(key, value): &(String, String)| {
+                    2 * size_of::<String>() + key.len() + value.len()
+                };
+                text.as_ref().map_or(0, String::len) + values.iter().map(pair).sum::<usize>()
+            }
             #[cfg(feature = "parquet")]
             Row::Arrow { bytes, .. } => *bytes,
             // The columns beside it are counted once, with the first chunk.
@@ -55,21 +58,19 @@ impl Row {
         size_of::<Row>() + held
     }
 
-    /// The row without the value of a column; that of a batch keeps it, because others share it.
-    pub fn without(self, column: &str, columns: &Columns) -> Row {
-        match (self, columns) {
-            (Row::Strings(mut values), Columns::Strings(names)) => {
-                let place = names.iter().position(|(name, _)| name == column);
-                if let Some(value) = place.and_then(|place| values.get_mut(place)) {
-                    *value = String::new();
+    /// Gives the row its text, which may be a book: it is in the record alone until it has been embedded. A row that has
+    /// one keeps it.
+    pub fn fill(&mut self, given: String) {
+        match self {
+            Row::Strings { values, gap } => {
+                if let Some(value) = gap.take().and_then(|place| values.get_mut(place)) {
+                    *value = given;
                 }
-                Row::Strings(values)
             }
-            (Row::Json(mut values), _) => {
-                values.retain(|(key, _)| key != column);
-                Row::Json(values)
+            Row::Json { text, .. } => {
+                text.get_or_insert(given);
             }
-            (row, _) => row,
+            _ => {}
         }
     }
 }
@@ -98,12 +99,12 @@ impl Sample {
     /// Takes in a record. Keys are in the order in which they first appear.
     pub fn add(&mut self, row: &Row, names: &Columns) {
         match (row, names) {
-            (Row::Json(row), _) => {
-                for (key, value) in row {
+            (Row::Json { values, .. }, _) => {
+                for (key, value) in values {
                     self.see(key, Scalar::of_json(value));
                 }
             }
-            (Row::Strings(values), Columns::Strings(names)) => {
+            (Row::Strings { values, .. }, Columns::Strings(names)) => {
                 for ((name, _), value) in names.iter().zip(values) {
                     self.see(name, Scalar::of_field(value));
                 }
@@ -178,11 +179,13 @@ impl Columns {
 
     /// Checks that a record fits the columns; the error says why not.
     pub fn check(&self, row: &Row) -> Result<(), String> {
-        let (Columns::Json(columns), Row::Json(row)) = (self, row) else { return Ok(()) };
+        let (Columns::Json(columns), Row::Json { values, .. }) = (self, row) else {
+            return Ok(());
+        };
         if columns.is_empty() {
             return Ok(());
         }
-        for (key, value) in row {
+        for (key, value) in values {
             let Some((_, kind)) = columns.iter().find(|(known, _)| known == key) else {
                 return Err(format!(
                     "unexpected key `{key}`: the first {} records define the columns of a Parquet file; put a record with \
@@ -211,7 +214,7 @@ mod tests {
     fn row(line: &str) -> Row {
         let members = object::members(line).unwrap();
         let pair = |m: &object::Member<'_>| (m.key().into_owned(), m.value.text.to_owned());
-        Row::Json(members.iter().map(pair).collect())
+        Row::Json { values: members.iter().map(pair).collect(), text: None }
     }
 
     #[test]
@@ -253,7 +256,8 @@ mod tests {
     fn texts_stay_texts() {
         let names = Columns::strings(&["text".to_owned(), "n".to_owned()]);
         let mut sample = Sample::default();
-        sample.add(&Row::Strings(vec!["1".to_owned(), "2".to_owned()]), &names);
+        let values = vec!["1".to_owned(), "2".to_owned()];
+        sample.add(&Row::Strings { values, gap: None }, &names);
         let Columns::Strings(found) = sample.columns(&names, &["text"]) else { panic!() };
         assert_eq!(found[0].1, Kind::String);
         assert_eq!(found[1].1, Kind::Int);

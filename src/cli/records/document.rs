@@ -44,16 +44,19 @@ impl TableReader for Document {
         };
         self.bytes = text.len() as u64;
         let title = title(&text, &self.path);
-        let fields = [place.clone(), title, text];
-        let field = |at: usize| fields[at].clone();
+        let mut values = vec![place.clone(), title, text];
+        let field = |at: usize| values[at].clone();
         let (id, title) = (self.places.id.map(field), self.places.title.map(field));
-        let text = field(self.places.text);
+        let text = std::mem::take(&mut values[self.places.text]);
         Ok(Some(Fields {
             place,
             text,
             id: id.map_or(Found::None, |id| Found::Id(Id::String(id))),
             title,
-            row: if self.keep { Row::Strings(fields.into()) } else { Row::None },
+            row: match self.keep {
+                true => Row::Strings { values, gap: Some(self.places.text) },
+                false => Row::None,
+            },
         }))
     }
 

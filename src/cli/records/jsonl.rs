@@ -101,7 +101,10 @@ pub fn fields(line: String, place: &str, wanted: &Wanted) -> Result<Fields, Stri
         },
         None => None,
     };
-    let row = if wanted.rest { Row::Json(row(&members)?) } else { Row::None };
+    let row = match wanted.rest {
+        true => Row::Json { values: beside(&members, &wanted.text)?, text: None },
+        false => Row::None,
+    };
     let text = match raw.text.len() > LONG_BYTES && raw.text.starts_with('"') {
         false => string(&wanted.text, raw)?,
         true => {
@@ -113,15 +116,16 @@ pub fn fields(line: String, place: &str, wanted: &Wanted) -> Result<Fields, Stri
     Ok(Fields { place: place.to_owned(), text, id, title, row })
 }
 
-/// Every key with the text of its value.
-fn row(members: &[Member<'_>]) -> Result<Vec<(String, String)>, String> {
+/// Every key with the text of its value; that of the texts has none.
+fn beside(members: &[Member<'_>], text: &str) -> Result<Vec<(String, String)>, String> {
     let mut row: Vec<(String, String)> = Vec::with_capacity(members.len());
     for member in members {
         let key = member.key().into_owned();
         if row.iter().any(|(known, _)| *known == key) {
             return Err(format!("the key `{key}` is there twice"));
         }
-        row.push((key, member.value.text.to_owned()));
+        let value = if key == text { "" } else { member.value.text };
+        row.push((key, value.to_owned()));
     }
     Ok(row)
 }

@@ -63,7 +63,7 @@ pub struct Entry {
     /// The text, with its title before it where there is a column of titles.
     pub text: String,
     pub id: Option<Id>,
-    /// The other columns, if the output keeps them.
+    /// The columns, if the output keeps them.
     pub row: Row,
     /// A hash of this record's text and all before it.
     pub digest: u64,
@@ -274,8 +274,7 @@ impl Records {
     /// Cuts a record's text.
     fn cut(&mut self, mut fields: Fields) {
         let titled = self.prefix_of(&fields);
-        let column = self.texts.first().map_or("", String::as_str);
-        let kept = std::mem::replace(&mut fields.row, Row::None).without(column, &self.columns);
+        let kept = std::mem::replace(&mut fields.row, Row::None);
         if let Some(chunking) = &mut self.chunker {
             let prefix = titled.as_deref().unwrap_or(&chunking.prefix);
             let pieces = chunking.chunker.cut(prefix, &fields.text);
@@ -315,11 +314,16 @@ impl Records {
 
     fn entry(&mut self, fields: Fields) -> Entry {
         let prefix = self.prefix_of(&fields);
-        let mut text = fields.text;
-        if self.trims && text.trim().len() < text.len() {
+        let (mut text, mut row) = (fields.text, fields.row);
+        let is_trimmed = self.trims && text.trim().len() < text.len();
+        if is_trimmed || prefix.is_some() {
+            // The table keeps what it has.
+            row.fill(text.clone());
+        }
+        if is_trimmed {
             text = text.trim().to_owned();
         }
-        if let (Some(chunking), Row::Chunk { chunk, .. }) = (&self.chunker, &fields.row) {
+        if let (Some(chunking), Row::Chunk { chunk, .. }) = (&self.chunker, &row) {
             text = chunking.chunker.in_context(chunk.heading.as_deref(), &text);
         }
         if let Some(prefix) = prefix {
@@ -346,7 +350,7 @@ impl Records {
             place: fields.place,
             text,
             id,
-            row: fields.row,
+            row,
             digest: self.digest,
             position: self.format.position(),
         }

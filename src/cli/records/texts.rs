@@ -21,7 +21,10 @@ impl Texts {
 impl TableReader for Texts {
     fn next(&mut self) -> Result<Option<Fields>, Fault> {
         let Some(text) = self.lines.next_line()? else { return Ok(None) };
-        let row = if self.keep { Row::Strings(vec![text.clone()]) } else { Row::None };
+        let row = match self.keep {
+            true => Row::Strings { values: vec![String::new()], gap: Some(0) },
+            false => Row::None,
+        };
         Ok(Some(Fields { place: self.lines.place(), text, id: Found::None, title: None, row }))
     }
 

@@ -96,16 +96,25 @@ impl Csv {
                 .map_err(|_| format!("column {:?} is not valid UTF-8", names[i]))
         };
         let field = |i: usize| text(self.reader.value(i).to_vec(), i);
-        let row = match self.keep {
-            true => Row::Strings((0..self.names.len()).map(field).collect::<Result<_, _>>()?),
-            false => Row::None,
-        };
         let id = self.places.id.map(field).transpose()?;
         let title = self.places.title.map(field).transpose()?;
         let place = self.place();
+        let at = self.places.text;
+        let (value, row) = match self.keep {
+            true => {
+                let count = self.names.len();
+                // A copy of it may count.
+                let longest = (0..count).max_by_key(|i| self.reader.value(*i).len()).unwrap_or(at);
+                let others = |i: usize| if i == longest { Ok(String::new()) } else { field(i) };
+                let mut values = (0..count).map(others).collect::<Result<Vec<_>, _>>()?;
+                values[longest] = text(self.reader.take(longest), longest)?;
+                (std::mem::take(&mut values[at]), Row::Strings { values, gap: Some(at) })
+            }
+            false => (text(self.reader.take(at), at)?, Row::None),
+        };
         Ok(Fields {
             place,
-            text: text(self.reader.take(self.places.text), self.places.text)?,
+            text: value,
             id: id.map_or(Found::None, |id| Found::Id(Id::String(id))),
             title,
             row,
