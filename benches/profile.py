@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where the time of a forward pass goes, for texts of four lengths.
+"""Where the time of a forward pass goes, for texts of five lengths.
 
     MODEL_GGUF=model.gguf cargo build --profile profiling
     benches/profile.py target/profiling/monomorph [--threads 2] [--seconds 4]
@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-LENGTHS = [12, 56, 222, 1664]
+LENGTHS = [12, 56, 222, 443, 1664]
 
 # A sample belongs to the first share that any of the source files it was inlined through names.
 SHARES = [

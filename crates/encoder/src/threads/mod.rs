@@ -9,20 +9,23 @@
 #![allow(unsafe_code)]
 
 mod cores;
+mod simulation;
 
 pub use cores::default_threads;
+pub use simulation::Simulated;
 
 use std::cell::UnsafeCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The threads of an embedder.
 pub struct Threads {
     /// The threads that help the calling one; `None` if it works alone.
     helpers: Option<rayon::ThreadPool>,
     count: usize,
+    simulated: Option<Arc<Simulated>>,
 }
 
 /// A job, shared by all threads that join it. It is called with the number of the thread.
@@ -39,6 +42,7 @@ pub struct Team {
     finished: AtomicBool,
     panicked: AtomicBool,
     threads: usize,
+    simulated: Option<Arc<Simulated>>,
 }
 
 const OPEN: usize = 1;
@@ -62,7 +66,12 @@ impl Threads {
             })
             .transpose()
             .map_err(io::Error::other)?;
-        Ok(Threads { helpers, count })
+        Ok(Threads { helpers, count, simulated: None })
+    }
+
+    /// `count` threads as this one would see them, which does all the work itself: see [`Simulated`].
+    pub fn simulated(count: usize, simulated: Arc<Simulated>) -> Threads {
+        Threads { helpers: None, count, simulated: Some(simulated) }
     }
 
     /// The number of threads.
@@ -73,7 +82,7 @@ impl Threads {
     /// Runs `f` on this thread, with the helpers ready to join its jobs. A panic on any thread reaches the caller.
     /// Calls must not be nested, because both would wait for the same helpers.
     pub fn enter<R>(&self, f: impl FnOnce(&Team) -> R) -> R {
-        let team = Team::new(self.count);
+        let team = Team { simulated: self.simulated.clone(), ..Team::new(self.count) };
         let Some(helpers) = &self.helpers else {
             return f(&team);
         };
@@ -109,6 +118,7 @@ impl Team {
             finished: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             threads,
+            simulated: None,
         }
     }
 
@@ -133,6 +143,9 @@ impl Team {
     ) {
         if self.threads == 1 {
             return parts.for_each(|part| f(0, part));
+        }
+        if let Some(simulated) = &self.simulated {
+            return simulated.for_each(self.threads, parts, f);
         }
         let parts = Mutex::new(parts);
         self.run(&|thread| {
