@@ -5,13 +5,16 @@ use crate::error::Error;
 use crate::gate;
 use crate::image;
 use crate::options::{EmbedOptions, Kernels, OpenOptions};
+use crate::pass::Pass;
 use crate::prompt::prompt_by_name;
 use crate::request::{Embedding, Request};
 use crate::tokenizer::{Encoding, Tokenizer};
 use crate::watch::Watch;
 use monomorph_encoder::threads::{Threads, default_threads};
 use monomorph_encoder::weights::Weights;
-use monomorph_encoder::{Cancelled, Forward, Scheduler, select, select_generic, workspace_bytes};
+use monomorph_encoder::{
+    Cancelled, Forward, Resting, Scheduler, Stop, select, select_generic, workspace_bytes,
+};
 use monomorph_quant::image::{Form, layout};
 use monomorph_spec::{Prompt, Spec};
 use std::borrow::Cow;
@@ -181,6 +184,42 @@ impl Embedder {
         self.guarded(|| self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows))
     }
 
+    /// Begins to embed one text that is ids already, in a way that can rest for others.
+    ///
+    /// # Errors
+    /// [`Error::Ids`], as of [`Embedder::embed_ids`].
+    pub fn pass<'a>(&'a self, ids: &'a [u32]) -> Result<Pass<'a>, Error> {
+        self.check_ids(&[ids])?;
+        Ok(Pass { embedder: self, ids, resting: None })
+    }
+
+    /// Goes on with a [`Pass`].
+    pub(crate) fn resume(
+        &self,
+        ids: &[u32],
+        resting: &mut Option<Resting>,
+        stop: Stop<'_>,
+        row: &mut [f32],
+    ) -> Result<bool, Error> {
+        let expected = self.spec.n_out;
+        if row.len() != expected {
+            return Err(Error::Rows { values: row.len(), expected });
+        }
+        let (threads, encoder) = (&self.threads, self.encoder.as_ref());
+        self.guarded(|| {
+            let resting = match resting {
+                Some(resting) => resting,
+                none => none.insert(self.scheduler.begin(threads, encoder, ids, stop.cancel)?),
+            };
+            self.scheduler.resume(threads, encoder, ids, resting, stop, row)
+        })
+    }
+
+    /// Keeps the memory of a [`Pass`] for others.
+    pub(crate) fn end(&self, resting: Option<Resting>) {
+        resting.into_iter().for_each(|resting| self.scheduler.end(resting));
+    }
+
     /// A row of `spec().n_embd` values for each token of a text that is ids already: what pooling makes the text's
     /// vector of, before any dense head.
     ///
@@ -205,15 +244,16 @@ impl Embedder {
     }
 
     /// Runs passes over a file that must not change meanwhile.
-    fn guarded(&self, run: impl FnOnce() -> Result<(), Cancelled>) -> Result<(), Error> {
+    fn guarded<T>(&self, run: impl FnOnce() -> Result<T, Cancelled>) -> Result<T, Error> {
         let unchanged = || self.file.as_ref().map_or(Ok(()), Watch::check);
         unchanged()?;
-        match catch_unwind(AssertUnwindSafe(run)) {
+        let found = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(result) => result.map_err(|_| Error::Cancelled)?,
             Err(_) => return Err(Error::Panicked),
-        }
+        };
         // If the file changed during the request, the vectors belong to neither version.
-        unchanged()
+        unchanged()?;
+        Ok(found)
     }
 
     /// A text's vector, made of its row from [`Embedder::embed_ids`]: cut to the dimensions asked for (Matryoshka),

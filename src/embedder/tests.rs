@@ -99,3 +99,51 @@ fn ids_are_checked() {
     }
     embedder.embed_ids(&[], None, &mut []).unwrap();
 }
+
+/// A text that rests after every layer, with others in between, has the bits that it has in one go.
+#[test]
+fn a_pass_can_rest() {
+    let embedder = embedder();
+    let encode = |text: &str| embedder.encode(text, &EmbedOptions::default()).unwrap().ids;
+    let long = encode(&"long words, ".repeat(embedder.info().n_ctx));
+    let (short, other) = (encode("Mars is red."), encode("Venus is hot, and Mars is red."));
+    let width = embedder.info().dimensions;
+    let alone = |ids: &[u32]| {
+        let mut row = vec![0.0; width];
+        embedder.embed_ids(&[ids], None, &mut row).unwrap();
+        row
+    };
+    let expected = [&long, &short, &other].map(|ids| alone(ids));
+    for pauses in [true, false] {
+        let pause = AtomicBool::new(pauses);
+        let mut row = vec![0.0; width];
+        let (mut pass, mut inner) = (embedder.pass(&long).unwrap(), embedder.pass(&other).unwrap());
+        let (mut rests, mut inner_row) = (0, vec![0.0; width]);
+        while !pass.resume(None, &pause, &mut row).unwrap() {
+            rests += 1;
+            assert!(alone(&short) == expected[1]);
+            if rests < 3 {
+                inner.resume(None, &pause, &mut inner_row).unwrap();
+            }
+        }
+        // Between the steps, of which there is one more than layers.
+        assert_eq!(rests, if pauses { embedder.spec().layers.len() } else { 0 });
+        assert!(row == expected[0]);
+        drop(pass);
+        while !inner.resume(None, &pause, &mut inner_row).unwrap() {}
+        assert!(inner_row == expected[2]);
+    }
+}
+
+#[test]
+fn a_pass_that_rests_can_be_cancelled() {
+    let embedder = embedder();
+    let (cancel, pause) = (AtomicBool::new(false), AtomicBool::new(true));
+    let mut row = vec![0.0; embedder.info().dimensions];
+    let mut pass = embedder.pass(&[2, 5, 1]).unwrap();
+    assert!(!pass.resume(Some(&cancel), &pause, &mut row).unwrap());
+    assert!(matches!(pass.resume(Some(&cancel), &pause, &mut [0.0]), Err(Error::Rows { .. })));
+    cancel.store(true, Ordering::Relaxed);
+    assert!(matches!(pass.resume(Some(&cancel), &pause, &mut row), Err(Error::Cancelled)));
+    assert!(matches!(embedder.pass(&[]), Err(Error::Ids { .. })));
+}

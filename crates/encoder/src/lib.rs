@@ -27,6 +27,7 @@ mod norm;
 mod parts;
 mod pooling;
 pub mod prefix;
+mod resting;
 mod rope;
 mod rows;
 mod schedule;
@@ -36,6 +37,7 @@ pub mod threads;
 pub mod weights;
 mod workspace;
 
+pub use resting::{Resting, Stop};
 pub use rope::RopeTables;
 pub use schedule::{Cancelled, Scheduler};
 pub use select::{select, select_generic};
@@ -78,6 +80,15 @@ pub trait Forward: Send + Sync {
         cancel: &AtomicBool,
         out: &mut [f32],
     ) -> Result<(), Cancelled>;
+    /// See [`Encoder::resume`].
+    fn resume(
+        &self,
+        team: &Team,
+        ids: &[u32],
+        resting: &mut Resting,
+        stop: Stop<'_>,
+        out: &mut [f32],
+    ) -> Result<bool, Cancelled>;
     /// See [`Encoder::token_rows`].
     fn token_rows(
         &self,
@@ -157,11 +168,46 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         out: &mut [f32],
     ) -> Result<(), Cancelled> {
         self.layers(team, before, texts, workspace, cancel)?;
-        let Step { all, rows, scratch, pooled } = workspace.step(self.model.spec(), 0);
-        let mut pass = self.pass(team, before, scratch, all, rows);
-        pass.pool(&self.tensors.output_norm, &mut pooled[0]);
-        pass.dense_heads(&self.tensors.dense, pooled, out);
+        self.end(team, before, workspace, out);
         Ok(())
+    }
+
+    /// Embeds one text in parts: goes on with it until it is embedded (true), or between two layers, a layer later at
+    /// the earliest, once it is to pause. The ids, and those that the texts of a causal model share, are the same each
+    /// time. The rest is as in [`Self::forward`].
+    fn resume(
+        &self,
+        team: &Team,
+        ids: &[u32],
+        resting: &mut Resting,
+        stop: Stop<'_>,
+        out: &mut [f32],
+    ) -> Result<bool, Cancelled> {
+        let Resting { prefix, workspace, next } = resting;
+        let before = prefix.as_ref().and_then(|prefix| prefix.of(&[ids]));
+        let ids = &ids[before.map_or(0, |before| before.tokens())..];
+        let share = match next {
+            0 => self.begin(team, before, &[ids], workspace),
+            _ => self.rows_per_share(team, ids.len()),
+        };
+        let n_layer = self.model.spec().layers.len();
+        loop {
+            if stop.cancel.load(Ordering::Relaxed) {
+                return Err(Cancelled);
+            }
+            self.step(team, before, share, *next, workspace.step(self.model.spec(), *next));
+            *next += 1;
+            if *next > n_layer {
+                break;
+            }
+            if stop.pause.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+        }
+        // It may be run again.
+        *next = 0;
+        self.end(team, before, workspace, out);
+        Ok(true)
     }
 
     /// The rows of a text's tokens as pooling takes them. `out` gets tokens x n_embd floats. Stops between two layers
@@ -261,6 +307,20 @@ impl<I: Isa, M: Model> Encoder<I, M> {
             self.step(team, before, share, n, workspace.step(self.model.spec(), n));
         }
         Ok(())
+    }
+
+    /// Pools the rows of a pass that has gone through all layers.
+    fn end(
+        &self,
+        team: &Team,
+        before: Option<Before<'_>>,
+        workspace: &mut Workspace,
+        out: &mut [f32],
+    ) {
+        let Step { all, rows, scratch, pooled } = workspace.step(self.model.spec(), 0);
+        let mut pass = self.pass(team, before, scratch, all, rows);
+        pass.pool(&self.tensors.output_norm, &mut pooled[0]);
+        pass.dense_heads(&self.tensors.dense, pooled, out);
     }
 
     /// Lays a pass out and embeds its tokens. Returns the rows of a share, see [`Self::rows_per_share`].

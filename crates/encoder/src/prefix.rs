@@ -5,6 +5,7 @@
 //! is needed. A token's bits do not depend on which pass computed the keys that it sees.
 
 use crate::kernels::attention::KeysValues;
+use std::sync::Arc;
 
 /// The fewest tokens that are worth a pass of their own.
 const FEWEST: usize = 8;
@@ -60,7 +61,7 @@ impl<'a> Before<'a> {
 /// What is remembered between requests.
 #[derive(Default)]
 pub struct Memory {
-    prefix: Option<Prefix>,
+    prefix: Option<Arc<Prefix>>,
     /// The first ids of the last request's first text.
     last: Vec<u32>,
 }
@@ -83,7 +84,12 @@ impl Memory {
 
     /// Remembers a prefix, in place of the one before.
     pub fn keep(&mut self, prefix: Prefix) {
-        self.prefix = Some(prefix);
+        self.prefix = Some(Arc::new(prefix));
+    }
+
+    /// The prefix that is remembered.
+    pub fn prefix(&self) -> Option<Arc<Prefix>> {
+        self.prefix.clone()
     }
 
     /// What is known of the beginning of these texts.

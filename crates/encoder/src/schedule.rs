@@ -7,11 +7,11 @@
 
 use crate::prefix::{Before, Memory};
 use crate::threads::{Team, Threads};
-use crate::{Forward, Workspace};
+use crate::{Forward, Resting, Stop, Workspace};
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Tokens of a bundle: enough that repacking weights costs about 1 % and that the rows stay in the L2 cache.
 const BUNDLE_TOKENS: usize = 384;
@@ -66,13 +66,7 @@ impl Scheduler {
         }
         let width = out.len() / texts.len();
         let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if encoder.takes_prefix()
-            && let Some(ids) = memory.wanted(texts)
-        {
-            let prefix = threads.enter(|team| encoder.prefix(team, &ids, &mut workspace, cancel));
-            memory.keep(prefix?);
-        }
+        let memory = self.remember(threads, encoder, texts, &mut workspace, cancel)?;
         let before = memory.known(texts);
         let known = before.map_or(0, |before| before.tokens());
         let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[known..]).collect();
@@ -116,6 +110,58 @@ impl Scheduler {
     ) -> Result<(), Cancelled> {
         let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         threads.enter(|team| encoder.token_rows(team, ids, &mut workspace, cancel, out))
+    }
+
+    /// Begins a pass over one text that can rest. [`Scheduler::end`] takes it back.
+    pub fn begin(
+        &self,
+        threads: &Threads,
+        encoder: &dyn Forward,
+        ids: &[u32],
+        cancel: &AtomicBool,
+    ) -> Result<Resting, Cancelled> {
+        let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let prefix = self.remember(threads, encoder, &[ids], &mut workspace, cancel)?.prefix();
+        Ok(Resting { prefix, workspace: self.take_workspace(), next: 0 })
+    }
+
+    /// Goes on with a pass until its text is embedded (true) or it is to pause, see [`Forward::resume`]. Only one request
+    /// runs at a time; others wait.
+    pub fn resume(
+        &self,
+        threads: &Threads,
+        encoder: &dyn Forward,
+        ids: &[u32],
+        resting: &mut Resting,
+        stop: Stop<'_>,
+        out: &mut [f32],
+    ) -> Result<bool, Cancelled> {
+        let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.enter(|team| encoder.resume(team, ids, resting, stop, out))
+    }
+
+    /// Keeps the memory of a pass for others.
+    pub fn end(&self, resting: Resting) {
+        self.give_back(resting.workspace);
+    }
+
+    /// What texts began with so far, these included.
+    fn remember(
+        &self,
+        threads: &Threads,
+        encoder: &dyn Forward,
+        texts: &[&[u32]],
+        workspace: &mut Workspace,
+        cancel: &AtomicBool,
+    ) -> Result<MutexGuard<'_, Memory>, Cancelled> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if encoder.takes_prefix()
+            && let Some(ids) = memory.wanted(texts)
+        {
+            let prefix = threads.enter(|team| encoder.prefix(team, &ids, workspace, cancel));
+            memory.keep(prefix?);
+        }
+        Ok(memory)
     }
 
     fn take_workspace(&self) -> Workspace {
