@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Longer bodies are parsed by another thread than the one that serves all connections.
 const LONG: usize = 256 << 10;
 
+/// The most bytes of a token in a body, roughly: four characters, each escaped.
+const MOST_PER_TOKEN: usize = 24;
+
 /// When a client may come again whose body found no room.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -27,6 +30,10 @@ pub struct Json<T> {
     /// Its share of what all bodies may hold, until the request is answered.
     pub held: Held,
 }
+
+/// The same of a request that gives the engine work: where too much waits, it is refused before it is read, because
+/// parsing a long body would keep others waiting.
+pub struct Work<T>(pub Json<T>);
 
 /// A share of what all bodies may hold.
 pub struct Held {
@@ -71,18 +78,37 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Json<T>, Failure> {
-        let checked = if app.is_draining() { Err(Failure::Draining) } else { check(&request, app) };
-        if let Err(failure) = checked {
-            discard(request).await;
-            return Err(failure);
-        }
-        let within = app.options.limits.body_time;
-        let (bytes, held) = tokio::time::timeout(within, read(request.into_body(), app))
-            .await
-            .unwrap_or(Err(Failure::SlowBody(within)))?;
-        let value = blocking(bytes.len() > LONG, move || parse(&bytes)).await??;
-        Ok(Json { value, held })
+        let checked = check(&request, app);
+        receive(request, app, checked).await
     }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Work<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Work<T>, Failure> {
+        let tokens = announced(request.body()) / MOST_PER_TOKEN;
+        let checked = check(&request, app).and_then(|()| app.dispatcher.foresee(tokens));
+        receive(request, app, checked).await.map(Work)
+    }
+}
+
+/// Reads and parses a body, unless its head was refused.
+async fn receive<T: DeserializeOwned + Send + 'static>(
+    request: Request,
+    app: &App,
+    checked: Result<(), Failure>,
+) -> Result<Json<T>, Failure> {
+    if let Err(failure) = checked {
+        discard(request).await;
+        return Err(failure);
+    }
+    let within = app.options.limits.body_time;
+    let (bytes, held) = tokio::time::timeout(within, read(request.into_body(), app))
+        .await
+        .unwrap_or(Err(Failure::SlowBody(within)))?;
+    let value = blocking(bytes.len() > LONG, move || parse(&bytes)).await??;
+    Ok(Json { value, held })
 }
 
 /// Reads what a client is still sending of a request that is refused: a connection that is closed with something unread
@@ -114,6 +140,9 @@ fn too_large(app: &App) -> Failure {
 
 /// What the head says of the body.
 fn check(request: &Request, app: &App) -> Result<(), Failure> {
+    if app.is_draining() {
+        return Err(Failure::Draining);
+    }
     let headers = request.headers();
     let starts = |name, prefix: &str| {
         let value = headers.get(name).map(|value: &axum::http::HeaderValue| value.as_bytes());

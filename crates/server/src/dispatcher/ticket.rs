@@ -33,6 +33,15 @@ impl Dispatcher {
         drop(state);
         Ok(Admission { dispatcher: self.clone(), kind, tokens })
     }
+
+    /// Refuses a request, not read yet, that has so many tokens at least, if as a long one it would not be let in.
+    pub fn foresee(&self, tokens: usize) -> Result<(), Failure> {
+        let state = self.lock();
+        match Kind::of(tokens, state.pace.budget()) {
+            Kind::Short => Ok(()),
+            Kind::Long => self.check(&state, Kind::Long),
+        }
+    }
 }
 
 impl Admission {

@@ -3,7 +3,7 @@
 use super::tei::cut;
 use crate::answer;
 use crate::app::App;
-use crate::body::Json;
+use crate::body::{Json, Work};
 use crate::dispatcher::Finish;
 use crate::embed::Asked;
 use crate::failure::Failure;
@@ -43,7 +43,7 @@ impl Serialize for Rows {
 
 async fn embed_all(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbedAllRequest>,
+    Work(Json { value: request, held }): Work<EmbedAllRequest>,
 ) -> Result<Response, Failure> {
     let asked = Asked {
         inputs: request.inputs.ok_or_else(|| Failure::invalid("inputs", "it is required"))?,

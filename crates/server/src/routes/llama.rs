@@ -2,7 +2,7 @@
 
 use crate::answer::{self, Vector};
 use crate::app::App;
-use crate::body::{Held, Json};
+use crate::body::{Held, Json, Work};
 use crate::dispatcher::Finish;
 use crate::embed::Asked;
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ struct Item {
 
 async fn embedding(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbeddingRequest>,
+    Work(Json { value: request, held }): Work<EmbeddingRequest>,
 ) -> Result<Response, Failure> {
     let inputs = request.content.or(request.input);
     let inputs = inputs.ok_or_else(|| Failure::invalid("content", "it is required"))?;

@@ -2,7 +2,7 @@
 
 use crate::answer::{self, Vector};
 use crate::app::App;
-use crate::body::Json;
+use crate::body::{Json, Work};
 use crate::date::rfc3339;
 use crate::dispatcher::Finish;
 use crate::embed::Asked;
@@ -53,7 +53,7 @@ struct EmbedAnswer {
 
 async fn embed(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbedRequest>,
+    Work(Json { value: request, held }): Work<EmbedRequest>,
 ) -> Result<Response, Failure> {
     let begun = Instant::now();
     check_model(&app, request.model.as_deref())?;
@@ -104,7 +104,7 @@ struct EmbeddingsRequest {
 
 async fn embeddings(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbeddingsRequest>,
+    Work(Json { value: request, held }): Work<EmbeddingsRequest>,
 ) -> Result<Response, Failure> {
     check_model(&app, request.model.as_deref())?;
     let Some(text) = request.prompt.filter(|text| !text.is_empty()) else {

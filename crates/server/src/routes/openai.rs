@@ -2,7 +2,7 @@
 
 use crate::answer::{self, Vector};
 use crate::app::App;
-use crate::body::Json;
+use crate::body::{Json, Work};
 use crate::dispatcher::Finish;
 use crate::embed::Asked;
 use crate::failure::Failure;
@@ -92,17 +92,17 @@ struct Cut {
 /// At TEI and Infinity, `/embeddings` is OpenAI's route; at llama-server, it is that only where the body has `input`.
 async fn embeddings_or_llama(
     state: State<Arc<App>>,
-    Json { value: mut request, held }: Json<EmbeddingsRequest>,
+    Work(Json { value: mut request, held }): Work<EmbeddingsRequest>,
 ) -> Result<Response, Failure> {
     match (request.content.take(), &request.input) {
         (Some(inputs), None) => llama::embed(&state.0, inputs, request.embd_normalize, held).await,
-        _ => embeddings(state, Json { value: request, held }).await,
+        _ => embeddings(state, Work(Json { value: request, held })).await,
     }
 }
 
 async fn embeddings(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbeddingsRequest>,
+    Work(Json { value: request, held }): Work<EmbeddingsRequest>,
 ) -> Result<Response, Failure> {
     check_model(&app, request.model.as_deref())?;
     let inputs = request.input.ok_or_else(|| Failure::invalid("input", "it is required"))?;

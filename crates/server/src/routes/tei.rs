@@ -3,7 +3,7 @@
 
 use crate::answer::{self, Vector};
 use crate::app::App;
-use crate::body::Json;
+use crate::body::{Json, Work};
 use crate::dispatcher::Finish;
 use crate::embed::{Asked, Embedded};
 use crate::engine::Truncate;
@@ -108,9 +108,9 @@ impl<'de> Visitor<'de> for EmbedInputsVisitor {
 /// `/embed` or `/similarity`, whichever the body is for.
 pub async fn embed_or_similarity(
     state: State<Arc<App>>,
-    body: Json<EmbedRequest>,
+    body: Work<EmbedRequest>,
 ) -> Result<Response, Failure> {
-    match &body.value.inputs {
+    match &body.0.value.inputs {
         Some(EmbedInputs::Pairs(_)) => similarity(state, body).await,
         _ => embed(state, body).await,
     }
@@ -118,7 +118,7 @@ pub async fn embed_or_similarity(
 
 async fn embed(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbedRequest>,
+    Work(Json { value: request, held }): Work<EmbedRequest>,
 ) -> Result<Response, Failure> {
     let inputs = match request.inputs {
         Some(EmbedInputs::Texts(inputs)) => inputs,
@@ -148,7 +148,7 @@ async fn embed(
 
 async fn similarity(
     State(app): State<Arc<App>>,
-    Json { value: request, held }: Json<EmbedRequest>,
+    Work(Json { value: request, held }): Work<EmbedRequest>,
 ) -> Result<Response, Failure> {
     let Some(EmbedInputs::Pairs(pairs)) = request.inputs else {
         let reason = "an object with a source_sentence and sentences is required";

@@ -189,3 +189,35 @@ impl Running {
         self.client().ask("DELETE", path, &[], &[])
     }
 }
+
+/// Where a long request would be refused for what waits, its body is not even parsed; others are, as ever.
+#[test]
+fn what_must_be_refused_is_not_parsed() {
+    let server = Running::with(|options| options.limits.wait = Duration::from_secs(1));
+    server.calibrated();
+    server.fake.hold(true);
+    let texts = vec!["x ".repeat(60); 200];
+    let mut bulk = server.client();
+    let body = json!({"inputs": texts}).to_string();
+    bulk.begin("POST", "/embed", &[], body.as_bytes());
+    wait_until(|| server.metric("monomorph_queue_texts") > 100.0);
+    // Two hundred tokens at least, and no JSON.
+    let no_json = "x".repeat(24 * 200);
+    for path in [OPENAI, "/embed", "/embed_all", "/similarity", "/", "/embedding"] {
+        let answer = server.post(path, &no_json);
+        assert_eq!(answer.status, 429, "{path}");
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert_eq!(server.post("/api/embed", &no_json).status, 503);
+    // On a connection that stays open.
+    let mut client = server.client();
+    for _ in 0..2 {
+        assert_eq!(client.post(OPENAI, &no_json).status, 429);
+    }
+    // What may be short, and what gives the engine no work.
+    assert_eq!(server.post(OPENAI, &no_json[..24 * 190]).status, 400);
+    assert_eq!(server.post("/tokenize", &no_json).status, 400);
+    server.fake.hold(false);
+    assert_eq!(bulk.answer(true).status, 200);
+    assert_eq!(server.post(OPENAI, &no_json).status, 400);
+}
