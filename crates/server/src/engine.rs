@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
-/// Turns texts into vectors. The server calls it from several threads, but [`Engine::embed`] and
-/// [`Engine::token_rows`] from one only.
+/// Turns texts into vectors. The server calls it from several threads, but [`Engine::embed`], [`Engine::embed_long`]
+/// and [`Engine::token_rows`] from one only.
 pub trait Engine: Send + Sync + 'static {
     /// What the model is, and what it runs on.
     fn facts(&self) -> &Facts;
@@ -32,6 +32,19 @@ pub trait Engine: Send + Sync + 'static {
         rows: &mut [f32],
     ) -> Result<(), EngineError>;
 
+    /// Embeds one text with the same bits, in parts. Between two of them it looks at `between`, and calls it if it is
+    /// wanted, upon which [`Engine::embed`] may be called.
+    ///
+    /// # Errors
+    /// Why no row is of use.
+    fn embed_long(
+        &self,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        between: Between<'_>,
+        row: &mut [f32],
+    ) -> Result<(), EngineError>;
+
     /// The rows of a text's tokens, [`Facts::n_embd`] values each: what its vector is made of.
     ///
     /// # Errors
@@ -54,6 +67,14 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The text that ids stand for, with or without special pieces.
     fn decode(&self, ids: &[u32], skip_special: bool) -> String;
+}
+
+/// What is done between two parts of a long text.
+pub struct Between<'a> {
+    /// Whether there is something to do.
+    pub wanted: &'a AtomicBool,
+    /// Does it.
+    pub run: &'a mut dyn FnMut(),
 }
 
 /// What the model is, and what it runs on.

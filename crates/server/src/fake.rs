@@ -2,7 +2,9 @@
 //! it can be held and made to fail.
 
 use crate::dispatcher::Clock;
-use crate::engine::{Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate};
+use crate::engine::{
+    Between, Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate,
+};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -15,6 +17,9 @@ pub const FAULTS: [(&str, u32); 4] =
 /// A text that makes whoever reads it panic.
 pub const UNREADABLE: &str = "unreadable";
 
+/// Parts of a text that may be interrupted, each a pass to those who look.
+pub const PARTS: usize = 4;
+
 const PROMPTS: [(&str, &str); 2] = [("query", "q: "), ("document", "d: ")];
 
 /// The engine.
@@ -23,8 +28,7 @@ pub struct Fake {
     started: Instant,
     /// Simulated time.
     nanos: Arc<AtomicU64>,
-    /// Whether passes wait.
-    /// Passes that may go on.
+    /// Passes, and parts of long texts, that may go on.
     allowed: Mutex<usize>,
     released: Condvar,
     /// Tokens of each text of each pass.
@@ -91,7 +95,6 @@ impl Fake {
     }
 
     /// Lets so many passes go on, and holds those after them.
-    #[cfg(feature = "grpc-tests")]
     pub fn allow(&self, passes: usize) {
         *self.allowed.lock().unwrap() = passes;
         self.released.notify_all();
@@ -105,6 +108,18 @@ impl Fake {
     /// Waits until so many passes have begun.
     pub fn wait_for_passes(&self, n: usize) {
         wait_until(|| self.passes.lock().unwrap().len() >= n);
+    }
+
+    /// Waits until a pass may go on.
+    fn wait(&self, cancel: &AtomicBool) -> Result<(), EngineError> {
+        let mut allowed = self.allowed.lock().unwrap();
+        while *allowed == 0 && !cancel.load(Ordering::SeqCst) {
+            allowed = self.released.wait_timeout(allowed, Duration::from_millis(1)).unwrap().0;
+        }
+        if *allowed != usize::MAX {
+            *allowed = allowed.saturating_sub(1);
+        }
+        if cancel.load(Ordering::SeqCst) { Err(EngineError::Cancelled) } else { Ok(()) }
     }
 
     /// The ids of a text.
@@ -188,17 +203,7 @@ impl Engine for Fake {
         let tokens: Vec<usize> = texts.iter().map(|ids| ids.len()).collect();
         let total: usize = tokens.iter().sum();
         self.passes.lock().unwrap().push(tokens);
-        let mut allowed = self.allowed.lock().unwrap();
-        while *allowed == 0 && !cancel.load(Ordering::SeqCst) {
-            allowed = self.released.wait_timeout(allowed, Duration::from_millis(1)).unwrap().0;
-        }
-        if *allowed != usize::MAX {
-            *allowed = allowed.saturating_sub(1);
-        }
-        drop(allowed);
-        if cancel.load(Ordering::SeqCst) {
-            return Err(EngineError::Cancelled);
-        }
+        self.wait(cancel)?;
         self.advance(Duration::from_secs_f64(2.5e-3 + total as f64 / 3222.0));
         for (ids, out) in texts.iter().zip(rows.chunks_exact_mut(8)) {
             out.copy_from_slice(&row(ids));
@@ -213,6 +218,23 @@ impl Engine for Fake {
             }
         }
         self.ended.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn embed_long(
+        &self,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        between: Between<'_>,
+        row: &mut [f32],
+    ) -> Result<(), EngineError> {
+        for part in ids.chunks(ids.len().div_ceil(PARTS)) {
+            self.embed(&[part], cancel, &mut [0.0; 8])?;
+            if between.wanted.load(Ordering::SeqCst) {
+                (between.run)();
+            }
+        }
+        row.copy_from_slice(&self::row(ids));
         Ok(())
     }
 

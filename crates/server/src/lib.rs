@@ -47,7 +47,7 @@ mod whole;
 
 pub use access::Keys;
 pub use address::{Address, Inherited};
-pub use engine::{Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate};
+pub use engine::{Between, Encoding, Engine, EngineError, Facts, Prompt, Token, TooLong, Truncate};
 pub use log::LogFormat;
 pub use options::{Limits, Options};
 pub use server::{Ending, Server, Stop};

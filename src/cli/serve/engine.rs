@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use monomorph::built::{FINGERPRINT, SPEC};
 use monomorph::{EmbedOptions, Embedder, Error, Prompt, Truncate, cosine};
-use monomorph_server::{Encoding, Engine, EngineError, Facts, Token, TooLong};
+use monomorph_server::{Between, Encoding, Engine, EngineError, Facts, Token, TooLong};
 
 use super::tokens;
 
@@ -124,6 +124,20 @@ impl Engine for Model {
         rows: &mut [f32],
     ) -> Result<(), EngineError> {
         self.embedder.embed_ids(texts, Some(cancel), rows).map_err(failed)
+    }
+
+    fn embed_long(
+        &self,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        between: Between<'_>,
+        row: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let mut pass = self.embedder.pass(ids).map_err(failed)?;
+        while !pass.resume(Some(cancel), between.wanted, row).map_err(failed)? {
+            (between.run)();
+        }
+        Ok(())
     }
 
     fn token_rows(

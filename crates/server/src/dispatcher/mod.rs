@@ -23,7 +23,7 @@ use job::Job;
 pub use job::{Done, Finish};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -70,7 +70,8 @@ struct State {
     pace: Pace,
     /// Estimated tokens of requests that were admitted and not submitted yet: short ones, long ones.
     arriving: [usize; 2],
-    running: Option<Running>,
+    /// The passes under way: one and, if that is interrupted, the one in between.
+    running: Vec<Running>,
     /// Passes that are still to be timed.
     calibration: VecDeque<usize>,
     /// Failed passes in a row.
@@ -87,6 +88,8 @@ struct Running {
     tokens: usize,
     begun: Instant,
     cancel: Arc<AtomicBool>,
+    /// Set to interrupt it, where it may be.
+    pause: Option<Arc<AtomicBool>>,
 }
 
 /// How the engine does, for health checks and metrics.
@@ -119,7 +122,7 @@ impl Dispatcher {
             queue: Queue::new(),
             pace: Pace::new(facts.threads, settings.pass),
             arriving: [0; 2],
-            running: None,
+            running: Vec::new(),
             calibration: calibration.into(),
             faults: 0,
             broken: None,
@@ -164,7 +167,7 @@ impl Dispatcher {
     /// How the engine does.
     pub fn status(&self) -> Status {
         let state = self.lock();
-        let stuck = state.running.as_ref().is_some_and(|running| {
+        let stuck = state.running.last().is_some_and(|running| {
             (self.clock)().saturating_duration_since(running.begun) > LONGEST_PASS
         });
         let fault = match &state.broken {
@@ -189,11 +192,18 @@ impl Dispatcher {
 }
 
 impl State {
+    /// Interrupts a pass of a long text if there is something to interrupt it for.
+    fn interrupt(&self) {
+        if let Some(pause) = self.running.last().and_then(|running| running.pause.as_ref()) {
+            pause.store(self.queue.may_interrupt(), Ordering::Relaxed);
+        }
+    }
+
     /// How long a request of this kind would wait if it came now.
     fn wait(&self, kind: Kind) -> Duration {
         let [short, long] = self.arriving;
         let arriving = if kind == Kind::Short { short } else { short + long };
-        let running = self.running.as_ref().map_or(0, |running| running.tokens);
+        let running: usize = self.running.iter().map(|running| running.tokens).sum();
         self.pace.time(running + arriving + self.queue.ahead_of(kind))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::job::{Finish, Job};
 use super::{CALIBRATION, Dispatcher, Running, State};
-use crate::engine::EngineError;
+use crate::engine::{Between, EngineError};
 use crate::failure::Failure;
 use crate::queue::Taken;
 use std::collections::{BTreeSet, HashMap};
@@ -16,9 +16,17 @@ type Pass = Vec<Taken<Arc<Job>>>;
 
 /// What the thread does next.
 enum Next {
-    Pass(Pass, Arc<AtomicBool>),
+    Pass(Pass, Flags),
     /// A pass of so many tokens to be timed, and whether it is the first.
     Calibration(usize, bool),
+}
+
+/// What others tell a pass.
+#[derive(Clone)]
+struct Flags {
+    cancel: Arc<AtomicBool>,
+    /// Some if it may be interrupted.
+    pause: Option<Arc<AtomicBool>>,
 }
 
 /// What the engine writes to, kept from pass to pass.
@@ -45,6 +53,8 @@ enum Place {
 struct Work {
     texts: usize,
     tokens: usize,
+    /// Time that passes in between took.
+    between: Duration,
 }
 
 impl Dispatcher {
@@ -52,7 +62,7 @@ impl Dispatcher {
         let mut rows = Rows::default();
         while let Some(next) = self.next() {
             match next {
-                Next::Pass(pass, cancel) => self.pass(pass, &cancel, &mut rows),
+                Next::Pass(pass, flags) => self.pass(pass, &flags, &mut rows),
                 Next::Calibration(tokens, is_first) => {
                     self.calibrate(tokens, is_first, &mut rows.texts);
                 }
@@ -80,9 +90,10 @@ impl Dispatcher {
             if !state.queue.is_empty() {
                 let budget = state.pace.budget();
                 let pass = state.queue.take(budget);
-                let cancel = Arc::new(AtomicBool::new(false));
-                state.running = Some(Running::new(&pass, (self.clock)(), cancel.clone()));
-                return Some(Next::Pass(pass, cancel));
+                let flags = Flags::new(self.may_be_interrupted(&state, &pass, budget));
+                state.running.push(Running::new(&pass, (self.clock)(), &flags));
+                state.interrupt();
+                return Some(Next::Pass(pass, flags));
             }
             if state.closed {
                 return None;
@@ -97,14 +108,23 @@ impl Dispatcher {
         }
     }
 
-    fn pass(&self, pass: Pass, cancel: &AtomicBool, rows: &mut Rows) {
+    /// Whether a pass is interrupted for short requests: it is one text's, and takes longer than a pass should.
+    fn may_be_interrupted(&self, state: &State, pass: &Pass, budget: usize) -> bool {
+        let [taken] = &pass[..] else { return false };
+        let tokens = taken.text.ids.len();
+        let is_long = state.pace.time(tokens) > self.settings.pass;
+        tokens > budget && is_long && !is_of_tokens(taken)
+    }
+
+    fn pass(&self, pass: Pass, flags: &Flags, rows: &mut Rows) {
         let begun = (self.clock)();
-        let result = self.embed_pass(&pass, cancel, rows);
+        let result = self.embed_pass(&pass, flags, rows);
         let took = (self.clock)().saturating_duration_since(begun);
         let mut state = self.lock();
-        state.running = None;
+        state.running.pop();
         match result {
             Ok(work) => {
+                let took = took.saturating_sub(work.between);
                 state.faults = 0;
                 if work.texts > 0 {
                     state.pace.observe(work.tokens, took);
@@ -124,12 +144,8 @@ impl Dispatcher {
     }
 
     /// Runs the engine: over all texts whose vectors are wanted at once, and over others one by one.
-    fn embed_pass(
-        &self,
-        pass: &Pass,
-        cancel: &AtomicBool,
-        rows: &mut Rows,
-    ) -> Result<Work, EngineError> {
+    fn embed_pass(&self, pass: &Pass, flags: &Flags, rows: &mut Rows) -> Result<Work, EngineError> {
+        let cancel = &*flags.cancel;
         let ids = |of_tokens| {
             let wanted = pass.iter().filter(move |taken| is_of_tokens(taken) == of_tokens);
             wanted.map(|taken| taken.text.ids.as_slice())
@@ -137,8 +153,12 @@ impl Dispatcher {
         let texts = self.place(ids(false), &mut rows.places);
         let mut work = Work::default();
         work.add(&texts);
-        if !texts.is_empty() {
-            self.embed(&texts, cancel, &mut rows.texts)?;
+        match (&texts[..], &flags.pause) {
+            ([], _) => {}
+            ([ids], Some(pause)) => {
+                work.between = self.embed_long(ids, cancel, pause, &mut rows.texts)?;
+            }
+            (texts, _) => self.embed(texts, cancel, &mut rows.texts)?,
         }
         if let Some(cache) = &self.cache {
             let computed = rows.texts.chunks_exact(self.engine.facts().dimensions);
@@ -227,6 +247,46 @@ impl Dispatcher {
         }
     }
 
+    /// Runs the engine over a text that may be interrupted, and survives it. Returns the time of what was in between.
+    fn embed_long(
+        &self,
+        ids: &[u32],
+        cancel: &AtomicBool,
+        pause: &AtomicBool,
+        rows: &mut Vec<f32>,
+    ) -> Result<Duration, EngineError> {
+        rows.resize(self.engine.facts().dimensions, 0.0);
+        let (mut others, mut took) = (Rows::default(), Duration::ZERO);
+        let mut run = || took += self.interlude(&mut others);
+        let between = Between { wanted: pause, run: &mut run };
+        let embed = || self.engine.embed_long(ids, cancel, between, rows);
+        survived(catch_unwind(AssertUnwindSafe(embed)))?;
+        Ok(took)
+    }
+
+    /// A pass of short requests while one of a long text rests. Returns the time that it took.
+    fn interlude(&self, rows: &mut Rows) -> Duration {
+        let begun = (self.clock)();
+        let mut state = self.lock();
+        let budget = state.pace.budget();
+        let pass = state.queue.take_between(budget);
+        if pass.is_empty() {
+            state.interrupt();
+            return Duration::ZERO;
+        }
+        let flags = Flags::new(false);
+        state.running.push(Running::new(&pass, begun, &flags));
+        drop(state);
+        self.pass(pass, &flags, rows);
+        let took = (self.clock)().saturating_duration_since(begun);
+        let mut state = self.lock();
+        if let Some(resting) = state.running.last_mut() {
+            resting.begun += took;
+        }
+        state.interrupt();
+        took
+    }
+
     /// Runs the engine, and survives it.
     fn embed(
         &self,
@@ -269,10 +329,17 @@ fn fail(mut state: MutexGuard<'_, State>, pass: &Pass, failure: &Failure) {
     pass.iter().for_each(|taken| taken.job.fail(failure.clone()));
 }
 
+impl Flags {
+    fn new(may_be_interrupted: bool) -> Flags {
+        Flags { cancel: Arc::default(), pause: may_be_interrupted.then(Arc::default) }
+    }
+}
+
 impl Running {
-    fn new(pass: &Pass, begun: Instant, cancel: Arc<AtomicBool>) -> Running {
+    fn new(pass: &Pass, begun: Instant, flags: &Flags) -> Running {
+        let Flags { cancel, pause } = flags.clone();
         let requests = pass.iter().map(|taken| (taken.request, taken.job.clone())).collect();
         let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        Running { requests, tokens, begun, cancel }
+        Running { requests, tokens, begun, cancel, pause }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ticket::Ticket;
 use super::*;
-use crate::fake::{Fake, MARKS, row, wait_until};
+use crate::fake::{Fake, MARKS, PARTS, row, wait_until};
 use monomorph_testing::Random;
 
 const FINISH: Finish = Finish::Vector { dimensions: 8, normalize: false };
@@ -122,13 +122,107 @@ fn a_pass_that_nobody_wants_is_cancelled() {
     bench.fake.wait_for_passes(N + 2);
     drop(a);
     std::thread::sleep(Duration::from_millis(20));
-    assert!(bench.dispatcher.lock().running.is_some());
+    assert!(bench.dispatcher.lock().running.len() == 1);
     drop(b);
-    wait_until(|| bench.dispatcher.lock().running.is_none());
+    wait_until(|| bench.dispatcher.lock().running.is_empty());
     // A cancelled pass is no fault, and the engine still works although nobody lets it go on.
     assert_eq!(bench.dispatcher.status().fault, None);
     bench.fake.hold(false);
     bench.wait(bench.submit(vec![ids(20, 3)]).unwrap()).unwrap();
+}
+
+/// Holds the engine in the first part of a text that takes longer than a pass should.
+fn in_a_long_text(bench: &Bench) -> Ticket {
+    bench.fake.hold(true);
+    let long = bench.submit(vec![ids(400, 1)]).unwrap();
+    bench.fake.wait_for_passes(N + 1);
+    long
+}
+
+#[test]
+fn a_long_text_is_interrupted_for_short_requests() {
+    let bench = Bench::new();
+    let long = in_a_long_text(&bench);
+    let short: Vec<Ticket> = (0..3).map(|i| bench.submit(vec![ids(90, i)]).unwrap()).collect();
+    assert_eq!(bench.dispatcher.status().waiting.texts, 3);
+    bench.fake.hold(false);
+    for (i, ticket) in short.into_iter().enumerate() {
+        assert_eq!(bench.wait(ticket).unwrap().vectors, [row(&ids(90, i as u32))]);
+    }
+    let done = bench.wait(long).unwrap();
+    assert_eq!(done.vectors, [row(&ids(400, 1))]);
+    // A pass in each gap.
+    assert_eq!(bench.passes(), [vec![100], vec![90; 2], vec![100], vec![90], vec![100], vec![100]]);
+    // What was in between is no time of its own.
+    let own = PARTS as f64 * 2.5e-3 + 400.0 / 3222.0;
+    let between = 2.0 * 2.5e-3 + 270.0 / 3222.0;
+    assert!((done.inference.as_secs_f64() - own).abs() < 1e-6, "{done:?}");
+    assert!((done.queue.as_secs_f64() - between).abs() < 1e-6, "{done:?}");
+    wait_until(|| bench.dispatcher.lock().running.is_empty());
+}
+
+/// One of tokens that a pass may have, too, is done in one go.
+#[test]
+fn a_text_that_fits_a_pass_is_not_interrupted() {
+    let bench = Bench::new();
+    bench.fake.hold(true);
+    let text = bench.submit(vec![ids(190, 1)]).unwrap();
+    bench.fake.wait_for_passes(N + 1);
+    let other = bench.submit(vec![ids(20, 2)]).unwrap();
+    bench.fake.hold(false);
+    bench.wait(text).unwrap();
+    bench.wait(other).unwrap();
+    assert_eq!(bench.passes(), [vec![190], vec![20]]);
+}
+
+/// Short requests that never cease leave a long text its half, and it is not interrupted for bulk.
+#[test]
+fn a_long_text_ends_though_it_is_interrupted() {
+    let bench = Bench::new();
+    let long = in_a_long_text(&bench);
+    let bulk = bench.submit(vec![ids(100, 2); 5]).unwrap();
+    let short: Vec<Ticket> = (0..9).map(|i| bench.submit(vec![ids(190, i)]).unwrap()).collect();
+    bench.fake.hold(false);
+    bench.wait(long).unwrap();
+    // 570 tokens of short ones, then its rest.
+    let passes = bench.passes();
+    assert_eq!(
+        passes[..7],
+        [vec![100], vec![190], vec![100], vec![190], vec![100], vec![190], vec![100]]
+    );
+    for ticket in short.into_iter().chain([bulk]) {
+        bench.wait(ticket).unwrap();
+    }
+}
+
+#[test]
+fn a_long_text_that_nobody_wants_is_cancelled_at_rest() {
+    let bench = Bench::new();
+    let long = in_a_long_text(&bench);
+    let short = bench.submit(vec![ids(20, 3)]).unwrap();
+    bench.fake.allow(1);
+    bench.fake.wait_for_passes(N + 2);
+    drop(long);
+    bench.fake.allow(1);
+    assert_eq!(bench.wait(short).unwrap().vectors, [row(&ids(20, 3))]);
+    wait_until(|| bench.dispatcher.lock().running.is_empty());
+    bench.fake.hold(false);
+    bench.wait(bench.submit(vec![ids(20, 4)]).unwrap()).unwrap();
+    // Of the long one, a second part was begun at most.
+    assert!(bench.passes().iter().filter(|pass| **pass == [100]).count() <= 2);
+}
+
+/// A fault in between is the short requests', not the long text's.
+#[test]
+fn a_fault_in_between_is_not_the_long_texts() {
+    for (word, failure) in [(991, "the engine panicked"), (992, "a fault")] {
+        let bench = Bench::new();
+        let long = in_a_long_text(&bench);
+        let bad = bench.submit(vec![ids(20, word)]).unwrap();
+        bench.fake.hold(false);
+        assert_eq!(bench.wait(bad).unwrap_err(), Failure::Engine(failure.to_owned()));
+        assert_eq!(bench.wait(long).unwrap().vectors, [row(&ids(400, 1))]);
+    }
 }
 
 #[test]
@@ -272,7 +366,7 @@ fn ten_thousand_requests_get_their_own_bits() {
             });
         }
     });
-    wait_until(|| bench.dispatcher.lock().running.is_none());
+    wait_until(|| bench.dispatcher.lock().running.is_empty());
     assert_eq!(bench.dispatcher.status().waiting, Size::default());
     assert_eq!(bench.dispatcher.lock().arriving, [0, 0]);
 }

@@ -1,7 +1,7 @@
 //! A request's way through the dispatcher: admitted, submitted, answered or taken back.
 
 use super::job::Job;
-use super::{Dispatcher, Done, Finish};
+use super::{Dispatcher, Done, Finish, Running};
 use crate::failure::Failure;
 use crate::queue::{Kind, Text};
 use std::sync::Arc;
@@ -74,6 +74,7 @@ impl Admission {
         let job = Arc::new(Job::new(texts.len(), finish, (dispatcher.clock)(), sender));
         let texts = texts.into_iter().enumerate().map(|(index, ids)| Text { index, ids });
         let request = state.queue.push(texts.collect(), job.clone(), budget);
+        state.interrupt();
         drop(state);
         dispatcher.changed.notify_one();
         Ok(Ticket { dispatcher, request, job, done })
@@ -102,9 +103,8 @@ impl Drop for Ticket {
         self.job.give_up();
         let mut state = self.dispatcher.lock();
         let mut cancelled = state.queue.remove(self.request);
-        if let Some(running) = &state.running
-            && running.requests.contains_key(&self.request)
-        {
+        let has_it = |running: &&Running| running.requests.contains_key(&self.request);
+        for running in state.running.iter().filter(has_it) {
             cancelled += 1;
             if running.requests.values().all(|job| job.is_settled()) {
                 running.cancel.store(true, Ordering::Relaxed);

@@ -10,6 +10,8 @@
 //! - While both kinds wait, each gets half of the tokens. A credit of the long ones grows by half of what short ones
 //!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at
 //!   zero when both begin to wait.
+//! - A long text that has a pass of its own may be interrupted for a pass of short requests, by the same credit: it
+//!   counts as a text that was taken while both waited.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,6 +27,8 @@ pub struct Queue<J> {
     long: VecDeque<(u64, Waiting<J>)>,
     /// Twice what the long ones may take before it is the short ones' turn.
     credit: i64,
+    /// Tokens of the last pass of long ones, if no short one waited when it was taken.
+    uncounted: i64,
     next: u64,
     short_size: Size,
     long_size: Size,
@@ -91,6 +95,7 @@ impl<J: Clone> Queue<J> {
             short: BTreeMap::new(),
             long: VecDeque::new(),
             credit: 0,
+            uncounted: 0,
             next: 0,
             short_size: Size::default(),
             long_size: Size::default(),
@@ -131,11 +136,32 @@ impl<J: Clone> Queue<J> {
             Kind::Short => self.take_short(budget),
             Kind::Long => self.take_long(budget),
         };
-        if both {
-            let tokens = pass.iter().map(|taken| taken.text.ids.len() as i64).sum::<i64>();
-            self.credit += if kind == Kind::Short { tokens } else { -tokens };
+        let tokens = tokens(&pass);
+        self.uncounted = 0;
+        match kind {
+            Kind::Short if both => self.credit += tokens,
+            Kind::Long if both => self.credit -= tokens,
+            Kind::Short => {}
+            Kind::Long => self.uncounted = tokens,
         }
         pass
+    }
+
+    /// The texts of a pass of short requests for which the last pass that was taken, one long text, is interrupted; none
+    /// if none wait, or it is the long ones' turn.
+    pub fn take_between(&mut self, budget: usize) -> Vec<Taken<J>> {
+        if !self.may_interrupt() {
+            return Vec::new();
+        }
+        self.credit -= std::mem::take(&mut self.uncounted);
+        let pass = self.take_short(budget);
+        self.credit += tokens(&pass);
+        pass
+    }
+
+    /// Whether [`Queue::take_between`] has something to give.
+    pub fn may_interrupt(&self) -> bool {
+        !self.short.is_empty() && self.credit - self.uncounted <= 0
     }
 
     /// Whole requests, in order of arrival, while they fit. One that arrived under a larger budget goes alone.
@@ -211,6 +237,10 @@ impl<J: Clone> Queue<J> {
     pub fn is_empty(&self) -> bool {
         self.short.is_empty() && self.long.is_empty()
     }
+}
+
+fn tokens<J>(pass: &[Taken<J>]) -> i64 {
+    pass.iter().map(|taken| taken.text.ids.len() as i64).sum()
 }
 
 impl<J> Waiting<J> {

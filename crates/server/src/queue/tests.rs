@@ -45,6 +45,31 @@ fn long_requests_take_turns_text_by_text() {
     assert!(queue.is_empty());
 }
 
+/// The next pass that a long text is interrupted for, a word a text.
+fn between(queue: &mut Queue<&'static str>) -> String {
+    let words = queue.take_between(BUDGET).into_iter();
+    words.map(|taken| format!("{}{}", taken.job, taken.text.index)).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_long_text_is_interrupted_for_half_of_the_tokens() {
+    let mut queue = queue(&[("long", &[250, 250])]);
+    assert_eq!(pass(&mut queue), "long0");
+    assert!(!queue.may_interrupt());
+    assert_eq!(between(&mut queue), "");
+    for name in ["a", "b", "c", "d", "e"] {
+        queue.push(texts(&[60]), name, BUDGET);
+    }
+    // After 300 of theirs it is the long ones' turn, although one came when no short one waited.
+    let passes: Vec<String> = (0..6).map(|_| between(&mut queue)).collect();
+    assert_eq!(passes, ["a0", "b0", "c0", "d0", "e0", ""]);
+    queue.push(texts(&[60]), "f", BUDGET);
+    assert!(!queue.may_interrupt());
+    assert_eq!(between(&mut queue), "");
+    assert_eq!(pass(&mut queue), "long1");
+    assert_eq!(between(&mut queue), "f0");
+}
+
 #[test]
 fn a_short_request_goes_first_and_bulk_gets_half() {
     let mut queue = queue(&[("bulk", &[50; 40])]);
