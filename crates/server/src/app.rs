@@ -160,6 +160,8 @@ async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     if crate::grpc::is_grpc(&request) {
         return crate::grpc::serve(app, request, next).await;
     }
+    #[cfg(feature = "grpc")]
+    let version = request.version();
     let family = Family::of(request.uri().path());
     let unanswered = Unanswered::new(&app, &request);
     let admitted = access::check(&app, &request);
@@ -194,6 +196,10 @@ async fn serve(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     response.headers_mut().insert(REQUEST_ID, unanswered.id());
     let sent = Sent::from(&response);
     unanswered.answered(response.status().as_str(), sent, report.as_ref(), failure.as_ref());
+    #[cfg(feature = "grpc")]
+    if version == axum::http::Version::HTTP_2 {
+        return crate::grpc::delivery::delivered(response, app.options.limits.write_time);
+    }
     response
 }
 

@@ -5,9 +5,11 @@
 //! and passes the frames on, and where one is not taken in time, it ends the stream. As hyper does not look at the body
 //! then, the task in which hyper answers the stream is ended instead, upon which h2 resets the stream.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::CONTENT_LENGTH;
+use axum::response::Response;
 use futures_util::stream::unfold;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use hyper::rt;
 use std::sync::Arc;
@@ -57,6 +59,26 @@ pub struct Delivery {
     within: Duration,
     /// None where no stream of HTTP/2 is answered.
     stream: Option<Arc<Notify>>,
+}
+
+/// An answer whose body is passed on so.
+pub fn delivered(mut response: Response, within: Duration) -> Response {
+    // What is passed on in pieces does not tell its length.
+    if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        return response.map(|mut body| {
+            let (delivery, delivered) = Delivery::new(within);
+            tokio::spawn(async move {
+                while let Some(frame) = body.frame().await {
+                    if delivery.send(frame).await.is_none() {
+                        return;
+                    }
+                }
+            });
+            delivered
+        });
+    }
+    response
 }
 
 impl Delivery {

@@ -79,7 +79,9 @@ async fn both_versions_have_all_routes_at_one_port() {
         let answer = caller.connection.call(request).await.unwrap();
         assert_eq!(answer.status(), 200);
         assert!(answer.headers().contains_key("x-request-id"));
+        let length = answer.headers()["content-length"].to_str().unwrap().parse();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(length, Ok(bytes.len()));
         let json: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(floats(&json[0]), server.fake.vector("a b", "", 8));
         assert_eq!(caller.begin("a b").await.unwrap().unwrap(), floats(&json[0]));
@@ -170,6 +172,63 @@ async fn a_client_must_take_its_answers() {
     let answer = std::iter::from_fn(|| next_frame(&mut stream))
         .find(|(kind, _, payload)| *kind == 6 && payload[..] == [7; 8]);
     assert!(answer.is_some(), "the connection was closed");
+}
+
+/// The head of a request for this path, without a body.
+fn get(path: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
+    block.extend(path.bytes());
+    block.extend([0x01, 9]);
+    block.extend(b"localhost");
+    frame(1, 5, 1, &block)
+}
+
+/// JSON, too, must be taken: a client that gives it no room for long loses its stream, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_must_be_taken() {
+    let server = Running::with(|options| options.limits.write_time = SHORT);
+    let mut stream = connected(&server);
+    stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
+    stream.write_all(&get("/info")).unwrap();
+    let begun = Instant::now();
+    let frames = std::iter::from_fn(|| next_frame(&mut stream)).skip_while(|(kind, ..)| *kind != 1);
+    // Its head, and then no data.
+    let answer: Vec<_> = frames.take(2).collect();
+    assert_eq!((answer[0].0, answer[0].1), (1, 1));
+    assert_eq!(answer[1], (3, 1, 8_u32.to_be_bytes().to_vec()), "a reset");
+    assert!(begun.elapsed() >= SHORT);
+    stream.write_all(&frame(6, 0, 0, &[7; 8])).unwrap();
+    let pong = std::iter::from_fn(|| next_frame(&mut stream))
+        .any(|(kind, _, payload)| kind == 6 && payload[..] == [7; 8]);
+    assert!(pong, "the connection was closed");
+}
+
+/// One that gives room bit by bit gets all, in more time than one piece may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_may_be_taken_slowly() {
+    let server = Running::with(|options| options.limits.write_time = SHORT);
+    let mut stream = connected(&server);
+    stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
+    stream.write_all(&get("/openapi.json")).unwrap();
+    let (mut taken, begun) = (0, Instant::now());
+    let give = |stream: &mut std::net::TcpStream| {
+        std::thread::sleep(SHORT / 3);
+        let _ = stream.write_all(&frame(8, 0, 1, &4096_u32.to_be_bytes()));
+    };
+    let mut room = stream.try_clone().unwrap();
+    give(&mut room);
+    while let Some((kind, _, payload)) = next_frame(&mut stream) {
+        assert_ne!(kind, 3, "it was reset");
+        if kind == 0 && payload.is_empty() {
+            break;
+        }
+        if kind == 0 {
+            taken += payload.len();
+            give(&mut room);
+        }
+    }
+    assert!(taken > 4 * 4096, "{taken}");
+    assert!(begun.elapsed() > SHORT, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
