@@ -8,14 +8,14 @@ use axum::Router;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
 
 /// Bytes of a request's head.
@@ -126,17 +126,33 @@ fn protocol() -> hyper_util::server::conn::auto::Builder<crate::grpc::delivery::
     http
 }
 
+/// Connections that are open.
+pub struct Connections(watch::Sender<()>);
+
+impl Connections {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.receiver_count()
+    }
+
+    /// Has each end with the answers that it is to bring, and waits for that.
+    pub async fn shutdown(self) {
+        self.0.send_replace(());
+        self.0.closed().await;
+    }
+}
+
 /// Accepts connections until `stop` is done, and serves them. What is returned waits for those that are still open.
 pub async fn accept(
     listener: Listener,
     router: Router,
     app: &Arc<App>,
     stop: impl Future<Output = ()>,
-) -> io::Result<GracefulShutdown> {
+) -> io::Result<Connections> {
     let listener = Accepting::new(listener)?;
     let limits = app.options.limits;
     let places = Arc::new(Semaphore::new(places(limits.connections)));
-    let connections = GracefulShutdown::new();
+    let connections = Connections(watch::Sender::new(()));
     let http = protocol();
     let service = TowerToHyperService::new(router);
     tokio::pin!(stop);
@@ -161,6 +177,7 @@ pub async fn accept(
         let (service, counted) = (service.clone(), app.metrics.connection());
         let activity = Arc::new(Activity::default());
         let socket = Socket::new(stream, limits, activity.clone());
+        let (resting, mut draining) = (activity.clone(), connections.0.subscribe());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
             let in_hand = activity.begin();
@@ -176,12 +193,24 @@ pub async fn accept(
         let connection = http.serve_connection(TokioIo::new(socket), service);
         #[cfg(feature = "grpc")]
         let connection = connection.into_owned();
-        let connection = connections.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                _ = draining.changed() => None,
+                () = resting.rests() => None,
+            };
+            let ended = match ended {
+                Some(ended) => ended,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 debug!(%error, "a connection ended early");
             }
-            drop((place, counted));
+            drop((place, counted, draining));
         });
     }
 }

@@ -9,7 +9,8 @@
 //! stream, which ends the connection.
 //!
 //! On HTTP/2 only the preface counts as a head. Later bytes may be pings, so only requests keep the connection open,
-//! and answers that the client is still taking.
+//! and answers that the client is still taking. An idle one is first told that no more requests are taken (GOAWAY), so
+//! that a request on its way may safely be sent again; it ends with what it still brings, or as late as a head.
 
 use crate::options::Limits;
 use std::io;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What a connection's requests tell its socket.
@@ -28,6 +30,8 @@ pub struct Activity {
     begun: AtomicUsize,
     /// Those of them that have an answer.
     ended: AtomicUsize,
+    /// Told when it was idle for too long.
+    rested: Notify,
 }
 
 /// A request that a handler has, until all copies are dropped.
@@ -71,6 +75,11 @@ impl Activity {
         self.begun.fetch_add(1, Ordering::Relaxed);
         InHand(Arc::new(Counted(self.clone())))
     }
+
+    /// Waits until a connection of HTTP/2 was idle for too long.
+    pub async fn rests(&self) {
+        self.rested.notified().await;
+    }
 }
 
 impl Drop for Counted {
@@ -91,6 +100,8 @@ pub struct Socket<S> {
     head: Option<Instant>,
     /// When something was last read, written or answered.
     active: Instant,
+    /// Whether the client of an idle connection of HTTP/2 is being told that it ends.
+    rests: bool,
     /// When the client stopped taking bytes.
     blocked: Option<Instant>,
     reading: Pin<Box<Sleep>>,
@@ -118,6 +129,7 @@ impl<S> Socket<S> {
             requests: (0, 0),
             head: None,
             active: now,
+            rests: false,
             blocked: None,
             reading: timer(),
             writing: timer(),
@@ -138,7 +150,11 @@ impl<S> Socket<S> {
         if ended < begun {
             return None;
         }
-        Some(self.head.map_or(self.active + self.times.idle, |begun| begun + self.times.head))
+        let idle = match self.rests {
+            true => self.times.idle + self.times.head,
+            false => self.times.idle,
+        };
+        Some(self.head.map_or(self.active + idle, |begun| begun + self.times.head))
     }
 
     /// These bytes came.
@@ -208,7 +224,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
         if buffer.filled().len() > before {
             socket.was_read(&buffer.filled()[before..]);
         }
-        let (now, deadline) = (Instant::now(), socket.read_deadline());
+        let (now, mut deadline) = (Instant::now(), socket.read_deadline());
+        let is_over = deadline.is_some_and(|deadline| deadline <= now);
+        if is_over && socket.protocol == Protocol::Http2 && !socket.rests {
+            socket.rests = true;
+            socket.activity.rested.notify_one();
+            deadline = socket.read_deadline();
+        }
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Poll::Ready(Err(late("the client sends no request")));
         }

@@ -278,6 +278,37 @@ async fn only_requests_keep_a_connection() {
     assert!(still.is_err(), "the stream ended");
 }
 
+/// The client of an idle connection is told in time, by RFC 9113: it takes no new request, which is safe to send again,
+/// then which was the last, and then it is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_takes_its_leave() {
+    let server = Running::with(|options| {
+        options.limits.idle_time = SHORT;
+        // The limit for those that do not answer is not reached.
+        options.limits.head_time = 2 * LONG;
+    });
+    for asks in [false, true] {
+        let mut stream = connected(&server);
+        if asks {
+            stream.write_all(&get("/health")).unwrap();
+        }
+        let begun = Instant::now();
+        let mut leaves = Vec::new();
+        while let Some((kind, _, payload)) = next_frame(&mut stream) {
+            match kind {
+                7 => leaves.push(payload),
+                // Its own pings are answered, as every client does it.
+                6 => stream.write_all(&frame(6, 1, 0, &payload)).unwrap(),
+                _ => {}
+            }
+        }
+        assert!((SHORT..LONG).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        let leave = |last: u32| [last.to_be_bytes(), [0; 4]].concat();
+        assert_eq!(leaves, [leave(u32::MAX >> 1), leave(asks.into())]);
+    }
+    wait_until(|| server.metric("monomorph_connections") == 1.0);
+}
+
 /// A message that stops in the middle, alone and on a stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_must_come_in_time() {
