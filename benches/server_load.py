@@ -7,11 +7,13 @@ Each client sends its next request when its last one is answered, and a refused 
 the refusal names. A text must get the same bits each time. `server_accept.py` makes the project's own figures with it.
 
 One thread and sockets without an HTTP library: a request costs 0.1 to 0.3 ms of CPU here, most of it in the kernel,
-which a server on the same two cores is then without.
+which a server on the same two cores is then without. Bodies are made before the time begins, and vectors are compared
+when it is over, or when they fill 64 MiB.
 """
 import argparse
 import heapq
 import json
+import random
 import re
 import selectors
 import socket
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 EMBEDDING = re.compile(rb'"embedding"\s*:\s*(?:"([^"]*)"|\[([^\]]*)\])')
 TOKENS = re.compile(rb'"total_tokens"\s*:\s*(\d+)')
 LONGEST_WAIT = 1.0  # seconds, before a refused request is sent again
+MOST_UNREAD = 64 << 20  # bytes of answers
 
 
 def read_texts(path):
@@ -39,45 +42,66 @@ class Group:
         """Of so many requests, one is left before its answer: the client closes its connection."""
         self.texts, self.per_request, self.clients, self.leaving = texts, per_request, clients, leaving
         self.next_text = self.sent = 0
-        self.seen = {}
+        self.seen, self.made = {}, {}
         self.reset()
 
     def reset(self):
-        self.latencies, self.refusals, self.statuses = [], [], {}
-        self.texts_done = self.tokens = self.checked = self.differ = self.left = 0
+        self.latencies, self.refusals, self.timeouts, self.statuses = [], [], [], {}
+        self.unread, self.unread_bytes = [], 0
+        self.tokens = self.checked = self.differ = self.left = 0
 
-    def request(self, url):
+    def prepare(self, url):
+        """Makes all requests that there can be."""
+        while self.next_text not in self.made:
+            self.made[self.next_text] = self.make(url)
+            self.next_text = (self.next_text + self.per_request) % len(self.texts)
+
+    def request(self):
         """The next request, and the places of its texts."""
-        places = [(self.next_text + i) % len(self.texts) for i in range(self.per_request)]
+        made = self.made[self.next_text]
         self.next_text = (self.next_text + self.per_request) % len(self.texts)
+        self.sent += 1
+        return made
+
+    def make(self, url):
+        places = [(self.next_text + i) % len(self.texts) for i in range(self.per_request)]
         texts = [self.texts[i] for i in places]
         body = {"input": texts if len(texts) > 1 else texts[0], "model": "any", "encoding_format": "base64"}
         body = json.dumps(body).encode()
         head = f"POST {url.path.rstrip('/')}/v1/embeddings HTTP/1.1\r\nHost: {url.netloc}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        self.sent += 1
         return head.encode() + body, places
 
     def answered(self, status, body, places, seconds):
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if status != 200:
-            self.refusals.append(seconds)
+            (self.timeouts if status == 504 else self.refusals).append(seconds)
             return
         self.latencies.append(seconds)
-        self.texts_done += len(places)
-        self.tokens += int(TOKENS.search(body)[1])
-        found = [a or b for a, b in EMBEDDING.findall(body)]
-        self.differ += abs(len(found) - len(places))
-        for place, vector in zip(places, found):
-            self.checked += 1
-            self.differ += self.seen.setdefault(place, vector) != vector
+        self.unread.append((body, places))
+        self.unread_bytes += len(body)
+        if self.unread_bytes > MOST_UNREAD:
+            self.read()
+
+    def read(self):
+        """Compares the vectors of answers with those that the same texts had before."""
+        for body, places in self.unread:
+            self.tokens += int(TOKENS.search(body)[1])
+            found = [a or b for a, b in EMBEDDING.findall(body)]
+            self.differ += abs(len(found) - len(places))
+            for place, vector in zip(places, found):
+                self.checked += 1
+                self.differ += self.seen.setdefault(place, vector) != vector
+        self.unread, self.unread_bytes = [], 0
 
     def report(self, seconds):
+        self.read()
         return {
             "requests": len(self.latencies), "statuses": self.statuses, "left": self.left,
             "requests_per_s": round(len(self.latencies) / seconds, 1), "tokens_per_s": round(self.tokens / seconds, 1),
             "ms": {f"p{q}": quantile(self.latencies, q / 100) for q in (50, 95, 99)},
-            "refusal_ms_p99": quantile(self.refusals, 0.99),
+            "refusal_ms": {f"p{q}": quantile(self.refusals, q / 100) for q in (50, 95, 99)},
+            "timeouts_s": [round(seconds, 1) for seconds in self.timeouts],
             "vectors_compared": self.checked, "vectors_differ": self.differ,
         }
 
@@ -94,7 +118,7 @@ class Client:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.setblocking(False)
             self.loop.selector.register(self.socket, selectors.EVENT_READ, self)
-        self.whole, self.places = again or self.group.request(self.loop.url)
+        self.whole, self.places = again or self.group.request()
         self.unsent, self.inbox, self.head = memoryview(self.whole), bytearray(), None
         self.busy, self.begun = True, time.perf_counter()
         self.write()
@@ -151,8 +175,10 @@ class Client:
         if self.head.get("connection", "").lower() == "close":
             self.close()
         if self.status in (429, 503):
-            seconds = float(self.head.get("retry-after-ms", 100)) / 1e3
-            self.loop.at(min(seconds, LONGEST_WAIT), self.start, (self.whole, self.places))
+            seconds = min(float(self.head.get("retry-after-ms", 100)) / 1e3, LONGEST_WAIT)
+            # As OpenAI's client does it, lest all come again at once.
+            seconds *= 1 - 0.25 * random.random()
+            self.loop.at(seconds, self.start, (self.whole, self.places))
         else:
             self.loop.at(0, self.start)
 
@@ -177,6 +203,7 @@ class Loop:
         self.over, self.later, self.serial = False, [], 0
         for group in groups:
             group.reset()
+            group.prepare(self.url)
         clients = [Client(self, group) for group in groups for _ in range(group.clients)]
         for client in clients:
             self.at(0, client.start)
