@@ -43,6 +43,38 @@ fn real_clients_get_the_librarys_bits() {
     say(said.trim());
 }
 
+/// The README's search over ten texts, as it stands there but for the port.
+#[test]
+fn the_readmes_search_runs() {
+    if !is_asked_for(&[]) {
+        return;
+    }
+    let python = match python("clients-venv", &PACKAGES) {
+        Ok(python) => python,
+        Err(reason) => return say(&format!("SKIPPED: no Python with the packages: {reason}")),
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("the README");
+    let mut examples = readme.split("```python\n").filter_map(|rest| rest.split("```").next());
+    let example = examples.find(|code| code.contains("openai.OpenAI(")).expect("the example");
+    assert!(example.contains("http://127.0.0.1:8080/"), "{example}");
+    let server = Server::start(&[]);
+    let example = example.replace("127.0.0.1:8080", &server.host);
+    let ran = Command::new(python).args(["-c", &example]).current_dir(root).output();
+    let ran = ran.expect("Python starts");
+    let found = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let texts = std::fs::read_to_string(root.join("testdata/amendments.jsonl")).expect("the texts");
+    let texts: Vec<Value> =
+        texts.lines().take(10).map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let place = texts.iter().position(|line| line["text"] == *found.trim_end());
+    let place = place.unwrap_or_else(|| panic!("not one of the ten: {found}"));
+    if monomorph::built::IS_DEFAULT_MODEL {
+        assert_eq!(place, 2, "{found}");
+    }
+    say(&format!("README: its search finds {}", texts[place]["id"]));
+}
+
 /// Texts, and the library's vectors of them.
 pub fn case() -> Value {
     let texts = ["Mars is red.", "Which planet is red?", "\u{e9}t\u{e9}, \u{4f60}\u{597d}"];

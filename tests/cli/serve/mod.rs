@@ -8,6 +8,7 @@ mod environment;
 mod grpc;
 mod health;
 mod life;
+mod page;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
