@@ -30,12 +30,15 @@ FILES = 8
 TEXTS = Path(__file__).parents[2] / "testdata/amendments.jsonl"
 
 
-def write_texts(folder, rows):
+def random_texts(rows):
     """Texts of 1 to 40 words."""
     words = " ".join(json.loads(line)["text"] for line in TEXTS.open()).split()
     chance = random.Random(1)
-    texts = [" ".join(chance.choices(words, k=chance.randint(1, 40))) for _ in range(rows)]
-    table = pa.table({"id": range(rows), "text": texts})
+    return [" ".join(chance.choices(words, k=chance.randint(1, 40))) for _ in range(rows)]
+
+
+def write_texts(folder, rows):
+    table = pa.table({"id": range(rows), "text": random_texts(rows)})
     folder.mkdir()
     for i in range(FILES):
         begin, end = i * rows // FILES, (i + 1) * rows // FILES
