@@ -1,7 +1,6 @@
 """Which weights a model opens, and with how many threads."""
 
 import os
-from pathlib import Path
 
 from . import _native
 
@@ -16,9 +15,10 @@ def weights(path: str | os.PathLike[str] | None) -> str | None:
         return os.fspath(path)
     if _native.IS_EMBEDDED:
         return None
-    beside = Path(__file__).with_name("model.gguf")
-    if beside.exists():
-        return str(beside)
+    # Not by pathlib, which would be half of the package's import.
+    beside = os.path.join(os.path.dirname(__file__), "model.gguf")
+    if os.path.exists(beside):
+        return beside
     return os.environ.get("MODEL_GGUF") or None
 
 
