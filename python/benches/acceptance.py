@@ -9,8 +9,9 @@
 memory: 1 to 8 workers; speed: `encode` of a list and `encode_arrow` against `bench`, in turn; single: one short text a
 call; start: import, open and first vector in new processes; interrupt: Ctrl-C in long calls, of short texts and of long
 ones; stream: a million short texts by `encode_iter`, for which --stream-module names a smaller model's package if the
-own one would take hours; wheel: its size and the time to install it. Times are medians. Forks, and the bits, are in
-python/tests, which run on any installed package with MONOMORPH_MODULE and MONOMORPH_BINARY. Needs Linux's /proc.
+own one would take hours; wheel: its size and the time to install it. Times are medians but for single. Forks, and the
+bits, are in python/tests, which run on any installed package with MONOMORPH_MODULE and MONOMORPH_BINARY. Needs Linux's
+/proc.
 """
 import argparse
 import importlib
@@ -109,7 +110,8 @@ def single(run):
         base += run.bench(path, "single", 2)
         ours += passes(lambda: run.model.encode(text), 4)
         base += run.bench(path, "single", 2)
-    base, ours = (statistics.median(found) * 1e6 for found in [base, ours])
+    # What else the machine does lasts longer than the difference, so the fastest tenth of the calls counts.
+    base, ours = (statistics.quantiles(found, n=10)[0] * 1e6 for found in [base, ours])
     what = f"one short text: {ours:.0f} us, bench {base:.0f} us, difference {ours - base:.0f} us; <= 100 us"
     run.report(ours - base <= 100, what)
 

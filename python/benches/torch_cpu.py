@@ -7,7 +7,7 @@
 
 SOURCE is the folder of the original model, as sentence-transformers loads it; it runs on the CPU in float32. A case is a
 file of {"text": ...} lines; in one whose name begins with "single", texts run one by one, in others in one call, for
-which sentence-transformers may choose the best of three sizes of batch. Each side has a process of its own. The two run
+which sentence-transformers may choose the better of two sizes of batch. Each side has a process of its own. The two run
 in turn (A B B A a round); figures are medians of all passes. A start is counted in a new process of Python, from before
 the import to the vector of a short text.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-BATCHES = [8, 32, 96]
+BATCHES = [8, 32]
 
 STARTS = {
     "monomorph": "from {module} import Model; model = Model(threads={threads})",
