@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How often the caller looks for signals.
-const PERIOD: Duration = Duration::from_millis(50);
+const PERIOD: Duration = Duration::from_millis(20);
 
 /// Runs work without the GIL. What it tells its argument is passed on to `progress`. An exception of a signal's handler
 /// or of `progress` sets `cancel`, and comes once the work has ended.

@@ -21,7 +21,9 @@ use monomorph_quant::{AnyType, FORMATS, panel_kind};
 use monomorph_spec::{NormKind, Ops, Pooling, Spec, Window};
 use monomorph_testing::tiny::Variant;
 use monomorph_testing::{Random, tiny};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
 
 const LENGTHS: [usize; 6] = [1, 2, 9, 17, 40, 256];
 
@@ -458,5 +460,33 @@ fn a_cancelled_pass_says_so() {
             &mut out,
         );
         assert!(result.is_err());
+    }
+}
+
+/// Wherever in a layer it ends, and be it the last one, a pass gives no row that is not finished.
+#[test]
+fn a_pass_that_is_cancelled_on_its_way_is_whole_or_refused() {
+    let case = Case::new("cancel-on-the-way", options(TensorType::Q8_0));
+    let ids = case.texts.iter().max_by_key(|ids| ids.len()).expect("texts");
+    let n = case.reference.n_embd;
+    for (isa, encoder) in case.model.encoders(&case.model.spec) {
+        let began = Instant::now();
+        let expected = bits(&forward(&*encoder, &Team::solo(), n, &[ids]));
+        let whole = began.elapsed();
+        let mut refused = 0;
+        for i in 0..100 {
+            let cancel = AtomicBool::new(false);
+            let (mut out, mut workspace) = (vec![0.0; n], Workspace::default());
+            let result = thread::scope(|scope| {
+                scope.spawn(|| {
+                    thread::sleep(whole * i / 100);
+                    cancel.store(true, Ordering::Relaxed);
+                });
+                encoder.forward(&Team::solo(), None, &[ids], &mut workspace, &cancel, &mut out)
+            });
+            refused += u32::from(result.is_err());
+            assert!(result.is_err() || bits(&[out]) == expected, "{isa}, cancelled at {i} %");
+        }
+        assert!(refused > 0, "{isa}");
     }
 }

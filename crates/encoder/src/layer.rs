@@ -87,26 +87,28 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         });
     }
 
-    /// The rest of the layer: attention's branch joins the residual stream, then the feed-forward network's.
-    pub(crate) fn attend_and_feed_forward(
-        &mut self,
-        number: usize,
-        layer: &Layer,
-        block: &Block<Located>,
-    ) {
+    /// The next part of the layer: attention's branch joins the residual stream.
+    pub(crate) fn attend_and_join(&mut self, number: usize, layer: &Layer, block: &Block<Located>) {
         let want = self.want(&[block.attn_output]);
         with_heads!(self, layer, |heads, n_attn| {
             self.attend(heads, n_attn, number, layer.window, want);
             self.project_branch(n_attn, &block.attn_output);
         });
         self.join(&block.attn_join);
+    }
 
+    /// The first half of the feed-forward network: its hidden values.
+    pub(crate) fn widen(&mut self, block: &Block<Located>) {
         self.take_stream(&block.ffn_norm, self.want(&[block.gate.unwrap_or(block.up), block.up]));
         match &block.gate {
             Some(gate) if const { M::OPS.gated } => self.gate_and_up(gate, block),
             None if const { M::OPS.plain } => self.project_hidden(self.model.n_ff(), &block.up),
             _ => unreachable!("{LACKING}"),
         }
+    }
+
+    /// The other half: the network's branch joins the residual stream.
+    pub(crate) fn narrow_and_join(&mut self, block: &Block<Located>) {
         self.take_hidden(block, self.want(&[block.down]));
         self.project_branch(self.model.n_ff(), &block.down);
         self.join(&block.ffn_join);

@@ -192,10 +192,13 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         };
         let n_layer = self.model.spec().layers.len();
         loop {
+            let step = workspace.step(self.model.spec(), *next);
+            self.step(team, before, share, *next, step, stop.cancel);
             if stop.cancel.load(Ordering::Relaxed) {
+                // The layer may have ended early, so that its rows are of no use.
+                *next = 0;
                 return Err(Cancelled);
             }
-            self.step(team, before, share, *next, workspace.step(self.model.spec(), *next));
             *next += 1;
             if *next > n_layer {
                 break;
@@ -243,12 +246,12 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            self.step(team, None, share, n, workspace.step(spec, n));
+            self.step(team, None, share, n, workspace.step(spec, n), cancel);
             // The next step reads what this one has written.
             let all = workspace.step(spec, n + 1).all;
             prefix.push(all.keys, all.values);
         }
-        Ok(prefix)
+        if cancel.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(prefix) }
     }
 
     fn takes_prefix(&self) -> bool {
@@ -304,9 +307,9 @@ impl<I: Isa, M: Model> Encoder<I, M> {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Cancelled);
             }
-            self.step(team, before, share, n, workspace.step(self.model.spec(), n));
+            self.step(team, before, share, n, workspace.step(self.model.spec(), n), cancel);
         }
-        Ok(())
+        if cancel.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
     }
 
     /// Pools the rows of a pass that has gone through all layers.
@@ -386,6 +389,9 @@ impl<I: Isa, M: Model> Encoder<I, M> {
 
     /// Does the rest of layer `n - 1`, then the projections of layer `n`. The first step has no layer to finish, and
     /// the last has no projections.
+    ///
+    /// A layer takes some tenths of a second for the longest texts, so `cancel` ends it between its parts, too. The rows
+    /// are worth nothing then: whoever reads them looks at `cancel` first.
     fn step(
         &self,
         team: &Team,
@@ -393,12 +399,24 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         share: Option<usize>,
         n: usize,
         step: Step<'_>,
+        cancel: &AtomicBool,
     ) {
         let Step { all, rows, scratch, .. } = step;
         let (layers, blocks) = (&self.model.spec().layers, &self.tensors.blocks);
         let advance = |mut pass: Pass<'_, I, M>| {
             if let Some(done) = n.checked_sub(1) {
-                pass.attend_and_feed_forward(done, &layers[done], &blocks[done]);
+                pass.attend_and_join(done, &layers[done], &blocks[done]);
+                if cancel.load(Ordering::Relaxed) {
+                    return;
+                }
+                pass.widen(&blocks[done]);
+                if cancel.load(Ordering::Relaxed) {
+                    return;
+                }
+                pass.narrow_and_join(&blocks[done]);
+                if cancel.load(Ordering::Relaxed) {
+                    return;
+                }
                 pass.mix_input(done, &blocks[done], &self.tensors.layer_inputs);
                 pass.scale_output(&blocks[done]);
             }
