@@ -11,6 +11,10 @@ const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(30);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Places of the static table.
+const GET: u8 = 2;
+const POST: u8 = 3;
+
 /// A frame of HTTP/2.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
@@ -20,12 +24,18 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The head of a request: fields of the static table, and literals.
-fn head(path: &str) -> Vec<u8> {
-    let mut block = vec![0x83, 0x86, 0x04, path.len() as u8];
+/// The head of a request: fields of the static table (the method's place is given), and literals.
+fn plain_head(method: u8, path: &str) -> Vec<u8> {
+    let mut block = vec![0x80 | method, 0x86, 0x04, path.len() as u8];
     block.extend(path.bytes());
     block.extend([0x01, 9]);
     block.extend(b"localhost");
+    block
+}
+
+/// The head of a request of gRPC.
+fn head(path: &str) -> Vec<u8> {
+    let mut block = plain_head(POST, path);
     block.extend([0x0f, 0x10, 16]);
     block.extend(b"application/grpc");
     block
@@ -174,13 +184,9 @@ async fn a_client_must_take_its_answers() {
     assert!(answer.is_some(), "the connection was closed");
 }
 
-/// The head of a request for this path, without a body.
+/// A request for this path.
 fn get(path: &str) -> Vec<u8> {
-    let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
-    block.extend(path.bytes());
-    block.extend([0x01, 9]);
-    block.extend(b"localhost");
-    frame(1, 5, 1, &block)
+    frame(1, 5, 1, &plain_head(GET, path))
 }
 
 /// JSON, too, must be taken: a client that gives it no room for long loses its stream, and nothing else.
@@ -206,29 +212,35 @@ async fn json_must_be_taken() {
 /// One that gives room bit by bit gets all, in more time than one piece may take.
 #[tokio::test(flavor = "multi_thread")]
 async fn json_may_be_taken_slowly() {
-    let server = Running::with(|options| options.limits.write_time = SHORT);
+    // Much more than a piece takes, on a busy machine, too.
+    let limit = 4 * SHORT;
+    let server = Running::with(|options| options.limits.write_time = limit);
+    let texts = vec!["a b c d e f g h i j"; 100];
+    let body = serde_json::json!({"inputs": texts, "add_special_tokens": true}).to_string();
+    let whole = server.post("/tokenize", &body).body.len();
     let mut stream = connected(&server);
     stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
-    stream.write_all(&get("/openapi.json")).unwrap();
+    stream.write_all(&frame(1, 4, 1, &plain_head(POST, "/tokenize"))).unwrap();
+    stream.write_all(&frame(0, 1, 1, body.as_bytes())).unwrap();
+    // A small part of the limit passes before each piece, and more than the limit before the last.
+    let room = whole as u32 / 12;
+    assert!(room < 16 << 10, "{whole}");
     let (mut taken, begun) = (0, Instant::now());
-    let give = |stream: &mut std::net::TcpStream| {
-        std::thread::sleep(SHORT / 3);
-        let _ = stream.write_all(&frame(8, 0, 1, &4096_u32.to_be_bytes()));
-    };
-    let mut room = stream.try_clone().unwrap();
-    give(&mut room);
-    while let Some((kind, _, payload)) = next_frame(&mut stream) {
-        assert_ne!(kind, 3, "it was reset");
-        if kind == 0 && payload.is_empty() {
-            break;
-        }
-        if kind == 0 {
-            taken += payload.len();
-            give(&mut room);
+    while taken < whole {
+        std::thread::sleep(limit / 8);
+        stream.write_all(&frame(8, 0, 1, &room.to_be_bytes())).unwrap();
+        let mut more = room as usize;
+        while more > 0 && taken < whole {
+            let (kind, _, payload) = next_frame(&mut stream).expect("its answer");
+            assert_ne!(kind, 3, "it was reset");
+            if kind == 0 {
+                taken += payload.len();
+                more -= payload.len();
+            }
         }
     }
-    assert!(taken > 4 * 4096, "{taken}");
-    assert!(begun.elapsed() > SHORT, "{:?}", begun.elapsed());
+    assert_eq!(taken, whole);
+    assert!(begun.elapsed() > limit, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
