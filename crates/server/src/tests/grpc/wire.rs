@@ -215,16 +215,17 @@ async fn json_may_be_taken_slowly() {
     // Much more than a piece takes, on a busy machine, too.
     let limit = 4 * SHORT;
     let server = Running::with(|options| options.limits.write_time = limit);
-    let texts = vec!["a b c d e f g h i j"; 100];
+    let texts = vec!["a b c d e f g h i j"; 150];
     let body = serde_json::json!({"inputs": texts, "add_special_tokens": true}).to_string();
     let whole = server.post("/tokenize", &body).body.len();
     let mut stream = connected(&server);
     stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
     stream.write_all(&frame(1, 4, 1, &plain_head(POST, "/tokenize"))).unwrap();
     stream.write_all(&frame(0, 1, 1, body.as_bytes())).unwrap();
-    // A small part of the limit passes before each piece, and more than the limit before the last.
-    let room = whole as u32 / 12;
-    assert!(room < 16 << 10, "{whole}");
+    // A connection has room for all, and its stream for a part after a small part of the limit.
+    stream.write_all(&frame(8, 0, 0, &(1_u32 << 20).to_be_bytes())).unwrap();
+    let room = 8_u32 << 10;
+    assert!((9..24).contains(&(whole >> 13)), "{whole}");
     let (mut taken, begun) = (0, Instant::now());
     while taken < whole {
         std::thread::sleep(limit / 8);
