@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -29,6 +30,8 @@ enum Kind {
         part: PathBuf,
         target: PathBuf,
     },
+    /// Somebody has it, and gives it back.
+    Lent,
 }
 
 impl Destination {
@@ -65,6 +68,11 @@ impl Destination {
         Ok(Destination { kind: Kind::Part { file, part, target }, name })
     }
 
+    /// Leaves one that takes nothing in its place, for a writer that wants to own what it writes to for a while.
+    pub fn lend(&mut self) -> Destination {
+        Destination { kind: mem::replace(&mut self.kind, Kind::Lent), name: self.name.clone() }
+    }
+
     /// Syncs what has been written, and returns its length in bytes.
     pub fn sync(&mut self) -> io::Result<u64> {
         match &mut self.kind {
@@ -90,7 +98,7 @@ impl Destination {
         match &self.kind {
             Kind::Stdout(out) => out.get_ref().is_terminal(),
             Kind::Device(file) => file.get_ref().is_terminal(),
-            Kind::Replacement(..) | Kind::Part { .. } => false,
+            Kind::Replacement(..) | Kind::Part { .. } | Kind::Lent => false,
         }
     }
 
@@ -107,7 +115,9 @@ impl Destination {
                 file.write_all(bytes)?;
                 file.seek(SeekFrom::End(0)).map(drop)
             }
-            Kind::Stdout(_) | Kind::Device(_) => Err(io::ErrorKind::NotSeekable.into()),
+            Kind::Stdout(_) | Kind::Device(_) | Kind::Lent => {
+                Err(io::ErrorKind::NotSeekable.into())
+            }
         }
     }
 
@@ -116,7 +126,7 @@ impl Destination {
         match &mut self.kind {
             Kind::Stdout(out) => out.flush(),
             Kind::Device(out) => out.flush(),
-            Kind::Replacement(..) | Kind::Part { .. } => Ok(()),
+            Kind::Replacement(..) | Kind::Part { .. } | Kind::Lent => Ok(()),
         }
     }
 
@@ -134,6 +144,7 @@ impl Destination {
                 .map_err(io::IntoInnerError::into_error)
                 .and_then(|file| file.sync_all())
                 .and_then(|()| fs::rename(part, target)),
+            Kind::Lent => Err(lent()),
         };
         done.map_err(|error| Failure::writing(&self.name, &error))
     }
@@ -151,6 +162,7 @@ impl Write for Destination {
             Kind::Device(out) | Kind::Replacement(out, _) | Kind::Part { file: out, .. } => {
                 out.write(bytes)
             }
+            Kind::Lent => Err(lent()),
         }
     }
 
@@ -160,8 +172,14 @@ impl Write for Destination {
             Kind::Device(out) | Kind::Replacement(out, _) | Kind::Part { file: out, .. } => {
                 out.flush()
             }
+            Kind::Lent => Err(lent()),
         }
     }
+}
+
+/// The error of a fault in the program: a destination is used while somebody else has it.
+fn lent() -> io::Error {
+    io::Error::other("the destination is lent")
 }
 
 impl Kind {

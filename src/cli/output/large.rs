@@ -1,82 +1,152 @@
 //! Columns of a row group that are large because a value is, such as a book in a field.
 //!
-//! The library copies values into a page and compresses it when it is full. A page is compressed here while it is made,
-//! so that a value is in memory once.
+//! The library copies values into a page and compresses it when it is full. Here a page is compressed while it is
+//! written, so that a value is in memory once. The page's header comes first and says how long it is compressed: for
+//! that, it is compressed once more before.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, BufRead, Cursor, Read, Write};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 
 /// A column is large from here on. It is more than a row group has without a large value.
 const LARGE_BYTES: usize = 64 << 20;
+/// A header says sizes in 31 bits; what does not compress is a little longer after it.
+const LARGEST_BYTES: usize = i32::MAX as usize - (1 << 20);
 
 /// Whether this column's values are that large, and one page holds them.
 pub fn is_large(array: &ArrayRef) -> bool {
-    let bytes = values(array).map(|values| values.map(|v| PREFIX + v.map_or(0, <[u8]>::len)).sum());
-    bytes.is_some_and(|bytes: usize| (LARGE_BYTES..i32::MAX as usize).contains(&bytes))
+    plain_bytes(array).is_some_and(|bytes| (LARGE_BYTES..LARGEST_BYTES).contains(&bytes))
 }
 
-/// Bytes that say how long a value is.
-const PREFIX: usize = size_of::<u32>();
-
-/// Adds a column to a row group, as one page. `leaf` is its description.
+/// Adds a column of strings or bytes to a row group, as one page. `leaf` is its description.
 pub fn write<W: Write + Send>(
-    array: ArrayRef,
+    array: &ArrayRef,
     leaf: ColumnDescPtr,
     row_group: &mut SerializedRowGroupWriter<'_, W>,
 ) -> Result<()> {
-    let rows = array.len();
     let level = ZstdLevel::default();
-    let mut page = Compressed::new(level)?;
-    if leaf.max_def_level() > 0 {
-        let levels = definition_levels(&array);
-        page.write_all(&(levels.len() as u32).to_le_bytes())?;
-        page.write_all(&levels)?;
-    }
-    for value in values(&array).into_iter().flatten().flatten() {
-        page.write_all(&(value.len() as u32).to_le_bytes())?;
-        page.write_all(value)?;
-    }
-    drop(array);
-    let (bytes, uncompressed) = page.finish()?;
-    let page = Page::DataPage {
-        buf: bytes.into(),
-        num_values: rows as u32,
-        encoding: Encoding::PLAIN,
-        def_level_encoding: Encoding::RLE,
-        rep_level_encoding: Encoding::RLE,
-        statistics: None,
+    let levels = match leaf.max_def_level() {
+        0 => Vec::new(),
+        _ => definition_levels(array),
     };
-    let mut sink = TrackedWrite::new(Vec::new());
-    let mut writer = SerializedPageWriter::new(&mut sink);
-    let written = writer.write_page(CompressedPage::new(page, uncompressed))?;
-    writer.close()?;
+    let contents = Contents { levels: &levels, array, level };
+    let uncompressed = levels.len() + plain_bytes(array).unwrap_or_default();
+    let compressed = io::copy(&mut contents.compressed()?, &mut io::sink())?;
+    let header = page_header(array.len(), uncompressed, compressed);
+    let page = Page { header: &header, contents };
+
+    let header = header.len() as i64;
     let metadata = ColumnChunkMetaData::builder(leaf)
         .set_compression(Compression::ZSTD(level))
         .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
-        .set_num_values(rows as i64)
-        .set_total_compressed_size(written.compressed_size as i64)
-        .set_total_uncompressed_size(written.uncompressed_size as i64)
-        .set_data_page_offset(written.offset as i64)
+        .set_num_values(array.len() as i64)
+        .set_total_compressed_size(header + compressed as i64)
+        .set_total_uncompressed_size(header + uncompressed as i64)
+        .set_data_page_offset(0)
         .build()?;
     let close = ColumnCloseResult {
-        bytes_written: written.bytes_written,
-        rows_written: rows as u64,
+        bytes_written: metadata.compressed_size() as u64,
+        rows_written: array.len() as u64,
         metadata,
         bloom_filter: None,
         column_index: None,
         offset_index: None,
     };
-    row_group.append_column(&bytes::Bytes::from(sink.into_inner()?), close)
+    row_group.append_column(&page, close)
+}
+
+/// A page, whose bytes the library reads once.
+struct Page<'a> {
+    header: &'a [u8],
+    contents: Contents<'a>,
+}
+
+/// What a page holds after its header.
+#[derive(Clone, Copy)]
+struct Contents<'a> {
+    levels: &'a [u8],
+    array: &'a ArrayRef,
+    level: ZstdLevel,
+}
+
+impl<'a> Contents<'a> {
+    /// Compresses them as they are read.
+    fn compressed(self) -> io::Result<impl Read + 'a> {
+        let prefixed = |value: &'a [u8]| {
+            let prefix = (value.len() as u32).to_le_bytes();
+            [Cow::Owned(prefix.to_vec()), Cow::Borrowed(value)]
+        };
+        let values = values(self.array).into_iter().flatten().flatten().flat_map(prefixed);
+        let pieces = Pieces { first: Cursor::new(self.levels.into()), rest: values };
+        zstd::stream::read::Encoder::with_buffer(pieces, self.level.compression_level())
+    }
+}
+
+impl Length for Page<'_> {
+    fn len(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+impl<'a> ChunkReader for Page<'a> {
+    type T = Box<dyn Read + 'a>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        debug_assert_eq!(start, 0, "the page is all there is of the column");
+        Ok(Box::new(self.header.chain(self.contents.compressed()?)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        let mut bytes = Vec::new();
+        self.get_read(start)?.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+/// Bytes of several places, read one after another.
+struct Pieces<'a, I> {
+    first: Cursor<Cow<'a, [u8]>>,
+    rest: I,
+}
+
+impl<'a, I: Iterator<Item = Cow<'a, [u8]>>> BufRead for Pieces<'a, I> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.first.fill_buf()?.is_empty() {
+            let Some(next) = self.rest.next() else { break };
+            self.first = Cursor::new(next);
+        }
+        self.first.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.first.consume(bytes);
+    }
+}
+
+impl<'a, I: Iterator<Item = Cow<'a, [u8]>>> Read for Pieces<'a, I> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(bytes)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+/// Bytes that a column's values take in a page before it is compressed; none for columns that are not of strings or
+/// bytes.
+fn plain_bytes(array: &ArrayRef) -> Option<usize> {
+    const PREFIX: usize = size_of::<u32>();
+    values(array).map(|values| values.flatten().map(|value| PREFIX + value.len()).sum())
 }
 
 /// The values of a column of strings or bytes; none for any other column.
@@ -95,51 +165,53 @@ fn values(array: &ArrayRef) -> Option<Box<dyn Iterator<Item = Option<&[u8]>> + '
     })
 }
 
-/// Which rows have a value, as Parquet's runs: twice the length in groups of seven bits, and the level.
+/// Which rows have a value, as Parquet's runs after the number of their bytes: twice a run's length, and its level.
 fn definition_levels(array: &ArrayRef) -> Vec<u8> {
-    let mut levels = Vec::new();
+    let mut runs = Vec::new();
     let mut row = 0;
     while row < array.len() {
         let is_valid = array.is_valid(row);
         let length = (row..array.len()).take_while(|row| array.is_valid(*row) == is_valid).count();
         row += length;
-        let mut header = length << 1;
-        while header >= 0x80 {
-            levels.push(header as u8 | 0x80);
-            header >>= 7;
-        }
-        levels.extend([header as u8, u8::from(is_valid)]);
+        push_varint(&mut runs, (length as u64) << 1);
+        runs.push(u8::from(is_valid));
     }
+    let mut levels = (runs.len() as u32).to_le_bytes().to_vec();
+    levels.append(&mut runs);
     levels
 }
 
-/// Bytes that are compressed as they come.
-struct Compressed {
-    encoder: zstd::Encoder<'static, Vec<u8>>,
-    uncompressed: usize,
+/// The header of a page of that many rows, in Thrift's compact protocol. The library does not offer its own.
+fn page_header(rows: usize, uncompressed: usize, compressed: u64) -> Vec<u8> {
+    // A field starts with the distance to its number from the last field's, and its type.
+    const NEXT_IS_I32: u8 = 0x15;
+    const SECOND_NEXT_IS_STRUCT: u8 = 0x2c;
+    const END_OF_STRUCT: u8 = 0;
+    const DATA_PAGE: u64 = 0;
+    let fields = |header: &mut Vec<u8>, numbers: &[u64]| {
+        for number in numbers {
+            header.push(NEXT_IS_I32);
+            // Twice the number: the lowest bit is the sign.
+            push_varint(header, number << 1);
+        }
+    };
+    let mut header = Vec::new();
+    fields(&mut header, &[DATA_PAGE, uncompressed as u64, compressed]);
+    header.push(SECOND_NEXT_IS_STRUCT);
+    let encodings = [Encoding::PLAIN, Encoding::RLE, Encoding::RLE].map(|encoding| encoding as u64);
+    fields(&mut header, &[rows as u64]);
+    fields(&mut header, &encodings);
+    header.extend([END_OF_STRUCT, END_OF_STRUCT]);
+    header
 }
 
-impl Compressed {
-    fn new(level: ZstdLevel) -> io::Result<Compressed> {
-        let encoder = zstd::Encoder::new(Vec::new(), level.compression_level())?;
-        Ok(Compressed { encoder, uncompressed: 0 })
+/// Appends a number in groups of seven bits, the lowest first.
+fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
     }
-
-    fn finish(self) -> io::Result<(Vec<u8>, usize)> {
-        Ok((self.encoder.finish()?, self.uncompressed))
-    }
-}
-
-impl Write for Compressed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.encoder.write(bytes)?;
-        self.uncompressed += written;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    bytes.push(number as u8);
 }
 
 #[cfg(test)]
@@ -186,7 +258,7 @@ mod tests {
         let leaves = writer.schema_descr().columns().to_vec();
         let mut row_group = writer.next_row_group().unwrap();
         for (array, leaf) in arrays.iter().zip(leaves) {
-            write(array.clone(), leaf, &mut row_group).unwrap();
+            write(array, leaf, &mut row_group).unwrap();
         }
         row_group.close().unwrap();
         writer.close().unwrap();

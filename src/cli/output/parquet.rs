@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::FixedSizeListArray;
 use arrow_schema::{DataType, SchemaRef};
@@ -52,14 +52,17 @@ pub struct Parquet {
 /// A row group ends once its records are this large: encoding holds several copies of them in memory.
 const MAX_ROW_GROUP_BYTES: usize = 32 << 20;
 
-/// Bytes that the library has written and the destination has not. Those of an earlier run can be discarded.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Pending>>);
+/// What the library writes to.
+#[derive(Clone)]
+struct Sink(Arc<Mutex<To>>);
 
-#[derive(Default)]
-struct Pending {
-    discards: bool,
-    bytes: Vec<u8>,
+enum To {
+    /// Nowhere yet: the start of a file, written before there is a destination.
+    Memory(Vec<u8>),
+    /// The destination, while it is lent.
+    Destination(Destination),
+    /// Nowhere: bytes that an earlier run has written.
+    Nothing,
 }
 
 /// A stand-in for the bytes of an earlier run, which [`Sink`] discards.
@@ -88,7 +91,7 @@ impl Parquet {
                 metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect(),
             ))
             .build();
-        let sink = Sink::default();
+        let sink = Sink(Arc::new(Mutex::new(To::Memory(Vec::new()))));
         let writer = ArrowWriter::try_new(sink.clone(), schema.clone(), Some(properties))
             .and_then(ArrowWriter::into_serialized_writer);
         let (writer, row_groups) = writer.map_err(|error| error.to_string())?;
@@ -122,12 +125,30 @@ impl Parquet {
 
     /// Ends a row group, if there are rows for one.
     fn flush(&mut self, out: &mut Destination) -> io::Result<()> {
-        if !self.rows.is_empty() {
-            self.write_row_group().map_err(to_io)?;
+        self.with_destination(out, |own| {
+            if !own.rows.is_empty() {
+                own.write_row_group().map_err(to_io)?;
+            }
+            // The library keeps the last bytes back otherwise.
+            own.writer.flush()
+        })
+    }
+
+    /// Lets the library write to a destination.
+    fn with_destination(
+        &mut self,
+        out: &mut Destination,
+        write: impl FnOnce(&mut Parquet) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if let To::Memory(start) = self.sink.replace(To::Nothing) {
+            out.write_all(&start)?;
         }
-        // The library keeps the last bytes back otherwise.
-        self.writer.flush()?;
-        out.write_all(&self.sink.take())
+        self.sink.replace(To::Destination(out.lend()));
+        let written = write(self);
+        if let To::Destination(lent) = self.sink.replace(To::Nothing) {
+            *out = lent;
+        }
+        written
     }
 
     fn write_row_group(&mut self) -> ParquetResult<()> {
@@ -153,7 +174,7 @@ impl Parquet {
         for (field, array) in self.schema.fields().iter().zip(arrays) {
             if large::is_large(&array) {
                 let Some((leaf, _)) = columns.next() else { break };
-                large::write(array, leaf, &mut row_group)?;
+                large::write(&array, leaf, &mut row_group)?;
                 continue;
             }
             let values = compute_leaves(field, &array)?;
@@ -192,7 +213,8 @@ impl Parquet {
                     .into(),
             ));
         }
-        self.sink.discard(true);
+        // With the start of the file, which was written then too.
+        self.sink.replace(To::Nothing);
         for group in metadata.row_groups() {
             let mut row_group = self.writer.next_row_group()?;
             for column in group.columns() {
@@ -209,7 +231,6 @@ impl Parquet {
             row_group.close()?;
         }
         self.writer.flush()?;
-        self.sink.discard(false);
         Ok(())
     }
 }
@@ -245,8 +266,7 @@ impl FormatWriter for Parquet {
 
     fn end(&mut self, out: &mut Destination, _: &Summary) -> io::Result<()> {
         self.flush(out)?;
-        self.writer.finish().map_err(to_io)?;
-        out.write_all(&self.sink.take())
+        self.with_destination(out, |own| own.writer.finish().map(drop).map_err(to_io))
     }
 }
 
@@ -255,26 +275,22 @@ fn path(column: &str) -> ColumnPath {
 }
 
 impl Sink {
-    fn take(&self) -> Vec<u8> {
-        mem::take(&mut self.lock().bytes)
+    fn replace(&self, to: To) -> To {
+        mem::replace(&mut *self.lock(), to)
     }
 
-    fn discard(&self, discards: bool) {
-        *self.lock() = Pending { discards, bytes: Vec::new() };
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
+    fn lock(&self) -> MutexGuard<'_, To> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut sink = self.lock();
-        if !sink.discards {
-            sink.bytes.extend_from_slice(bytes);
+        match &mut *self.lock() {
+            To::Memory(start) => start.write(bytes),
+            To::Destination(destination) => destination.write(bytes),
+            To::Nothing => Ok(bytes.len()),
         }
-        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
