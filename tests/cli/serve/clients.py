@@ -103,11 +103,28 @@ def hugging_face():
     assert abs(scores[0] - 1) < 1e-6 and len(scores) == len(TEXTS), scores
 
 
+@check("llama-index-embeddings-openai")
+def llama_index_openai():
+    from llama_index.embeddings.openai import OpenAIEmbedding
+
+    # It takes no names but OpenAI's.
+    embedding = OpenAIEmbedding(model="text-embedding-3-small", api_base=f"{url}/v1", api_key=KEY)
+    same(embedding.get_text_embedding_batch(TEXTS))
+
+
 @check("llama-index-embeddings-openai-like")
 def llama_index_openai_like():
     from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 
     embedding = OpenAILikeEmbedding(model_name=MODEL, api_base=f"{url}/v1", api_key=KEY)
+    same(embedding.get_text_embedding_batch(TEXTS))
+
+
+@check("llama-index-embeddings-ollama")
+def llama_index_ollama():
+    from llama_index.embeddings.ollama import OllamaEmbedding
+
+    embedding = OllamaEmbedding(model_name=MODEL, base_url=url)
     same(embedding.get_text_embedding_batch(TEXTS))
 
 

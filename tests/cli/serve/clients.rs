@@ -1,4 +1,4 @@
-//! The clients that people have, from PyPI, against the binary: their vectors must be the library's.
+//! The clients that people have, from PyPI and npm, against the binary: their vectors must be the library's.
 //!
 //! Runs where `environment` says.
 
@@ -7,16 +7,18 @@ use std::path::Path;
 use monomorph::{EmbedOptions, Embedder};
 use serde_json::json;
 
-use super::environment::{is_asked_for, python, say};
+use super::environment::{is_asked_for, node_package, python, say};
 use super::*;
 
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 12] = [
     "chromadb",
     "haystack-ai",
     "huggingface_hub",
     "langchain-ollama",
     "langchain-openai",
     "litellm",
+    "llama-index-embeddings-ollama",
+    "llama-index-embeddings-openai",
     "llama-index-embeddings-openai-like",
     "llama-index-embeddings-text-embeddings-inference",
     "ollama",
@@ -38,6 +40,28 @@ fn real_clients_get_the_librarys_bits() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/serve/clients.py");
     let url = format!("http://{}", server.host);
     let ran = Command::new(python).arg(script).args([&url, &case]).output().expect("Python starts");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
+    say(said.trim());
+}
+
+/// It asks for base64 unless it is told otherwise, and takes whatever comes for that.
+#[test]
+fn the_client_for_node_gets_the_librarys_bits() {
+    if !is_asked_for(&["node", "npm"]) {
+        return;
+    }
+    let package = match node_package("clients-node", "openai") {
+        Ok(package) => package,
+        Err(reason) => return say(&format!("SKIPPED: no package for Node: {reason}")),
+    };
+    let folder = Folder::new("clients-node");
+    let case = folder.write("case.json", case().to_string().as_bytes());
+    let server = Server::start(&[]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/serve/clients.mjs");
+    let url = format!("http://{}", server.host);
+    let ran = Command::new("node").arg(script).arg(package).args([&url, &case]).output();
+    let ran = ran.expect("Node starts");
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
     say(said.trim());

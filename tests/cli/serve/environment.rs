@@ -35,18 +35,36 @@ pub fn path_of(program: &str) -> Option<PathBuf> {
 pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-    if ready.exists() {
+    // One that an earlier version of the test made may lack packages.
+    let list = packages.join("\n");
+    if std::fs::read_to_string(&ready).is_ok_and(|made| made == list) {
         return Ok(python);
     }
-    let run = |command: &mut Command| -> Result<Output, String> {
-        let output = command.output().map_err(|error| error.to_string())?;
-        match output.status.success() {
-            true => Ok(output),
-            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        }
-    };
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
-    std::fs::write(&ready, "").map_err(|error| error.to_string())?;
+    std::fs::write(&ready, list).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// The folder of a package for Node, installed once and kept in the target folder, or why there is none.
+pub fn node_package(name: &str, package: &str) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let (installed, ready) = (folder.join("node_modules").join(package), folder.join("ready"));
+    if ready.exists() {
+        return Ok(installed);
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", package, "--prefix"]).arg(&folder);
+    run(&mut npm)?;
+    std::fs::write(&ready, "").map_err(|error| error.to_string())?;
+    Ok(installed)
+}
+
+/// What a program says that ends well, or what it says otherwise.
+fn run(command: &mut Command) -> Result<Output, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(output),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
 }
