@@ -34,6 +34,78 @@ fn signals_end_a_server_that_loses_nothing() {
     }
 }
 
+/// However much is under way.
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    let server = Server::start(&["--drain", "600", "--max-wait", "600"]);
+    let mut client = server.client();
+    let body = json!({"input": vec![long_text(); 500], "encoding_format": "base64"}).to_string();
+    client.begin("POST", "/v1/embeddings", &[], body.as_bytes());
+    let queued = || {
+        let metrics = server.client().get("/metrics");
+        let line = metrics.text().lines().find(|line| line.starts_with("monomorph_queue_texts "));
+        !line.expect("a metric").ends_with(" 0")
+    };
+    let begun = Instant::now();
+    while !queued() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing waits");
+    }
+    server.signal("TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    server.signal("TERM");
+    let told = Instant::now();
+    let (code, log) = server.ended();
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("requests under way were cut off"), "{log}");
+    assert!(client.is_closed());
+}
+
+/// The server takes as many connections as it has descriptors for, and the others when those have ended.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_with_few_descriptors_loses_no_connection() {
+    let mut limited = command(&[]);
+    let binary = limited.get_program().to_owned();
+    limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 100; exec \"$0\" serve --port 0"])
+        .arg(binary)
+        .env_remove("MODEL_GGUF");
+    more_than_places(&Server::of(limited), 68, 120);
+}
+
+/// Of 1,100 connections, as many as are allowed by default are served at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_that_find_no_place_wait_for_one() {
+    let limits = fs::read_to_string("/proc/self/limits").expect("limits");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let most = line.and_then(|line| line.split_whitespace().next()).expect("a limit");
+    if most.parse::<usize>().is_ok_and(|most| most < 1300) {
+        return super::environment::say(&format!("SKIPPED: this process has {most} descriptors"));
+    }
+    more_than_places(&Server::start(&[]), 1024, 1100);
+}
+
+/// All connections ask at once, and keep what they have until they are answered.
+#[cfg(target_os = "linux")]
+fn more_than_places(server: &Server, places: usize, connections: usize) {
+    let mut clients: Vec<Client> = (0..connections).map(|_| server.client()).collect();
+    clients.iter_mut().for_each(|client| client.begin("GET", "/health", &[], &[]));
+    let mut waiting = clients.split_off(places);
+    clients.iter_mut().for_each(|client| assert_eq!(client.answer(true).status, 200));
+    // In the order that they came.
+    let metrics = clients[0].get("/metrics");
+    assert!(
+        metrics.text().contains(&format!("\nmonomorph_connections {places}\n")),
+        "{}",
+        metrics.text()
+    );
+    drop(clients);
+    waiting.iter_mut().for_each(|client| assert_eq!(client.answer(true).status, 200));
+}
+
 /// Neither in the log's words nor in its JSON.
 #[test]
 fn texts_and_keys_are_never_logged() {
@@ -123,6 +195,26 @@ fn a_model_that_changes_is_not_served() {
     assert_eq!(answer.status, 503);
     assert!(!answer.text().contains("model.gguf"), "{}", answer.text());
     assert_eq!(server.client().get("/livez").status, 503);
+}
+
+/// The server keeps the file that it opened.
+#[cfg(unix)]
+#[test]
+fn a_model_that_is_replaced_by_renaming_is_served_on() {
+    if skip_on_large_model() || monomorph::built::IS_EMBEDDED {
+        return;
+    }
+    let folder = Folder::new("serve-renamed");
+    let bytes = fs::read(monomorph::built::SOURCE).expect("the model of the build");
+    let model = folder.write("model.gguf", &bytes);
+    let server = Server::start(&["--model", &model]);
+    let body = r#"{"input": "a"}"#;
+    let before = good(&server.client().post("/v1/embeddings", body));
+    fs::rename(folder.write("other.gguf", b"no model"), &model).expect("a new file");
+    assert_eq!(good(&server.client().post("/v1/embeddings", body))["data"], before["data"]);
+    fs::remove_file(&model).expect("the new file");
+    assert_eq!(good(&server.client().post("/v1/embeddings", body))["data"], before["data"]);
+    assert_eq!(server.client().get("/livez").status, 200);
 }
 
 #[cfg(unix)]

@@ -33,7 +33,11 @@ pub struct Server {
 impl Server {
     /// Starts one at a free port, with these further arguments.
     pub fn start(arguments: &[&str]) -> Server {
-        let mut command = command(&[&["serve", "--port", "0"], arguments].concat());
+        Server::of(command(&[&["serve", "--port", "0"], arguments].concat()))
+    }
+
+    /// Starts one by this command.
+    pub fn of(mut command: Command) -> Server {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let log: Arc<Mutex<String>> = Arc::default();
