@@ -23,6 +23,7 @@ type Start = fn(&Folder, [&str; 2]) -> (Running, String);
 #[test]
 fn nginx_loses_no_request() {
     if is_asked_for(&["nginx"]) {
+        names_must_be_allowed(nginx);
         one_of_two_goes(nginx);
         one_of_two_refuses(nginx);
     }
@@ -31,6 +32,7 @@ fn nginx_loses_no_request() {
 #[test]
 fn haproxy_loses_no_request() {
     if is_asked_for(&["haproxy"]) {
+        names_must_be_allowed(haproxy);
         one_of_two_goes(haproxy);
     }
 }
@@ -128,6 +130,21 @@ fn one_of_two_goes(balancer: Start) {
         let (code, log) = going.ended();
         assert_eq!(code, if signal == "TERM" { Some(0) } else { None }, "{log}");
         say(&format!("{event:?}: none of {} requests failed", CLIENTS * REQUESTS));
+    }
+}
+
+/// The name that clients know the balancer by is one that the servers must be told.
+fn names_must_be_allowed(balancer: Start) {
+    let folder = Folder::new("balancer-names");
+    let servers = [(); 2].map(|()| Server::start(&["--allow-host", "embeddings.example"]));
+    let (_balancer, host) = balancer(&folder, [&servers[0].host, &servers[1].host]);
+    for (name, status) in [("embeddings.example", 200), ("other.example", 403)] {
+        // Both servers.
+        for _ in 0..4 {
+            let header = format!("Host: {name}");
+            let answer = Client::connect(&host).ask("GET", "/v1/models", &[&header], &[]);
+            assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        }
     }
 }
 

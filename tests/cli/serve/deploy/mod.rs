@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use super::environment::{is_asked_for, path_of, python, say};
 use super::*;
 
+/// What the tests need of PyPI.
+const PACKAGES: [&str; 3] = ["kubernetes-validate", "pyyaml", "redis"];
+
 /// A program of somebody else's, until the value is dropped.
 pub struct Running(Child);
 

@@ -23,6 +23,24 @@ fn the_first_connection_starts_the_server() {
     assert_eq!(good(&answer)["data"].as_array().expect("a list").len(), 1);
 }
 
+#[test]
+fn systemd_takes_the_units() {
+    if !is_asked_for(&["systemd-analyze"]) {
+        return;
+    }
+    let folder = Folder::new("units");
+    // It looks for the program, too.
+    let binary = ("/usr/local/bin/monomorph", env!("CARGO_BIN_EXE_monomorph"));
+    let service =
+        folder.write("monomorph.service", adapted("monomorph.service", &[binary]).as_bytes());
+    let socket = folder.write("monomorph.socket", adapted("monomorph.socket", &[]).as_bytes());
+    let ran = Command::new("systemd-analyze").args(["verify", &service, &socket]).output();
+    let ran = ran.expect("systemd-analyze starts");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    // Unknown words are only warnings.
+    assert!(ran.status.success() && !said.contains(&folder.argument("")), "{said}");
+}
+
 /// Needs nothing but a socket to be told at.
 #[test]
 fn systemd_is_told_what_happens() {
