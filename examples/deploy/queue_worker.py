@@ -24,7 +24,8 @@ GROUP = "embedders"
 
 
 def embed(server, key, texts):
-    """The vectors of texts, as bytes. Waits while the server is busy or away; what it refuses for good is an error."""
+    """The vectors of texts, as bytes. Waits while the server is busy or away; what it refuses for good is an error, but
+    what is too large for it is sent in halves."""
     body = json.dumps({"input": texts, "encoding_format": "base64"}).encode()
     headers = {"Content-Type": "application/json"}
     if key:
@@ -35,6 +36,9 @@ def embed(server, key, texts):
             with urllib.request.urlopen(request, timeout=330) as answer:
                 return [base64.b64decode(item["embedding"]) for item in json.load(answer)["data"]]
         except urllib.error.HTTPError as error:
+            if error.code == 413 and len(texts) > 1:
+                half = len(texts) // 2
+                return embed(server, key, texts[:half]) + embed(server, key, texts[half:])
             if error.code not in (429, 503):
                 raise SystemExit(f"the server refuses the texts: {error.code} {error.read().decode()}")
             time.sleep(float(error.headers.get("Retry-After", 1)))
@@ -44,7 +48,8 @@ def embed(server, key, texts):
 
 def entries(client, args, name):
     """The next entries: those that a dead worker has left, else new ones."""
-    _, left, _ = client.xautoclaim(args.stream, GROUP, name, min_idle_time=args.claim_ms, count=args.batch)
+    # From Redis 7 on the answer has a third part.
+    _, left, *_ = client.xautoclaim(args.stream, GROUP, name, min_idle_time=args.claim_ms, count=args.batch)
     if left:
         return left
     new = client.xreadgroup(GROUP, name, {args.stream: ">"}, count=args.batch, block=args.block_ms)

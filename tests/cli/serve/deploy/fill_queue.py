@@ -33,9 +33,11 @@ deadline = time.monotonic() + 60
 while client.xpending("texts", "embedders")["pending"] or client.hlen("vectors") < len(TEXTS):
     subprocess.run([*command, "--once"], check=True, timeout=60)
     assert time.monotonic() < deadline, "texts are left"
-body = json.dumps({"input": TEXTS, "encoding_format": "base64"}).encode()
-answer = json.load(urllib.request.urlopen(f"{server}/v1/embeddings", body))
-for id, item in zip(ids, answer["data"]):
+for id, text in zip(ids, TEXTS):
+    body = json.dumps({"input": text, "encoding_format": "base64"}).encode()
+    (item,) = json.load(urllib.request.urlopen(f"{server}/v1/embeddings", body))["data"]
     assert client.hget("vectors", id) == base64.b64decode(item["embedding"]), "other bits"
 assert client.hlen("vectors") == len(TEXTS)
+metrics = urllib.request.urlopen(f"{server}/metrics").read().decode()
+assert 'route="/v1/embeddings",status="413"' in metrics, "no batch was too large"
 print(f"workers were killed after {done[0]} and {done[1]} texts; all {len(TEXTS)} have their vectors")

@@ -7,7 +7,7 @@ fn a_worker_that_is_killed_loses_no_text() {
     if !is_asked_for(&["redis-server"]) {
         return;
     }
-    let python = match python("deploy-venv", &["pyyaml", "redis"]) {
+    let python = match python("deploy-venv", &PACKAGES) {
         Ok(python) => python,
         Err(reason) => return say(&format!("SKIPPED: no Python with the packages: {reason}")),
     };
@@ -26,7 +26,8 @@ fn a_worker_that_is_killed_loses_no_text() {
     ]);
     let _redis = Running::start(command.stdout(Stdio::null()));
     wait_for(&format!("127.0.0.1:{port}"));
-    let server = Server::start(&[]);
+    // Sixteen of the texts have more.
+    let server = Server::start(&["--max-request-tokens", "100"]);
     let script =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/serve/deploy/fill_queue.py");
     let (redis, url) = (format!("redis://127.0.0.1:{port}"), format!("http://{}", server.host));
