@@ -151,7 +151,9 @@ def start(run):
 
 
 INTERRUPT = """
-import importlib, time
+import importlib, signal, time
+# A shell's background job ignores SIGINT, and so would Python.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 model = importlib.import_module(module).Model(threads=threads)
 expected = model.encode("again")
 texts = [" ".join(["word"] * words) + f" {i}" for i in range(count)]

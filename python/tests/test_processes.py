@@ -50,7 +50,12 @@ def test_other_threads_run_meanwhile(model):
 
 def interrupt(package, body, after=0.5):
     """Runs code that prints "ready", sends it SIGINT, and returns what it printed afterwards and the time that took."""
-    code = f"import {package.__name__} as package, time, signal\nmodel = package.Model(threads=2)\n{body}"
+    code = (
+        f"import {package.__name__} as package, time, signal\n"
+        # A shell's background job ignores SIGINT, and so would Python.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"model = package.Model(threads=2)\n{body}"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
