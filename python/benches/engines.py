@@ -48,7 +48,8 @@ def write_texts(folder, rows):
 
 def vectors(path):
     """The vectors of a file or a folder by id, whatever their type of list."""
-    table = pq.read_table(path).sort_by("id")
+    # Not the texts: DataFusion's are views, which pyarrow cannot sort.
+    table = pq.read_table(path, columns=["id", "embedding"]).sort_by("id")
     return table["id"].to_pylist(), table["embedding"].combine_chunks().flatten()
 
 
