@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tables")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod server;
 
 use monomorph_gguf::{Error, Header, Vocabulary};
 use monomorph_spec::Spec;

@@ -9,19 +9,10 @@ use std::thread;
 
 use libfuzzer_sys::fuzz_target;
 use monomorph::Embedder;
+use monomorph_fuzz::server::engine::Model;
 use monomorph_server::{Address, Options, Server};
 use monomorph_testing::http::{Answer, Client};
 use serde_json::Value;
-
-use engine::Model;
-
-// They belong to the binary, so that they are compiled here once more.
-#[allow(dead_code, missing_docs)]
-#[path = "../../src/cli/serve/engine.rs"]
-mod engine;
-#[allow(dead_code, missing_docs)]
-#[path = "../../src/cli/serve/tokens.rs"]
-mod tokens;
 
 /// Every route that takes a body.
 const ROUTES: [&str; 14] = [

@@ -65,13 +65,10 @@ fn a_second_signal_ends_a_server_at_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_with_few_descriptors_loses_no_connection() {
-    let mut limited = command(&[]);
-    let binary = limited.get_program().to_owned();
-    limited = Command::new("sh");
-    limited
-        .args(["-c", "ulimit -n 100; exec \"$0\" serve --port 0"])
-        .arg(binary)
-        .env_remove("MODEL_GGUF");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 100; exec \"$@\"", "sh"]);
+    let serve = command(&["serve", "--port", "0"]);
+    limited.arg(serve.get_program()).args(serve.get_args()).env_remove("MODEL_GGUF");
     more_than_places(&Server::of(limited), 68, 120);
 }
 
