@@ -4,8 +4,10 @@
 //!
 //! - *Short* requests, those whose tokens all fit a budget, wait in order of arrival, and a pass takes whole ones while
 //!   they fit.
-//! - *Long* requests take turns, text by text, so that one of two thousand texts is not in the way of one of two
-//!   hundred. A text over the budget is a pass of its own.
+//! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit round
+//!   robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds a
+//!   budget to what a request may take, and what it cannot use yet it keeps for the next one; so all get the same number
+//!   of tokens, whether their texts are short or long. A text over the budget is a pass of its own.
 //! - A pass holds one kind: a short text does not wait for a pass that is filled up with others' bulk.
 //! - While both kinds wait, each gets half of the tokens. A credit of the long ones grows by half of what short ones
 //!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at
@@ -39,6 +41,8 @@ struct Waiting<J> {
     texts: VecDeque<Text>,
     /// Tokens of all of them.
     tokens: usize,
+    /// Tokens that it may take before its turn ends, if it is a long one.
+    deficit: usize,
 }
 
 /// One text of a request.
@@ -108,7 +112,7 @@ impl<J: Clone> Queue<J> {
         let number = self.next;
         self.next += 1;
         let size = Size { requests: 1, texts: texts.len(), tokens };
-        let waiting = Waiting { job, texts: texts.into(), tokens };
+        let waiting = Waiting { job, texts: texts.into(), tokens, deficit: budget };
         match Kind::of(tokens, budget) {
             Kind::Short => {
                 self.short_size.add(size);
@@ -182,12 +186,17 @@ impl<J: Clone> Queue<J> {
         pass
     }
 
-    /// A text of each request in turn, while they fit.
+    /// Texts of the request whose turn it is and of the next ones, while they fit.
     fn take_long(&mut self, budget: usize) -> Vec<Taken<J>> {
         let mut pass = Vec::new();
         let mut tokens = 0;
         while let Some((request, mut waiting)) = self.long.pop_front() {
             let next = waiting.texts.front().map_or(0, |text| text.ids.len());
+            if next > waiting.deficit {
+                waiting.deficit = waiting.deficit.saturating_add(budget);
+                self.long.push_back((request, waiting));
+                continue;
+            }
             tokens += next;
             if tokens > budget && !pass.is_empty() {
                 self.long.push_front((request, waiting));
@@ -196,11 +205,12 @@ impl<J: Clone> Queue<J> {
             let is_last = waiting.texts.len() == 1;
             self.long_size.subtract(Size { requests: is_last.into(), texts: 1, tokens: next });
             waiting.tokens -= next;
+            waiting.deficit -= next;
             if let Some(text) = waiting.texts.pop_front() {
                 pass.push(Taken { request, job: waiting.job.clone(), text });
             }
             if !is_last {
-                self.long.push_back((request, waiting));
+                self.long.push_front((request, waiting));
             }
         }
         pass

@@ -111,6 +111,19 @@ fn bulk_does_not_starve() {
     assert!(p95 < 3000.0, "{p95} ms");
 }
 
+/// Requests of sixteen texts beside texts as long as sixteen of them: as many tokens, as long a wait.
+#[test]
+fn long_texts_do_not_starve_requests_of_many() {
+    let groups = [
+        Clients { n: 16, texts: vec![12] },
+        Clients { n: 4, texts: vec![94; 16] },
+        Clients { n: 2, texts: vec![1504] },
+    ];
+    let outcome = run(&groups, 60.0);
+    let [many, one] = [1, 2].map(|group| quantile(&outcome.waits[group], 0.95));
+    assert!(many < 1.5 * one && one < 1.5 * many, "{many} and {one} ms");
+}
+
 /// Sixty-four equal clients get nearly the full rate, and none waits much longer than the others.
 #[test]
 fn equal_clients_are_served_alike() {
