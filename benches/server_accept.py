@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What `monomorph serve` must reach, beside the same binary's `bench` and, if asked, llama-server.
 
-    benches/server_accept.py BINARY [--model FILE] [--threads 2] [--seconds 10] [--soak 600]
+    benches/server_accept.py BINARY [--model FILE] [--threads 2] [--seconds 10] [--rounds 2] [--soak 600]
     benches/server_accept.py BINARY --llama-server URL [--model FILE] [--threads 2]
 
-Servers and the loader share the machine's cores. What is compared runs in turn, A B B A. Each figure is a line: PASS or
-FAIL, what was asked for, what was found. --soak adds so many seconds of mixed load with clients that leave. With
---llama-server only our server and the one at URL, which somebody has started with the same file, are compared.
+Servers and the loader share the machine's cores. What is compared runs in turn, A B B A a round. Each figure is a line:
+PASS or FAIL, what was asked for, what was found. --soak adds so many seconds of mixed load with clients that leave.
+With --llama-server only our server and the one at URL, which somebody has started with the same file, are compared.
 
 Where clients are timed beside a heavy load (fairness, overload), they have a process of their own, and the load another
 one at a lower priority: a thread that sends and receives megabytes cannot tell when a small answer came.
@@ -139,9 +139,11 @@ def throughput(options, server, name, clients, per_request, least):
         closed(options, server, name, clients, per_request, look)
         return round(rates[-1])
 
-    library = [bench_rate(options, name)]
-    served = [rate() for _ in range(2)]
-    library.append(bench_rate(options, name))
+    library, served = [], []
+    for _ in range(options.rounds):
+        library.append(bench_rate(options, name))
+        served += rate(), rate()
+        library.append(bench_rate(options, name))
     ratio = sum(served) / sum(library)
     of = f"{clients} clients of {per_request} text{'s' * (per_request > 1)}, {name}"
     check(ratio >= least, f"{of}: at least {least} of bench",
@@ -276,6 +278,7 @@ def main():
     parser.add_argument("--model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--soak", type=int, default=0)
     parser.add_argument("--llama-server", metavar="URL")
     options = parser.parse_args()
