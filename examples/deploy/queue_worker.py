@@ -48,8 +48,9 @@ def embed(server, key, texts):
 
 def entries(client, args, name):
     """The next entries: those that a dead worker has left, else new ones."""
-    # From Redis 7 on the answer has a third part.
+    # From Redis 7 on the answer has a third part. Before, deleted entries are in the second one, without their ids.
     _, left, *_ = client.xautoclaim(args.stream, GROUP, name, min_idle_time=args.claim_ms, count=args.batch)
+    left = [entry for entry in left if entry[0] is not None]
     if left:
         return left
     new = client.xreadgroup(GROUP, name, {args.stream: ">"}, count=args.batch, block=args.block_ms)
