@@ -51,7 +51,12 @@ fn a_second_signal_ends_a_server_at_once() {
         assert!(begun.elapsed() < Duration::from_secs(20), "nothing waits");
     }
     server.signal("TERM");
-    std::thread::sleep(Duration::from_millis(300));
+    // Two signals at once would be one.
+    let begun = Instant::now();
+    while !server.said().contains("draining") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", server.said());
+        std::thread::sleep(Duration::from_millis(2));
+    }
     server.signal("TERM");
     let told = Instant::now();
     let (code, log) = server.ended();
@@ -69,6 +74,7 @@ fn a_server_with_few_descriptors_loses_no_connection() {
     limited.args(["-c", "ulimit -n 100; exec \"$@\"", "sh"]);
     let serve = command(&["serve", "--port", "0"]);
     limited.arg(serve.get_program()).args(serve.get_args()).env_remove("MODEL_GGUF");
+    // The server keeps 32 descriptors for other things.
     more_than_places(&Server::of(limited), 68, 120);
 }
 
@@ -85,14 +91,15 @@ fn connections_that_find_no_place_wait_for_one() {
     more_than_places(&Server::start(&[]), 1024, 1100);
 }
 
-/// All connections ask at once, and keep what they have until they are answered.
+/// All connections ask at once: the first ones are answered and keep their places, and the others are answered when
+/// those have ended.
 #[cfg(target_os = "linux")]
 fn more_than_places(server: &Server, places: usize, connections: usize) {
     let mut clients: Vec<Client> = (0..connections).map(|_| server.client()).collect();
     clients.iter_mut().for_each(|client| client.begin("GET", "/health", &[], &[]));
     let mut waiting = clients.split_off(places);
+    // Places are given in the order of arrival.
     clients.iter_mut().for_each(|client| assert_eq!(client.answer(true).status, 200));
-    // In the order that they came.
     let metrics = clients[0].get("/metrics");
     assert!(
         metrics.text().contains(&format!("\nmonomorph_connections {places}\n")),
@@ -172,19 +179,27 @@ fn what_cannot_be_served_is_said() {
     assert!(missing.failure(1).starts_with("cannot read missing.txt: "));
 }
 
-/// Vectors of half a file are nobody's: a model that is written to is served no more.
-#[test]
-fn a_model_that_changes_is_not_served() {
+/// A copy of the build's model in a folder of its own, and a server of that file; none if the model is large or inside
+/// the binary.
+fn server_of_a_copy(name: &str) -> Option<(Folder, String, Server)> {
     if skip_on_large_model() || monomorph::built::IS_EMBEDDED {
-        return;
+        return None;
     }
-    let folder = Folder::new("serve-changed");
+    let folder = Folder::new(name);
     let bytes = fs::read(monomorph::built::SOURCE).expect("the model of the build");
     let model = folder.write("model.gguf", &bytes);
     let server = Server::start(&["--model", &model]);
+    Some((folder, model, server))
+}
+
+/// Vectors of half a file are nobody's: a model that is written to is served no more.
+#[test]
+fn a_model_that_changes_is_not_served() {
+    let Some((_folder, model, server)) = server_of_a_copy("serve-changed") else { return };
     let body = r#"{"input": "a"}"#;
     assert_eq!(server.client().post("/v1/embeddings", body).status, 200);
     // In place: what is mapped must not become shorter.
+    let bytes = fs::read(&model).expect("the file");
     let mut file = fs::File::options().write(true).open(&model).expect("the file");
     file.write_all(&bytes).expect("the file");
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
@@ -198,13 +213,7 @@ fn a_model_that_changes_is_not_served() {
 #[cfg(unix)]
 #[test]
 fn a_model_that_is_replaced_by_renaming_is_served_on() {
-    if skip_on_large_model() || monomorph::built::IS_EMBEDDED {
-        return;
-    }
-    let folder = Folder::new("serve-renamed");
-    let bytes = fs::read(monomorph::built::SOURCE).expect("the model of the build");
-    let model = folder.write("model.gguf", &bytes);
-    let server = Server::start(&["--model", &model]);
+    let Some((folder, model, server)) = server_of_a_copy("serve-renamed") else { return };
     let body = r#"{"input": "a"}"#;
     let before = good(&server.client().post("/v1/embeddings", body));
     fs::rename(folder.write("other.gguf", b"no model"), &model).expect("a new file");
