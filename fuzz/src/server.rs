@@ -1,4 +1,4 @@
-//! The model of a build as the server's engine. It belongs to the binary, so that it is compiled here once more.
+//! The model of a build as the server's engine. It belongs to the binary, so it is compiled here once more.
 
 #[path = "../../src/cli/serve/engine.rs"]
 pub mod engine;

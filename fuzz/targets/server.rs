@@ -1,5 +1,5 @@
-//! Sends any bytes as a body to a route of the server of the tiny model: they are answered, or refused in the shape of the
-//! route's family, and never with a fault of the server's.
+//! Sends any bytes as a body to a route of a server of the tiny model: they are answered, or refused in the shape of
+//! the route's family, and never make the server fail.
 
 #![no_main]
 
@@ -32,13 +32,13 @@ const ROUTES: [&str; 14] = [
     "/api/show",
 ];
 
-/// Where the server listens, which runs as long as the process.
+/// Where the server listens. It runs as long as the process.
 static HOST: LazyLock<String> = LazyLock::new(|| {
     let embedder = Embedder::options().threads(1).open_built().expect("the model of the build");
     let mut options = Options::new("fuzz");
     options.address = Address::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
     options.token_ids = true;
-    // What is computed is not what is looked for.
+    // Faults are looked for in what reads bodies, not in what computes vectors.
     options.limits.request_tokens = 500;
     let server = Server::bind(Arc::new(Model::new(embedder)), options).expect("a server");
     let host = server.address().to_string().split_off("http://".len());

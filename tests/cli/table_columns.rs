@@ -145,7 +145,7 @@ fn values_may_be_books() {
         return;
     }
     let folder = Folder::new("columns-books");
-    // It compresses to three quarters, so that its page may not be in memory beside it either.
+    // It compresses to three quarters only, so its page must not be in memory beside it either.
     let mut random = Random(1);
     let letter = |random: &mut Random| char::from(b';' + random.below(64) as u8);
     let book: String = (0..80_000_000).map(|_| letter(&mut random)).collect();

@@ -68,7 +68,8 @@ impl Destination {
         Ok(Destination { kind: Kind::Part { file, part, target }, name })
     }
 
-    /// Leaves one that takes nothing in its place, for a writer that wants to own what it writes to for a while.
+    /// Gives the destination to a writer that must own what it writes to, and leaves one in its place that refuses
+    /// bytes, until it is given back.
     pub fn lend(&mut self) -> Destination {
         Destination { kind: mem::replace(&mut self.kind, Kind::Lent), name: self.name.clone() }
     }
@@ -177,7 +178,7 @@ impl Write for Destination {
     }
 }
 
-/// The error of a fault in the program: a destination is used while somebody else has it.
+/// The error of a fault in the program: a destination that is used while somebody else has it.
 fn lent() -> io::Error {
     io::Error::other("the destination is lent")
 }

@@ -1,8 +1,8 @@
 //! Columns of a row group that are large because a value is, such as a book in a field.
 //!
 //! The library copies values into a page and compresses it when it is full. Here a page is compressed while it is
-//! written, so that a value is in memory once. The page's header comes first and says how long it is compressed: for
-//! that, it is compressed once more before.
+//! written, so that a value is in memory once. The page's header comes first and says how long the compressed page is;
+//! to know that, the page is compressed once before, to nowhere.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Cursor, Read, Write};

@@ -213,7 +213,7 @@ impl Parquet {
                     .into(),
             ));
         }
-        // With the start of the file, which was written then too.
+        // The earlier run has written these row groups, and the start of the file before them.
         self.sink.replace(To::Nothing);
         for group in metadata.row_groups() {
             let mut row_group = self.writer.next_row_group()?;

@@ -1,5 +1,5 @@
-// Embeds the case's texts with OpenAI's client for Node, one by one and all at once, and compares with its vectors, bit
-// for bit.
+// Embeds the case's texts with OpenAI's client for Node, one by one and all at once, and compares the vectors with the
+// case's, bit for bit.
 //
 //     node clients.mjs FOLDER_OF_THE_PACKAGE URL CASE.json
 import assert from "node:assert/strict";

@@ -45,7 +45,7 @@ fn real_clients_get_the_librarys_bits() {
     say(said.trim());
 }
 
-/// It asks for base64 unless it is told otherwise, and takes whatever comes for that.
+/// It asks for base64 unless it is told otherwise, and decodes whatever comes as that.
 #[test]
 fn the_client_for_node_gets_the_librarys_bits() {
     if !is_asked_for(&["node", "npm"]) {

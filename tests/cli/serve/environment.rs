@@ -35,7 +35,7 @@ pub fn path_of(program: &str) -> Option<PathBuf> {
 pub fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
-    // One that an earlier version of the test made may lack packages.
+    // An environment that was made for an earlier version of the test may lack packages.
     let list = packages.join("\n");
     if std::fs::read_to_string(&ready).is_ok_and(|made| made == list) {
         return Ok(python);
@@ -60,7 +60,7 @@ pub fn node_package(name: &str, package: &str) -> Result<PathBuf, String> {
     Ok(installed)
 }
 
-/// What a program says that ends well, or what it says otherwise.
+/// The output of a program that ends well, or what another says on standard error.
 fn run(command: &mut Command) -> Result<Output, String> {
     let output = command.output().map_err(|error| error.to_string())?;
     match output.status.success() {

@@ -4,10 +4,10 @@
 //!
 //! - *Short* requests, those whose tokens all fit a budget, wait in order of arrival, and a pass takes whole ones while
 //!   they fit.
-//! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit round
-//!   robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds a
-//!   budget to what a request may take, and what it cannot use yet it keeps for the next one; so all get the same number
-//!   of tokens, whether their texts are short or long. A text over the budget is a pass of its own.
+//! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit
+//!   round robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds
+//!   a budget to what a request may take, and what it cannot use yet is kept for its next turn; so all get the same
+//!   number of tokens, whether their texts are short or long. A text over the budget is a pass of its own.
 //! - A pass holds one kind: a short text does not wait for a pass that is filled up with others' bulk.
 //! - While both kinds wait, each gets half of the tokens. A credit of the long ones grows by half of what short ones
 //!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at

@@ -111,7 +111,7 @@ fn bulk_does_not_starve() {
     assert!(p95 < 3000.0, "{p95} ms");
 }
 
-/// Requests of sixteen texts beside texts as long as sixteen of them: as many tokens, as long a wait.
+/// Requests of sixteen texts beside single texts as long as those sixteen: as many tokens, and about as long a wait.
 #[test]
 fn long_texts_do_not_starve_requests_of_many() {
     let groups = [

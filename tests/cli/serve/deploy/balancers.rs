@@ -133,13 +133,13 @@ fn one_of_two_goes(balancer: Start) {
     }
 }
 
-/// The name that clients know the balancer by is one that the servers must be told.
+/// The servers must be told the name by which clients know the balancer.
 fn names_must_be_allowed(balancer: Start) {
     let folder = Folder::new("balancer-names");
     let servers = [(); 2].map(|()| Server::start(&["--allow-host", "embeddings.example"]));
     let (_balancer, host) = balancer(&folder, [&servers[0].host, &servers[1].host]);
     for (name, status) in [("embeddings.example", 200), ("other.example", 403)] {
-        // Both servers.
+        // Often enough that both servers are asked.
         for _ in 0..4 {
             let header = format!("Host: {name}");
             let answer = Client::connect(&host).ask("GET", "/v1/models", &[&header], &[]);

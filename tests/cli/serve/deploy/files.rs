@@ -29,7 +29,7 @@ for variable in container['env']:
     print(variable['name'])
 ";
     let manifest = example("kubernetes.yaml");
-    // The first that has all of it switched on, and the newest of the schemas.
+    // The first version that has all of it switched on, and the newest with a schema when this was written.
     for version in ["1.30.0", "1.37.0"] {
         let mut validate = Command::new(python.with_file_name("kubernetes-validate"));
         validate.args(["--strict", "--kubernetes-version", version]).arg(&manifest);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::environment::{is_asked_for, path_of, python, say};
 use super::*;
 
-/// What the tests need of PyPI.
+/// What the tests need from PyPI.
 const PACKAGES: [&str; 3] = ["kubernetes-validate", "pyyaml", "redis"];
 
 /// A program of somebody else's, until the value is dropped.

@@ -26,7 +26,7 @@ fn a_worker_that_is_killed_loses_no_text() {
     ]);
     let _redis = Running::start(command.stdout(Stdio::null()));
     wait_for(&format!("127.0.0.1:{port}"));
-    // Sixteen of the texts have more.
+    // A batch of sixteen texts has more tokens.
     let server = Server::start(&["--max-request-tokens", "100"]);
     let script =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/serve/deploy/fill_queue.py");
