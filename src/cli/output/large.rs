@@ -23,10 +23,14 @@ use parquet::schema::types::ColumnDescPtr;
 const LARGE_BYTES: usize = 64 << 20;
 /// A header says sizes in 31 bits; what does not compress is a little longer after it.
 const LARGEST_BYTES: usize = i32::MAX as usize - (1 << 20);
+/// Which rows have a value takes no more than this for each.
+const MOST_LEVEL_BYTES: usize = 2;
 
 /// Whether this column's values are that large, and one page holds them.
 pub fn is_large(array: &ArrayRef) -> bool {
-    plain_bytes(array).is_some_and(|bytes| (LARGE_BYTES..LARGEST_BYTES).contains(&bytes))
+    plain_bytes(array).is_some_and(|bytes| {
+        bytes >= LARGE_BYTES && bytes + MOST_LEVEL_BYTES * array.len() < LARGEST_BYTES
+    })
 }
 
 /// Adds a column of strings or bytes to a row group, as one page. `leaf` is its description.
