@@ -23,8 +23,8 @@ type Start = fn(&Folder, [&str; 2]) -> (Running, String);
 #[test]
 fn nginx_loses_no_request() {
     if is_asked_for(&["nginx"]) {
-        names_must_be_allowed(nginx);
-        one_of_two_goes(nginx);
+        names_must_be_allowed("nginx", nginx);
+        one_of_two_goes("nginx", nginx);
         one_of_two_refuses(nginx);
     }
 }
@@ -32,8 +32,8 @@ fn nginx_loses_no_request() {
 #[test]
 fn haproxy_loses_no_request() {
     if is_asked_for(&["haproxy"]) {
-        names_must_be_allowed(haproxy);
-        one_of_two_goes(haproxy);
+        names_must_be_allowed("haproxy", haproxy);
+        one_of_two_goes("haproxy", haproxy);
     }
 }
 
@@ -117,9 +117,9 @@ fn failures(host: &str, event: impl FnOnce() + Send) -> Vec<u16> {
     })
 }
 
-fn one_of_two_goes(balancer: Start) {
+fn one_of_two_goes(name: &str, balancer: Start) {
     for event in [Event::Term, Event::Kill] {
-        let folder = Folder::new(&format!("balancer-{event:?}"));
+        let folder = Folder::new(&format!("{name}-{event:?}"));
         let (going, staying) = (Server::start(&[]), Server::start(&[]));
         let (_balancer, host) = balancer(&folder, [&going.host, &staying.host]);
         // Health checks must have found both.
@@ -134,16 +134,16 @@ fn one_of_two_goes(balancer: Start) {
 }
 
 /// The servers must be told the name by which clients know the balancer.
-fn names_must_be_allowed(balancer: Start) {
-    let folder = Folder::new("balancer-names");
+fn names_must_be_allowed(name: &str, balancer: Start) {
+    let folder = Folder::new(&format!("{name}-names"));
     let servers = [(); 2].map(|()| Server::start(&["--allow-host", "embeddings.example"]));
     let (_balancer, host) = balancer(&folder, [&servers[0].host, &servers[1].host]);
-    for (name, status) in [("embeddings.example", 200), ("other.example", 403)] {
+    for (asked, status) in [("embeddings.example", 200), ("other.example", 403)] {
         // Often enough that both servers are asked.
         for _ in 0..4 {
-            let header = format!("Host: {name}");
+            let header = format!("Host: {asked}");
             let answer = Client::connect(&host).ask("GET", "/v1/models", &[&header], &[]);
-            assert_eq!(answer.status, status, "{name}: {}", answer.text());
+            assert_eq!(answer.status, status, "{asked}: {}", answer.text());
         }
     }
 }
