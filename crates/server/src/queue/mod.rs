@@ -188,6 +188,7 @@ impl<J: Clone> Queue<J> {
 
     /// Texts of the request whose turn it is and of the next ones, while they fit.
     fn take_long(&mut self, budget: usize) -> Vec<Taken<J>> {
+        debug_assert!(budget > 0, "no turn would ever be enough");
         let mut pass = Vec::new();
         let mut tokens = 0;
         while let Some((request, mut waiting)) = self.long.pop_front() {
