@@ -16,6 +16,7 @@ use crate::rows::AllRows;
 use crate::weights::Located;
 use monomorph_simd::{Isa, PANEL};
 use monomorph_spec::{Activation, Block, Join, Layer, Linear, Norm, Qkv, Window};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is wrong where a description asks for an operation that was not compiled.
@@ -88,10 +89,19 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
     }
 
     /// The next part of the layer: attention's branch joins the residual stream.
-    pub(crate) fn attend_and_join(&mut self, number: usize, layer: &Layer, block: &Block<Located>) {
+    ///
+    /// For the longest texts, attention is the longest part of a layer, so `cancel` ends it early. See
+    /// [`Encoder::step`](crate::Encoder::step).
+    pub(crate) fn attend_and_join(
+        &mut self,
+        number: usize,
+        layer: &Layer,
+        block: &Block<Located>,
+        cancel: &AtomicBool,
+    ) {
         let want = self.want(&[block.attn_output]);
         with_heads!(self, layer, |heads, n_attn| {
-            self.attend(heads, n_attn, number, layer.window, want);
+            self.attend(heads, n_attn, number, layer.window, want, cancel);
             self.project_branch(n_attn, &block.attn_output);
         });
         self.join(&block.attn_join);
@@ -275,6 +285,7 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         layer: usize,
         window: Window,
         want: Want,
+        cancel: &AtomicBool,
     ) {
         let (isa, model) = (self.isa, self.model);
         let n_kv = n_kv(heads);
@@ -289,6 +300,9 @@ impl<'a, I: Isa, M: Model> Pass<'a, I, M> {
         let parts = || parts_of_texts(texts, range.clone(), size);
         let inputs = self.rows.inputs.parts(n_attn.size(), want, parts().map(|part| part.len));
         self.team.for_each(parts().zip(inputs), |thread, (part, mut inputs)| {
+            if cancel.load(Ordering::Relaxed) {
+                return;
+            }
             let rest = KeysValues {
                 n: part.text.len,
                 keys: &keys[part.text.start * n_kv..],

@@ -405,7 +405,7 @@ impl<I: Isa, M: Model> Encoder<I, M> {
         let (layers, blocks) = (&self.model.spec().layers, &self.tensors.blocks);
         let advance = |mut pass: Pass<'_, I, M>| {
             if let Some(done) = n.checked_sub(1) {
-                pass.attend_and_join(done, &layers[done], &blocks[done]);
+                pass.attend_and_join(done, &layers[done], &blocks[done], cancel);
                 if cancel.load(Ordering::Relaxed) {
                     return;
                 }
