@@ -5,7 +5,7 @@
     benches/server_accept.py BINARY --llama-server URL [--model FILE] [--threads 2]
 
 Servers and the loader share the machine's cores. What is compared runs in turn, A B B A a round. Each figure is a line:
-PASS or FAIL, what was asked for, what was found. --soak adds so many seconds of mixed load with clients that leave.
+PASS or FAIL, what was asked for, what was found. Under a rate stands where the CPU time went. --soak adds so many seconds of mixed load with clients that leave.
 With --llama-server only our server and the one at URL, which somebody has started with the same file, are compared.
 
 Where clients are timed beside a heavy load (fairness, overload), they have a process of their own, and the load another
@@ -80,8 +80,14 @@ class Server:
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     def cpu_seconds(self):
-        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Those of the engine's threads, and of all others."""
+        found = {"engine": 0, "others": 0}
+        for path in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            name, fields = path.read_text().split("(", 1)[1].rsplit(")", 1)
+            utime, stime = fields.split()[11:13]
+            who = "engine" if name == "engine" or name.startswith("monomorph-") else "others"
+            found[who] += (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
+        return found
 
     def memory(self, field):
         """Bytes, by a name of /proc/PID/smaps_rollup."""
@@ -131,23 +137,32 @@ def closed(options, server, name, clients, per_request=1, tick=None):
 
 def throughput(options, server, name, clients, per_request, least):
     closed(options, server, name, clients, per_request)  # warms up
-    def rate():
-        """By the server's own count: an answer to many texts has tokens of the time before, too."""
-        before = server.metric(TOKENS)
-        rates = []
-        look = lambda now: rates.append((server.metric(TOKENS) - before) / now)
-        closed(options, server, name, clients, per_request, look)
-        return round(rates[-1])
+    def look(now):
+        cpu = {**server.cpu_seconds(), "loader": sum(os.times()[:2])}
+        # By the server's own count: an answer to many texts has tokens of the time before, too.
+        return {"time": now, "tokens": server.metric(TOKENS), **cpu}
+
+    def run():
+        seen = [look(0)]
+        closed(options, server, name, clients, per_request, lambda now: seen.append(look(now)))
+        return {what: seen[-1][what] - seen[0][what] for what in seen[0]}
 
     library, served = [], []
     for _ in range(options.rounds):
         library.append(bench_rate(options, name))
-        served += rate(), rate()
+        served += run(), run()
         library.append(bench_rate(options, name))
-    ratio = sum(served) / sum(library)
+    rates = [found["tokens"] / found["time"] for found in served]
+    ratio = sum(rates) / sum(library)
     of = f"{clients} clients of {per_request} text{'s' * (per_request > 1)}, {name}"
     check(ratio >= least, f"{of}: at least {least} of bench",
-          f"{ratio:.3f} ({served} to {[round(x) for x in library]} tokens/s)")
+          f"{ratio:.3f} ({[round(x) for x in rates]} to {[round(x) for x in library]} tokens/s)")
+    total = {what: sum(found[what] for found in served) for what in served[0]}
+    shares = {what: total[what] / total["time"] / options.threads for what in ("engine", "others", "loader")}
+    per_second = total["tokens"] / total["engine"] / (statistics.mean(library) / options.threads)
+    print(f"     of {options.threads} cores the engine's threads had {shares['engine']:.3f}, the server's others "
+          f"{shares['others']:.3f}, the loader {shares['loader']:.3f}; a second of the engine's gave {per_second:.3f} "
+          "of bench's tokens", flush=True)
 
 
 def one_client(options, server):
@@ -226,9 +241,9 @@ def starts(options):
 def idle(options):
     with Server(options) as server:
         closed(options, server, "single_short", 1)
-        before = server.cpu_seconds()
+        before = sum(server.cpu_seconds().values())
         time.sleep(30)
-        used = server.cpu_seconds() - before
+        used = sum(server.cpu_seconds().values()) - before
         check(used == 0, "idle for 30 s: no CPU time", f"{used:.2f} s")
         private = (server.memory("Private_Clean") + server.memory("Private_Dirty")) / MIB
         print(f"     private memory after it: {private:.0f} MiB, of which kept panels as `monomorph inspect` says", flush=True)

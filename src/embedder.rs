@@ -184,26 +184,31 @@ impl Embedder {
         self.guarded(|| self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows))
     }
 
-    /// Begins to embed one text that is ids already, in a way that can rest for others.
+    /// Begins to embed texts that are ids already, in a way that can rest for others. All of them go through the model
+    /// together, so they should be some hundred tokens for each thread at most, or one text: rows of more do not stay in
+    /// a core's cache from one operation to the next.
     ///
     /// # Errors
     /// [`Error::Ids`], as of [`Embedder::embed_ids`].
-    pub fn pass<'a>(&'a self, ids: &'a [u32]) -> Result<Pass<'a>, Error> {
-        self.check_ids(&[ids])?;
+    pub fn pass<'a>(&'a self, ids: &'a [&'a [u32]]) -> Result<Pass<'a>, Error> {
+        self.check_ids(ids)?;
         Ok(Pass { embedder: self, ids, resting: None })
     }
 
     /// Goes on with a [`Pass`].
     pub(crate) fn resume(
         &self,
-        ids: &[u32],
+        ids: &[&[u32]],
         resting: &mut Option<Resting>,
         stop: Stop<'_>,
-        row: &mut [f32],
+        rows: &mut [f32],
     ) -> Result<bool, Error> {
-        let expected = self.spec.n_out;
-        if row.len() != expected {
-            return Err(Error::Rows { values: row.len(), expected });
+        let expected = ids.len() * self.spec.n_out;
+        if rows.len() != expected {
+            return Err(Error::Rows { values: rows.len(), expected });
+        }
+        if ids.is_empty() {
+            return Ok(true);
         }
         let (threads, encoder) = (&self.threads, self.encoder.as_ref());
         self.guarded(|| {
@@ -211,7 +216,7 @@ impl Embedder {
                 Some(resting) => resting,
                 none => none.insert(self.scheduler.begin(threads, encoder, ids, stop.cancel)?),
             };
-            self.scheduler.resume(threads, encoder, ids, resting, stop, row)
+            self.scheduler.resume(threads, encoder, ids, resting, stop, rows)
         })
     }
 

@@ -1,23 +1,23 @@
-//! One text's way through the model, in parts.
+//! Texts' way through the model, in parts.
 
 use crate::embedder::Embedder;
 use crate::error::Error;
 use monomorph_encoder::{Resting, Stop};
 use std::sync::atomic::AtomicBool;
 
-/// A pass over one text that can rest between two of the model's layers, so that a long text does not keep short ones
-/// waiting: while it rests, others may be embedded. [`Embedder::pass`] begins one.
+/// A pass over one text or some that can rest between two of the model's layers, so that long work does not keep short
+/// texts waiting: while it rests, others may be embedded. [`Embedder::pass`] begins one.
 pub struct Pass<'a> {
     pub(crate) embedder: &'a Embedder,
-    pub(crate) ids: &'a [u32],
+    pub(crate) ids: &'a [&'a [u32]],
     /// None before it is first resumed.
     pub(crate) resting: Option<Resting>,
 }
 
 impl Pass<'_> {
-    /// Goes on until `row` is written, [`Info::dimensions`](crate::Info::dimensions) values with the bits that
-    /// [`Embedder::embed_ids`] gives (true), or until `pause` is set; by a layer at least. Waits for other requests that
-    /// run.
+    /// Goes on until `rows` are written, with [`Info::dimensions`](crate::Info::dimensions) values and the bits of
+    /// [`Embedder::embed_ids`] for each text (true), or until `pause` is set; by a layer at least. Waits for other
+    /// requests that run.
     ///
     /// # Errors
     /// As of [`Embedder::embed_ids`]. The pass is of no more use then.
@@ -25,11 +25,11 @@ impl Pass<'_> {
         &mut self,
         cancel: Option<&AtomicBool>,
         pause: &AtomicBool,
-        row: &mut [f32],
+        rows: &mut [f32],
     ) -> Result<bool, Error> {
         let never = AtomicBool::new(false);
         let stop = Stop { cancel: cancel.unwrap_or(&never), pause };
-        self.embedder.resume(self.ids, &mut self.resting, stop, row)
+        self.embedder.resume(self.ids, &mut self.resting, stop, rows)
     }
 }
 

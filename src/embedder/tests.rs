@@ -100,7 +100,7 @@ fn ids_are_checked() {
     embedder.embed_ids(&[], None, &mut []).unwrap();
 }
 
-/// A text that rests after every layer, with others in between, has the bits that it has in one go.
+/// Texts that rest after every layer, with others in between, have the bits that they have in one go.
 #[test]
 fn a_pass_can_rest() {
     let embedder = embedder();
@@ -117,22 +117,24 @@ fn a_pass_can_rest() {
     for pauses in [true, false] {
         let pause = AtomicBool::new(pauses);
         let mut row = vec![0.0; width];
-        let (mut pass, mut inner) = (embedder.pass(&long).unwrap(), embedder.pass(&other).unwrap());
-        let (mut rests, mut inner_row) = (0, vec![0.0; width]);
+        let (long, both): ([&[u32]; 1], [&[u32]; 2]) = ([&long], [&other, &short]);
+        let (mut pass, mut inner) = (embedder.pass(&long).unwrap(), embedder.pass(&both).unwrap());
+        let (mut rests, mut inner_rows) = (0, vec![0.0; 2 * width]);
         while !pass.resume(None, &pause, &mut row).unwrap() {
             rests += 1;
             assert!(alone(&short) == expected[1]);
             if rests < 3 {
-                inner.resume(None, &pause, &mut inner_row).unwrap();
+                inner.resume(None, &pause, &mut inner_rows).unwrap();
             }
         }
         // Between the steps, of which there is one more than layers.
         assert_eq!(rests, if pauses { embedder.spec().layers.len() } else { 0 });
         assert!(row == expected[0]);
         drop(pass);
-        while !inner.resume(None, &pause, &mut inner_row).unwrap() {}
-        assert!(inner_row == expected[2]);
+        while !inner.resume(None, &pause, &mut inner_rows).unwrap() {}
+        assert!(inner_rows == [&*expected[2], &*expected[1]].concat());
     }
+    assert!(embedder.pass(&[]).unwrap().resume(None, &AtomicBool::new(true), &mut []).unwrap());
 }
 
 #[test]
@@ -140,10 +142,11 @@ fn a_pass_that_rests_can_be_cancelled() {
     let embedder = embedder();
     let (cancel, pause) = (AtomicBool::new(false), AtomicBool::new(true));
     let mut row = vec![0.0; embedder.info().dimensions];
-    let mut pass = embedder.pass(&[2, 5, 1]).unwrap();
+    let ids: [&[u32]; 1] = [&[2, 5, 1]];
+    let mut pass = embedder.pass(&ids).unwrap();
     assert!(!pass.resume(Some(&cancel), &pause, &mut row).unwrap());
     assert!(matches!(pass.resume(Some(&cancel), &pause, &mut [0.0]), Err(Error::Rows { .. })));
     cancel.store(true, Ordering::Relaxed);
     assert!(matches!(pass.resume(Some(&cancel), &pause, &mut row), Err(Error::Cancelled)));
-    assert!(matches!(embedder.pass(&[]), Err(Error::Ids { .. })));
+    assert!(matches!(embedder.pass(&[&[]]), Err(Error::Ids { .. })));
 }

@@ -84,7 +84,7 @@ pub trait Forward: Send + Sync {
     fn resume(
         &self,
         team: &Team,
-        ids: &[u32],
+        texts: &[&[u32]],
         resting: &mut Resting,
         stop: Stop<'_>,
         out: &mut [f32],
@@ -172,23 +172,24 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
         Ok(())
     }
 
-    /// Embeds one text in parts: goes on with it until it is embedded (true), or between two layers, a layer later at
-    /// the earliest, once it is to pause. The ids, and those that the texts of a causal model share, are the same each
-    /// time. The rest is as in [`Self::forward`].
+    /// Embeds texts in parts: goes on with them until they are embedded (true), or between two layers, a layer later at
+    /// the earliest, once it is to pause. The texts, and what the texts of a causal model share, are the same each time.
+    /// The rest is as in [`Self::forward`].
     fn resume(
         &self,
         team: &Team,
-        ids: &[u32],
+        texts: &[&[u32]],
         resting: &mut Resting,
         stop: Stop<'_>,
         out: &mut [f32],
     ) -> Result<bool, Cancelled> {
         let Resting { prefix, workspace, next } = resting;
-        let before = prefix.as_ref().and_then(|prefix| prefix.of(&[ids]));
-        let ids = &ids[before.map_or(0, |before| before.tokens())..];
+        let before = prefix.as_ref().and_then(|prefix| prefix.of(texts));
+        let known = before.map_or(0, |before| before.tokens());
+        let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[known..]).collect();
         let share = match next {
-            0 => self.begin(team, before, &[ids], workspace),
-            _ => self.rows_per_share(team, ids.len()),
+            0 => self.begin(team, before, &texts, workspace),
+            _ => self.rows_per_share(team, texts.iter().map(|ids| ids.len()).sum()),
         };
         let n_layer = self.model.spec().layers.len();
         loop {

@@ -1,4 +1,4 @@
-//! A pass over one text that can rest between two layers, while others run.
+//! A pass that can rest between two layers, while others run.
 
 use crate::Workspace;
 use crate::prefix::Prefix;

@@ -112,32 +112,32 @@ impl Scheduler {
         threads.enter(|team| encoder.token_rows(team, ids, &mut workspace, cancel, out))
     }
 
-    /// Begins a pass over one text that can rest. [`Scheduler::end`] takes it back.
+    /// Begins a pass of the whole team that can rest. [`Scheduler::end`] takes it back.
     pub fn begin(
         &self,
         threads: &Threads,
         encoder: &dyn Forward,
-        ids: &[u32],
+        texts: &[&[u32]],
         cancel: &AtomicBool,
     ) -> Result<Resting, Cancelled> {
         let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let prefix = self.remember(threads, encoder, &[ids], &mut workspace, cancel)?.prefix();
+        let prefix = self.remember(threads, encoder, texts, &mut workspace, cancel)?.prefix();
         Ok(Resting { prefix, workspace: self.take_workspace(), next: 0 })
     }
 
-    /// Goes on with a pass until its text is embedded (true) or it is to pause, see [`Forward::resume`]. Only one request
-    /// runs at a time; others wait.
+    /// Goes on with a pass until its texts are embedded (true) or it is to pause, see [`Forward::resume`]. Only one
+    /// request runs at a time; others wait.
     pub fn resume(
         &self,
         threads: &Threads,
         encoder: &dyn Forward,
-        ids: &[u32],
+        texts: &[&[u32]],
         resting: &mut Resting,
         stop: Stop<'_>,
         out: &mut [f32],
     ) -> Result<bool, Cancelled> {
         let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.enter(|team| encoder.resume(team, ids, resting, stop, out))
+        threads.enter(|team| encoder.resume(team, texts, resting, stop, out))
     }
 
     /// Keeps the memory of a pass for others.

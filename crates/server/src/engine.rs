@@ -32,17 +32,17 @@ pub trait Engine: Send + Sync + 'static {
         rows: &mut [f32],
     ) -> Result<(), EngineError>;
 
-    /// Embeds one text with the same bits, in parts. Between two of them it looks at `between`, and calls it if it is
-    /// wanted, upon which [`Engine::embed`] may be called.
+    /// Does what [`Engine::embed`] does in parts. Between two of them it looks at `between`, and calls it if it is wanted,
+    /// upon which [`Engine::embed`] may be called.
     ///
     /// # Errors
     /// Why no row is of use.
     fn embed_long(
         &self,
-        ids: &[u32],
+        texts: &[&[u32]],
         cancel: &AtomicBool,
         between: Between<'_>,
-        row: &mut [f32],
+        rows: &mut [f32],
     ) -> Result<(), EngineError>;
 
     /// The rows of a text's tokens, [`Facts::n_embd`] values each: what its vector is made of.
@@ -69,7 +69,7 @@ pub trait Engine: Send + Sync + 'static {
     fn decode(&self, ids: &[u32], skip_special: bool) -> String;
 }
 
-/// What is done between two parts of a long text.
+/// What is done between two parts of a long pass.
 pub struct Between<'a> {
     /// Whether there is something to do.
     pub wanted: &'a AtomicBool,

@@ -17,7 +17,7 @@ pub const FAULTS: [(&str, u32); 4] =
 /// A text that makes whoever reads it panic.
 pub const UNREADABLE: &str = "unreadable";
 
-/// Parts of a text that may be interrupted, each a pass to those who look.
+/// Parts of a pass that may be interrupted, each a pass to those who look.
 pub const PARTS: usize = 4;
 
 const PROMPTS: [(&str, &str); 2] = [("query", "q: "), ("document", "d: ")];
@@ -28,7 +28,7 @@ pub struct Fake {
     started: Instant,
     /// Simulated time.
     nanos: Arc<AtomicU64>,
-    /// Passes, and parts of long texts, that may go on.
+    /// Passes, and parts of long ones, that may go on.
     allowed: Mutex<usize>,
     released: Condvar,
     /// Tokens of each text of each pass.
@@ -159,6 +159,11 @@ pub fn token_row(id: u32) -> [f32; 4] {
     [id as f32, 0.5, -0.25, 0.0]
 }
 
+/// One of [`PARTS`] of a text.
+fn part_of(ids: &[u32], part: usize) -> &[u32] {
+    &ids[part * ids.len() / PARTS..(part + 1) * ids.len() / PARTS]
+}
+
 fn id(word: &str) -> u32 {
     let fault = FAULTS.iter().find(|(name, _)| *name == word);
     let hash =
@@ -223,18 +228,21 @@ impl Engine for Fake {
 
     fn embed_long(
         &self,
-        ids: &[u32],
+        texts: &[&[u32]],
         cancel: &AtomicBool,
         between: Between<'_>,
-        row: &mut [f32],
+        rows: &mut [f32],
     ) -> Result<(), EngineError> {
-        for part in ids.chunks(ids.len().div_ceil(PARTS)) {
-            self.embed(&[part], cancel, &mut [0.0; 8])?;
-            if between.wanted.load(Ordering::SeqCst) {
+        for part in 0..PARTS {
+            let parts: Vec<&[u32]> = texts.iter().map(|ids| part_of(ids, part)).collect();
+            self.embed(&parts, cancel, rows)?;
+            if part + 1 < PARTS && between.wanted.load(Ordering::SeqCst) {
                 (between.run)();
             }
         }
-        row.copy_from_slice(&self::row(ids));
+        for (ids, out) in texts.iter().zip(rows.chunks_exact_mut(8)) {
+            out.copy_from_slice(&row(ids));
+        }
         Ok(())
     }
 

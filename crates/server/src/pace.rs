@@ -5,6 +5,7 @@
 //! fits any slope; so some passes of two sizes are run at the start, and are not forgotten. Their times are scaled to
 //! what passes take now: a machine may become slower.
 
+use crate::queue::Budget;
 use std::time::Duration;
 
 /// A pass's fixed cost should be 4 % of its time.
@@ -13,6 +14,13 @@ const FIXED_SHARE: f64 = 0.04;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// With fewer tokens for each thread, an engine gains nothing from the others.
 const LEAST_PER_THREAD: usize = 16;
+/// A pass that may be interrupted has so many times the tokens of others,
+const RESTING: usize = 4;
+/// unless these for each thread are fewer: they are enough for an engine's full speed, and stay in a core's cache.
+const RESTING_PER_THREAD: usize = 192;
+/// A pass that was interrupted goes on for so many times as long before it is again: a pass of few tokens is slow, and
+/// clients of one short text at a time would else have the engine at its slowest for half of the time.
+const RESPITE: u32 = 3;
 /// Bounds a pass's memory.
 const MOST_PER_THREAD: usize = 8192;
 /// The budget of an engine that was never timed.
@@ -81,7 +89,14 @@ impl Pace {
     }
 
     /// How many tokens a pass should have.
-    pub fn budget(&self) -> usize {
+    pub fn budget(&self) -> Budget {
+        let pass = self.tokens();
+        let resting = (RESTING * pass).min(RESTING_PER_THREAD * self.threads);
+        Budget { pass, resting: resting.max(pass) }
+    }
+
+    /// How many tokens a pass should have that is done in one go.
+    fn tokens(&self) -> usize {
         let (least, most) = (LEAST_PER_THREAD * self.threads, MOST_PER_THREAD * self.threads);
         let tokens = match self.line() {
             None => UNTIMED,
@@ -95,10 +110,15 @@ impl Pace {
         tokens.clamp(least, most)
     }
 
+    /// How long a pass goes on at least after it was interrupted for so long.
+    pub fn respite(&self, interlude: Duration) -> Duration {
+        (RESPITE * interlude).min(self.longest)
+    }
+
     /// How long so many tokens take in passes of the budget's size; nothing before the first pass.
     pub fn time(&self, tokens: usize) -> Duration {
         let Some(line) = self.line() else { return Duration::ZERO };
-        let passes = (tokens as f64 / self.budget() as f64).ceil();
+        let passes = (tokens as f64 / self.tokens() as f64).ceil();
         Duration::try_from_secs_f64(tokens as f64 / line.rate + passes * line.fixed)
             .unwrap_or(Duration::MAX)
     }
@@ -170,8 +190,8 @@ mod tests {
         let line = calibrated().line().unwrap();
         assert!((line.fixed - 2.5e-3).abs() < 1e-6 && (line.rate - 3222.0).abs() < 1.0, "{line:?}");
         // 24 x 2.5 ms.
-        assert_eq!(calibrated().budget(), 193);
-        assert_eq!(Pace::new(2, PASS).budget(), UNTIMED);
+        assert_eq!(calibrated().budget().pass, 193);
+        assert_eq!(Pace::new(2, PASS).budget().pass, UNTIMED);
     }
 
     /// A steady load, timed with noise, moves neither rate nor budget much.
@@ -202,13 +222,16 @@ mod tests {
     fn budgets_have_bounds() {
         let mut fast = Pace::new(2, PASS);
         [16, 256].into_iter().for_each(|n| fast.calibrate(n, Duration::from_nanos(10 * n as u64)));
-        assert_eq!(fast.budget(), 2 * MOST_PER_THREAD);
+        let most = 2 * MOST_PER_THREAD;
+        assert_eq!(fast.budget(), Budget { pass: most, resting: most });
         let mut slow = Pace::new(2, PASS);
         [16, 256].into_iter().for_each(|n| slow.calibrate(n, Duration::from_secs(n as u64)));
-        assert_eq!(slow.budget(), 2 * LEAST_PER_THREAD);
+        let least = 2 * LEAST_PER_THREAD;
+        assert_eq!(slow.budget(), Budget { pass: least, resting: RESTING * least });
+        assert_eq!(calibrated().budget().resting, 2 * RESTING_PER_THREAD);
         let mut still = Pace::new(2, PASS);
         still.calibrate(16, Duration::ZERO);
-        assert_eq!((still.line(), still.budget()), (None, UNTIMED));
+        assert_eq!((still.line(), still.budget().pass), (None, UNTIMED));
     }
 
     #[test]

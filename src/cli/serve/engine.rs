@@ -128,13 +128,13 @@ impl Engine for Model {
 
     fn embed_long(
         &self,
-        ids: &[u32],
+        texts: &[&[u32]],
         cancel: &AtomicBool,
         between: Between<'_>,
-        row: &mut [f32],
+        rows: &mut [f32],
     ) -> Result<(), EngineError> {
-        let mut pass = self.embedder.pass(ids).map_err(failed)?;
-        while !pass.resume(Some(cancel), between.wanted, row).map_err(failed)? {
+        let mut pass = self.embedder.pass(texts).map_err(failed)?;
+        while !pass.resume(Some(cancel), between.wanted, rows).map_err(failed)? {
             (between.run)();
         }
         Ok(())

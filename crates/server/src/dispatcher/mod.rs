@@ -72,6 +72,8 @@ struct State {
     arriving: [usize; 2],
     /// The passes under way: one and, if that is interrupted, the one in between.
     running: Vec<Running>,
+    /// How long the last pass in between took.
+    interlude: Duration,
     /// Passes that are still to be timed.
     calibration: VecDeque<usize>,
     /// Failed passes in a row.
@@ -86,7 +88,10 @@ struct State {
 struct Running {
     requests: BTreeMap<u64, Arc<Job>>,
     tokens: usize,
+    /// Without the time of passes in between.
     begun: Instant,
+    /// When it began, or went on after it was interrupted.
+    resumed: Instant,
     cancel: Arc<AtomicBool>,
     /// Set to interrupt it, where it may be.
     pause: Option<Arc<AtomicBool>>,
@@ -101,7 +106,7 @@ pub struct Status {
     pub waiting: Size,
     /// How long a new long request would wait.
     pub wait: Duration,
-    /// Tokens that a pass should have.
+    /// Tokens that a pass should have that is done in one go.
     pub budget: usize,
     /// Tokens a second, a pass's fixed cost left out; zero before the first pass.
     pub rate: f64,
@@ -123,6 +128,7 @@ impl Dispatcher {
             pace: Pace::new(facts.threads, settings.pass),
             arriving: [0; 2],
             running: Vec::new(),
+            interlude: Duration::ZERO,
             calibration: calibration.into(),
             faults: 0,
             broken: None,
@@ -181,7 +187,7 @@ impl Dispatcher {
             fault,
             waiting: state.queue.size(),
             wait: state.wait(Kind::Long),
-            budget: state.pace.budget(),
+            budget: state.pace.budget().pass,
             rate: state.pace.line().map_or(0.0, |line| line.rate),
         }
     }
@@ -192,7 +198,7 @@ impl Dispatcher {
 }
 
 impl State {
-    /// Interrupts a pass of a long text if there is something to interrupt it for.
+    /// Interrupts a pass of long requests if there is something to interrupt it for.
     fn interrupt(&self) {
         if let Some(pause) = self.running.last().and_then(|running| running.pause.as_ref()) {
             pause.store(self.queue.may_interrupt(), Ordering::Relaxed);
@@ -203,7 +209,16 @@ impl State {
     fn wait(&self, kind: Kind) -> Duration {
         let [short, long] = self.arriving;
         let arriving = if kind == Kind::Short { short } else { short + long };
-        let running: usize = self.running.iter().map(|running| running.tokens).sum();
+        let most = match kind {
+            Kind::Short => self.pace.budget().pass,
+            Kind::Long => usize::MAX,
+        };
+        // A pass that can be interrupted is, after as long as a pass should take at the latest.
+        let ahead = |running: &Running| match running.pause {
+            Some(_) => running.tokens.min(most),
+            None => running.tokens,
+        };
+        let running: usize = self.running.iter().map(ahead).sum();
         self.pace.time(running + arriving + self.queue.ahead_of(kind))
     }
 }

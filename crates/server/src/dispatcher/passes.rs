@@ -4,7 +4,7 @@ use super::job::{Finish, Job};
 use super::{CALIBRATION, Dispatcher, Running, State};
 use crate::engine::{Between, EngineError};
 use crate::failure::Failure;
-use crate::queue::Taken;
+use crate::queue::{Budget, Taken};
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
@@ -76,7 +76,7 @@ impl Dispatcher {
         state.alive = false;
         let mut left = Vec::new();
         while !state.queue.is_empty() {
-            left.extend(state.queue.take(usize::MAX));
+            left.extend(state.queue.take(Budget::UNLIMITED));
         }
         drop(state);
         let failure = Failure::Engine("the engine's thread ended".to_owned());
@@ -90,7 +90,7 @@ impl Dispatcher {
             if !state.queue.is_empty() {
                 let budget = state.pace.budget();
                 let pass = state.queue.take(budget);
-                let flags = Flags::new(self.may_be_interrupted(&state, &pass, budget));
+                let flags = Flags::new(may_be_interrupted(&pass, budget));
                 state.running.push(Running::new(&pass, (self.clock)(), &flags));
                 state.interrupt();
                 return Some(Next::Pass(pass, flags));
@@ -106,14 +106,6 @@ impl Dispatcher {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Whether a pass is interrupted for short requests: it is one text's, and takes longer than a pass should.
-    fn may_be_interrupted(&self, state: &State, pass: &Pass, budget: usize) -> bool {
-        let [taken] = &pass[..] else { return false };
-        let tokens = taken.text.ids.len();
-        let is_long = state.pace.time(tokens) > self.settings.pass;
-        tokens > budget && is_long && !is_of_tokens(taken)
     }
 
     fn pass(&self, pass: Pass, flags: &Flags, rows: &mut Rows) {
@@ -155,10 +147,10 @@ impl Dispatcher {
         work.add(&texts);
         match (&texts[..], &flags.pause) {
             ([], _) => {}
-            ([ids], Some(pause)) => {
-                work.between = self.embed_long(ids, cancel, pause, &mut rows.texts)?;
+            (texts, Some(pause)) => {
+                work.between = self.embed_long(texts, cancel, pause, &mut rows.texts)?;
             }
-            (texts, _) => self.embed(texts, cancel, &mut rows.texts)?,
+            (texts, None) => self.embed(texts, cancel, &mut rows.texts)?,
         }
         if let Some(cache) = &self.cache {
             let computed = rows.texts.chunks_exact(self.engine.facts().dimensions);
@@ -247,29 +239,35 @@ impl Dispatcher {
         }
     }
 
-    /// Runs the engine over a text that may be interrupted, and survives it. Returns the time of what was in between.
+    /// Runs the engine over texts that may be interrupted, and survives it. Returns the time of what was in between.
     fn embed_long(
         &self,
-        ids: &[u32],
+        texts: &[&[u32]],
         cancel: &AtomicBool,
         pause: &AtomicBool,
         rows: &mut Vec<f32>,
     ) -> Result<Duration, EngineError> {
-        rows.resize(self.engine.facts().dimensions, 0.0);
+        rows.resize(texts.len() * self.engine.facts().dimensions, 0.0);
         let (mut others, mut took) = (Rows::default(), Duration::ZERO);
         let mut run = || took += self.interlude(&mut others);
         let between = Between { wanted: pause, run: &mut run };
-        let embed = || self.engine.embed_long(ids, cancel, between, rows);
+        let embed = || self.engine.embed_long(texts, cancel, between, rows);
         survived(catch_unwind(AssertUnwindSafe(embed)))?;
         Ok(took)
     }
 
-    /// A pass of short requests while one of a long text rests. Returns the time that it took.
+    /// A pass of short requests while one of long ones rests. Returns the time that it took.
     fn interlude(&self, rows: &mut Rows) -> Duration {
         let begun = (self.clock)();
         let mut state = self.lock();
+        let respite = state.pace.respite(state.interlude);
+        let rested =
+            |running: &Running| begun.saturating_duration_since(running.resumed) >= respite;
+        if !state.running.last().is_some_and(rested) {
+            return Duration::ZERO;
+        }
         let budget = state.pace.budget();
-        let pass = state.queue.take_between(budget);
+        let pass = state.queue.take_between(budget.pass);
         if pass.is_empty() {
             state.interrupt();
             return Duration::ZERO;
@@ -278,10 +276,13 @@ impl Dispatcher {
         state.running.push(Running::new(&pass, begun, &flags));
         drop(state);
         self.pass(pass, &flags, rows);
-        let took = (self.clock)().saturating_duration_since(begun);
+        let now = (self.clock)();
+        let took = now.saturating_duration_since(begun);
         let mut state = self.lock();
+        state.interlude = took;
         if let Some(resting) = state.running.last_mut() {
             resting.begun += took;
+            resting.resumed = now;
         }
         state.interrupt();
         took
@@ -315,6 +316,12 @@ fn survived(
     result.unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned())))
 }
 
+/// Whether a pass is interrupted for short requests: it has more tokens than one in one go.
+fn may_be_interrupted(pass: &Pass, budget: Budget) -> bool {
+    let tokens: usize = pass.iter().map(|taken| taken.text.ids.len()).sum();
+    tokens > budget.pass && !pass.iter().any(is_of_tokens)
+}
+
 fn is_of_tokens(taken: &Taken<Arc<Job>>) -> bool {
     taken.job.finish == Finish::Tokens
 }
@@ -340,6 +347,6 @@ impl Running {
         let Flags { cancel, pause } = flags.clone();
         let requests = pass.iter().map(|taken| (taken.request, taken.job.clone())).collect();
         let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        Running { requests, tokens, begun, cancel, pause }
+        Running { requests, tokens, begun, resumed: begun, cancel, pause }
     }
 }

@@ -27,7 +27,7 @@ impl Dispatcher {
     /// Lets a request in whose texts have about so many tokens, or refuses it for what is before it.
     pub fn admit(self: &Arc<Self>, tokens: usize) -> Result<Admission, Failure> {
         let mut state = self.lock();
-        let kind = Kind::of(tokens, state.pace.budget());
+        let kind = Kind::of(tokens, state.pace.budget().pass);
         self.check(&state, kind)?;
         state.arriving[kind as usize] += tokens;
         drop(state);
@@ -37,7 +37,7 @@ impl Dispatcher {
     /// Refuses a request, not read yet, that has so many tokens at least, if as a long one it would not be let in.
     pub fn foresee(&self, tokens: usize) -> Result<(), Failure> {
         let state = self.lock();
-        match Kind::of(tokens, state.pace.budget()) {
+        match Kind::of(tokens, state.pace.budget().pass) {
             Kind::Short => Ok(()),
             Kind::Long => self.check(&state, Kind::Long),
         }
@@ -57,7 +57,7 @@ impl Admission {
         let admitted = self.kind;
         drop(self);
         let mut state = dispatcher.lock();
-        let budget = state.pace.budget();
+        let budget = state.pace.budget().pass;
         let kind = Kind::of(tokens, budget);
         if kind != admitted || state.closed || state.broken.is_some() {
             dispatcher.check(&state, kind)?;
@@ -73,7 +73,8 @@ impl Admission {
         let (sender, done) = oneshot::channel();
         let job = Arc::new(Job::new(texts.len(), finish, (dispatcher.clock)(), sender));
         let texts = texts.into_iter().enumerate().map(|(index, ids)| Text { index, ids });
-        let request = state.queue.push(texts.collect(), job.clone(), budget);
+        let may_rest = finish != Finish::Tokens;
+        let request = state.queue.push(texts.collect(), job.clone(), may_rest, budget);
         state.interrupt();
         drop(state);
         dispatcher.changed.notify_one();

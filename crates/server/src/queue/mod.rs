@@ -1,19 +1,21 @@
 //! What waits for the engine, and who is next. It knows no time and no threads.
 //!
-//! A pass has a budget of tokens.
+//! A pass has a budget of tokens. One that may be interrupted, between two of the model's layers, has a larger one: the
+//! engine is faster over more tokens, and nobody has to wait for all of them.
 //!
 //! - *Short* requests, those whose tokens all fit a budget, wait in order of arrival, and a pass takes whole ones while
 //!   they fit.
 //! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit
 //!   round robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds
 //!   a budget to what a request may take, and what it cannot use yet is kept for its next turn; so all get the same
-//!   number of tokens, whether their texts are short or long. A text over the budget is a pass of its own.
+//!   number of tokens, whether their texts are short or long. A pass of those that may be interrupted takes several
+//!   turns. A text over the budget is a pass of its own.
 //! - A pass holds one kind: a short text does not wait for a pass that is filled up with others' bulk.
 //! - While both kinds wait, each gets half of the tokens. A credit of the long ones grows by half of what short ones
 //!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at
 //!   zero when both begin to wait.
-//! - A long text that has a pass of its own may be interrupted for a pass of short requests, by the same credit: it
-//!   counts as a text that was taken while both waited.
+//! - A pass of long ones may be interrupted for one of short requests, by the same credit: it counts as if it were taken
+//!   while both waited.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -43,6 +45,22 @@ struct Waiting<J> {
     tokens: usize,
     /// Tokens that it may take before its turn ends, if it is a long one.
     deficit: usize,
+    /// Whether a pass with its texts may be interrupted.
+    may_rest: bool,
+}
+
+/// Tokens that a pass may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// One that is done in one go.
+    pub pass: usize,
+    /// One that may be interrupted; no fewer.
+    pub resting: usize,
+}
+
+impl Budget {
+    /// Whatever waits.
+    pub const UNLIMITED: Budget = Budget { pass: usize::MAX, resting: usize::MAX };
 }
 
 /// One text of a request.
@@ -106,13 +124,14 @@ impl<J: Clone> Queue<J> {
         }
     }
 
-    /// Adds a request, at least one text, and returns its number.
-    pub fn push(&mut self, texts: Vec<Text>, job: J, budget: usize) -> u64 {
+    /// Adds a request, at least one text, and returns its number. `budget` is that of a pass in one go; `may_rest` says
+    /// whether a pass with its texts may be interrupted.
+    pub fn push(&mut self, texts: Vec<Text>, job: J, may_rest: bool, budget: usize) -> u64 {
         let tokens = texts.iter().map(|text| text.ids.len()).sum();
         let number = self.next;
         self.next += 1;
         let size = Size { requests: 1, texts: texts.len(), tokens };
-        let waiting = Waiting { job, texts: texts.into(), tokens, deficit: budget };
+        let waiting = Waiting { job, texts: texts.into(), tokens, deficit: budget, may_rest };
         match Kind::of(tokens, budget) {
             Kind::Short => {
                 self.short_size.add(size);
@@ -127,7 +146,7 @@ impl<J: Clone> Queue<J> {
     }
 
     /// The texts of the next pass; none if nothing waits.
-    pub fn take(&mut self, budget: usize) -> Vec<Taken<J>> {
+    pub fn take(&mut self, budget: Budget) -> Vec<Taken<J>> {
         let both = !self.short.is_empty() && !self.long.is_empty();
         if !both {
             self.credit = 0;
@@ -137,7 +156,7 @@ impl<J: Clone> Queue<J> {
             false => Kind::Short,
         };
         let pass = match kind {
-            Kind::Short => self.take_short(budget),
+            Kind::Short => self.take_short(budget.pass),
             Kind::Long => self.take_long(budget),
         };
         let tokens = tokens(&pass);
@@ -151,8 +170,8 @@ impl<J: Clone> Queue<J> {
         pass
     }
 
-    /// The texts of a pass of short requests for which the last pass that was taken, one long text, is interrupted; none
-    /// if none wait, or it is the long ones' turn.
+    /// The texts of a pass of short requests for which the last pass that was taken, one of long ones, is interrupted;
+    /// none if none wait, or it is the long ones' turn. `budget` is that of a pass in one go.
     pub fn take_between(&mut self, budget: usize) -> Vec<Taken<J>> {
         if !self.may_interrupt() {
             return Vec::new();
@@ -187,19 +206,21 @@ impl<J: Clone> Queue<J> {
     }
 
     /// Texts of the request whose turn it is and of the next ones, while they fit.
-    fn take_long(&mut self, budget: usize) -> Vec<Taken<J>> {
-        debug_assert!(budget > 0, "no turn would ever be enough");
+    fn take_long(&mut self, budget: Budget) -> Vec<Taken<J>> {
+        debug_assert!(budget.pass > 0, "no turn would ever be enough");
         let mut pass = Vec::new();
-        let mut tokens = 0;
+        let (mut tokens, mut may_rest) = (0, true);
         while let Some((request, mut waiting)) = self.long.pop_front() {
             let next = waiting.texts.front().map_or(0, |text| text.ids.len());
             if next > waiting.deficit {
-                waiting.deficit = waiting.deficit.saturating_add(budget);
+                waiting.deficit = waiting.deficit.saturating_add(budget.pass);
                 self.long.push_back((request, waiting));
                 continue;
             }
             tokens += next;
-            if tokens > budget && !pass.is_empty() {
+            may_rest &= waiting.may_rest;
+            let most = if may_rest { budget.resting } else { budget.pass };
+            if tokens > most && !pass.is_empty() {
                 self.long.push_front((request, waiting));
                 break;
             }

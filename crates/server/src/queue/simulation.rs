@@ -25,44 +25,101 @@ fn seconds(tokens: usize) -> f64 {
 /// What a client needs to send its next request.
 const THINKING: f64 = 0.3e-3;
 
-/// Runs so many seconds of closed loops.
-fn run(groups: &[Clients], until: f64) -> Outcome {
-    let budget = calibrated().budget();
-    let mut queue: Queue<usize> = Queue::new();
-    // Requests on their way, by group, in order of arrival.
-    let mut coming: VecDeque<(f64, usize)> = VecDeque::new();
-    for (group, clients) in groups.iter().enumerate() {
-        coming.extend((0..clients.n).map(|_| (0.0, group)));
-    }
-    // By number of the request: when it began, how many texts are left.
-    let mut open: BTreeMap<u64, (f64, usize)> = BTreeMap::new();
-    let (mut now, mut tokens) = (0.0, 0);
-    let mut waits = vec![Vec::new(); groups.len()];
-    while now < until {
-        while let Some(&(at, group)) =
-            coming.front().filter(|(at, _)| *at <= now || queue.is_empty())
+/// A pass that may be interrupted is, between two of them.
+const LAYERS: usize = 24;
+
+struct Simulation<'a> {
+    groups: &'a [Clients],
+    queue: Queue<usize>,
+    pace: Pace,
+    budget: Budget,
+    now: f64,
+    /// How long the last pass in between took.
+    interlude: Duration,
+    /// Requests on their way, by group, in order of arrival.
+    coming: VecDeque<(f64, usize)>,
+    /// By number of the request: when it began, how many texts are left.
+    open: BTreeMap<u64, (f64, usize)>,
+    waits: Vec<Vec<f64>>,
+    /// Those of all passes that have ended.
+    tokens: usize,
+}
+
+impl Simulation<'_> {
+    /// Those that have arrived by now join the queue; if nothing waits, time goes on until one does.
+    fn arrive(&mut self, is_idle: bool) {
+        while let Some(&(at, group)) = self
+            .coming
+            .front()
+            .filter(|(at, _)| *at <= self.now || (is_idle && self.queue.is_empty()))
         {
-            coming.pop_front();
-            now = now.max(at);
-            let text = |(index, &n): (usize, &usize)| Text { index, ids: vec![0; n] };
-            let texts: Vec<Text> = groups[group].texts.iter().enumerate().map(text).collect();
+            self.coming.pop_front();
+            self.now = self.now.max(at);
+            let texts: Vec<Text> = self.groups[group]
+                .texts
+                .iter()
+                .enumerate()
+                .map(|(index, &n)| Text { index, ids: vec![0; n] })
+                .collect();
             let n = texts.len();
-            open.insert(queue.push(texts, group, budget), (at, n));
+            let number = self.queue.push(texts, group, true, self.budget.pass);
+            self.open.insert(number, (at, n));
         }
-        let pass = queue.take(budget);
+    }
+
+    fn run(&mut self, pass: Vec<Taken<usize>>) {
         let n = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        now += seconds(n);
-        tokens += n;
+        let parts = if n > self.budget.pass { LAYERS } else { 1 };
+        let mut resumed = self.now;
+        for _ in 0..parts {
+            self.now += seconds(n) / parts as f64;
+            let respite = self.pace.respite(self.interlude).as_secs_f64();
+            if parts == 1 || self.now < resumed + respite {
+                continue;
+            }
+            self.arrive(false);
+            let between = self.queue.take_between(self.budget.pass);
+            if !between.is_empty() {
+                let begun = self.now;
+                self.run(between);
+                self.interlude = Duration::from_secs_f64(self.now - begun);
+                resumed = self.now;
+            }
+        }
+        self.tokens += n;
         for taken in pass {
-            let Some((begun, left)) = open.get_mut(&taken.request) else { panic!("unknown") };
+            let Some((begun, left)) = self.open.get_mut(&taken.request) else { panic!("unknown") };
             *left -= 1;
             if *left == 0 {
-                waits[taken.job].push((now - *begun) * 1e3);
-                open.remove(&taken.request);
-                coming.push_back((now + THINKING, taken.job));
+                self.waits[taken.job].push((self.now - *begun) * 1e3);
+                self.open.remove(&taken.request);
+                self.coming.push_back((self.now + THINKING, taken.job));
             }
         }
     }
+}
+
+/// Runs so many seconds of closed loops.
+fn run(groups: &[Clients], until: f64) -> Outcome {
+    let clients = |(group, clients): (usize, &Clients)| vec![(0.0, group); clients.n];
+    let mut simulation = Simulation {
+        groups,
+        queue: Queue::new(),
+        pace: calibrated(),
+        budget: calibrated().budget(),
+        now: 0.0,
+        interlude: Duration::ZERO,
+        coming: groups.iter().enumerate().flat_map(clients).collect(),
+        open: BTreeMap::new(),
+        waits: vec![Vec::new(); groups.len()],
+        tokens: 0,
+    };
+    while simulation.now < until {
+        simulation.arrive(true);
+        let pass = simulation.queue.take(simulation.budget);
+        simulation.run(pass);
+    }
+    let Simulation { waits, tokens, now, .. } = simulation;
     Outcome { waits, tokens_per_second: tokens as f64 / now }
 }
 

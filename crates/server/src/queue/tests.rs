@@ -4,7 +4,8 @@ use super::*;
 use monomorph_testing::Random;
 use std::collections::BTreeSet;
 
-const BUDGET: usize = 100;
+const PASS: usize = 100;
+const BUDGET: Budget = Budget { pass: PASS, resting: PASS };
 
 /// Texts with these numbers of tokens.
 fn texts(tokens: &[usize]) -> Vec<Text> {
@@ -15,7 +16,7 @@ fn texts(tokens: &[usize]) -> Vec<Text> {
 fn queue(requests: &[(&'static str, &[usize])]) -> Queue<&'static str> {
     let mut queue = Queue::new();
     for (name, tokens) in requests {
-        queue.push(texts(tokens), *name, BUDGET);
+        queue.push(texts(tokens), *name, true, PASS);
     }
     queue
 }
@@ -64,7 +65,7 @@ fn long_requests_get_equal_shares() {
 
 /// The next pass that a long text is interrupted for, a word a text.
 fn between(queue: &mut Queue<&'static str>) -> String {
-    let words = queue.take_between(BUDGET).into_iter();
+    let words = queue.take_between(PASS).into_iter();
     words.map(|taken| format!("{}{}", taken.job, taken.text.index)).collect::<Vec<_>>().join(" ")
 }
 
@@ -75,16 +76,39 @@ fn a_long_text_is_interrupted_for_half_of_the_tokens() {
     assert!(!queue.may_interrupt());
     assert_eq!(between(&mut queue), "");
     for name in ["a", "b", "c", "d", "e"] {
-        queue.push(texts(&[60]), name, BUDGET);
+        queue.push(texts(&[60]), name, true, PASS);
     }
     // After 300 of theirs it is the long ones' turn, although one came when no short one waited.
     let passes: Vec<String> = (0..6).map(|_| between(&mut queue)).collect();
     assert_eq!(passes, ["a0", "b0", "c0", "d0", "e0", ""]);
-    queue.push(texts(&[60]), "f", BUDGET);
+    queue.push(texts(&[60]), "f", true, PASS);
     assert!(!queue.may_interrupt());
     assert_eq!(between(&mut queue), "");
     assert_eq!(pass(&mut queue), "long1");
     assert_eq!(between(&mut queue), "f0");
+}
+
+/// A pass of long requests that may be interrupted has the tokens of several turns, and the requests' shares stay equal.
+#[test]
+fn a_pass_that_may_rest_is_larger() {
+    let budget = Budget { pass: PASS, resting: 300 };
+    let mut queue = queue(&[("a", &[50; 12]), ("b", &[50; 4])]);
+    queue.push(texts(&[50; 4]), "whole", false, PASS);
+    queue.push(texts(&[50; 3]), "c", true, PASS);
+    let mut next = || {
+        let mut counts = BTreeMap::new();
+        for taken in queue.take(budget) {
+            *counts.entry(taken.job).or_insert(0) += 1;
+        }
+        Vec::from_iter(counts)
+    };
+    assert_eq!(next(), [("a", 2), ("b", 2)], "the next one may not rest");
+    assert_eq!(next(), [("whole", 2)]);
+    assert_eq!(next(), [("a", 2), ("b", 2), ("c", 2)]);
+    assert_eq!(next(), [("whole", 2)]);
+    assert_eq!(next(), [("a", 5), ("c", 1)]);
+    assert_eq!(next(), [("a", 3)]);
+    assert_eq!(next(), []);
 }
 
 #[test]
@@ -92,7 +116,7 @@ fn a_short_request_goes_first_and_bulk_gets_half() {
     let mut queue = queue(&[("bulk", &[50; 40])]);
     assert_eq!(pass(&mut queue), "bulk0 bulk1");
     for _ in 0..8 {
-        queue.push(texts(&[100]), "s", BUDGET);
+        queue.push(texts(&[100]), "s", true, PASS);
     }
     // Equal passes alternate.
     let kinds: Vec<String> = (0..6).map(|_| pass(&mut queue)[..1].to_owned()).collect();
@@ -103,14 +127,14 @@ fn a_short_request_goes_first_and_bulk_gets_half() {
 fn credit_is_in_tokens_and_ends_with_the_company() {
     let mut queue = queue(&[("bulk", &[90; 9])]);
     for _ in 0..30 {
-        queue.push(texts(&[60]), "s", BUDGET);
+        queue.push(texts(&[60]), "s", true, PASS);
     }
     let kinds: String = (0..10).map(|_| pass(&mut queue).remove(0)).collect();
     // Three passes of 60 tokens for every two of 90.
     assert_eq!(kinds, "sbsbssbsbs");
     let mut alone = self::queue(&[("bulk", &[90; 9])]);
     for _ in 0..5 {
-        alone.push(texts(&[1]), "s", BUDGET);
+        alone.push(texts(&[1]), "s", true, PASS);
         // Bulk was alone in between, so that no short one has to wait for it.
         assert_eq!(pass(&mut alone), "s0");
         assert_eq!(pass(&mut alone).len(), 5);
@@ -142,20 +166,21 @@ fn what_is_ahead_depends_on_the_kind() {
     let queue = queue(&[("a", &[60]), ("b", &[60; 4])]);
     assert_eq!(queue.ahead_of(Kind::Short), 60);
     assert_eq!(queue.ahead_of(Kind::Long), 300);
-    assert_eq!(Kind::of(BUDGET, BUDGET), Kind::Short);
-    assert_eq!(Kind::of(BUDGET + 1, BUDGET), Kind::Long);
+    assert_eq!(Kind::of(PASS, PASS), Kind::Short);
+    assert_eq!(Kind::of(PASS + 1, PASS), Kind::Long);
 }
 
 #[test]
 fn ten_thousand_requests_come_and_go() {
     let mut queue = Queue::new();
-    let numbers: Vec<u64> = (0..10_000).map(|i| queue.push(texts(&[1 + i % 40]), i, 100)).collect();
+    let numbers: Vec<u64> =
+        (0..10_000).map(|i| queue.push(texts(&[1 + i % 40]), i, true, PASS)).collect();
     for number in numbers.iter().step_by(2) {
         assert_eq!(queue.remove(*number), 1);
     }
     let mut served = Vec::new();
     while !queue.is_empty() {
-        served.extend(queue.take(100).into_iter().map(|taken| taken.job));
+        served.extend(queue.take(BUDGET).into_iter().map(|taken| taken.job));
     }
     assert!(served.iter().copied().eq((0..10_000).filter(|i| i % 2 == 1)));
 }
@@ -171,12 +196,15 @@ fn every_text_is_taken_once() {
         let mut last: BTreeMap<u64, usize> = BTreeMap::new();
         let mut tokens_of: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for step in 0..300 {
-            let budget = 20 + random.below(200);
+            let pass = 20 + random.below(200);
+            let budget = Budget { pass, resting: pass + random.below(300) };
             match random.below(4) {
                 0 | 1 if step < 200 => {
                     let tokens: Vec<usize> =
                         (0..1 + random.below(12)).map(|_| 1 + random.below(60)).collect();
-                    let number = queue.push(texts(&tokens), tokens.len(), budget);
+                    // The job says whether it may rest.
+                    let job = (tokens.len(), random.below(3) > 0);
+                    let number = queue.push(texts(&tokens), job, job.1, pass);
                     expected.extend((0..tokens.len()).map(|index| (number, index)));
                     tokens_of.insert(number, tokens);
                 }
@@ -192,12 +220,14 @@ fn every_text_is_taken_once() {
                     assert_eq!(pass.is_empty(), expected.is_empty());
                     let requests: BTreeSet<u64> = pass.iter().map(|taken| taken.request).collect();
                     let total: usize = pass.iter().map(|taken| taken.text.ids.len()).sum();
-                    assert!(total <= budget || requests.len() == 1, "{total} over {budget}");
+                    let may_rest = pass.iter().all(|taken| taken.job.1);
+                    let most = if may_rest { budget.resting } else { budget.pass };
+                    assert!(total <= most || requests.len() == 1, "{total} over {budget:?}");
                     for taken in pass {
                         let (request, index) = (taken.request, taken.text.index);
                         assert!(expected.remove(&(request, index)), "taken twice");
                         assert_eq!(taken.text.ids.len(), tokens_of[&request][index]);
-                        assert_eq!(taken.job, tokens_of[&request].len());
+                        assert_eq!(taken.job.0, tokens_of[&request].len());
                         assert!(last.insert(request, index).is_none_or(|before| before < index));
                     }
                 }

@@ -1,6 +1,7 @@
 //! Rows that are kept: the same bits, less work.
 
 use super::*;
+use crate::fake::PARTS;
 use serde_json::json;
 
 fn keeping() -> Running {
@@ -61,7 +62,8 @@ fn equal_texts_are_computed_once() {
             assert!(vectors.len() == 20 && vectors.iter().all(|v| floats(v) == expected));
         }
     });
-    assert_eq!(computed(&server), 2);
+    // The other one in parts, since so many texts may be interrupted.
+    assert_eq!(computed(&server), 1 + PARTS);
 }
 
 /// What fails is not kept, and is named by its place in the request.
