@@ -166,17 +166,25 @@ def throughput(options, server, name, clients, per_request, least):
 
 
 def one_client(options, server):
-    def library():
-        seconds, texts, _ = bench(options, "single_short", "single")
-        return seconds / texts * 1e3
+    # Many short turns: what other jobs do to the machine in one of them is more than the difference.
+    short = argparse.Namespace(**{**vars(options), "seconds": options.seconds / 4})
 
-    times = [library()]
-    served = [closed(options, server, "single_short", 1)["ms"]["p50"] for _ in range(2)]
-    times.append(library())
-    added = sum(served) / 2 - sum(times) / 2
-    check(added < 1, "one client, p50: under 1 ms more than the library",
-          f"{added:.2f} ms ({served} to {[round(x, 2) for x in times]} ms)")
-    return sum(served) / 2
+    def library():
+        seconds, texts, _ = bench(short, "single_short", "single")
+        return round(seconds / texts * 1e3, 2)
+
+    def through_server():
+        return closed(short, server, "single_short", 1)["ms"]["p50"]
+
+    times, served = [], []
+    for _ in range(4 * options.rounds):
+        times.append(library())
+        served += through_server(), through_server()
+        times.append(library())
+    options.differ = short.differ
+    added = statistics.median(served) - statistics.median(times)
+    check(added < 1, "one client, p50: under 1 ms more than the library", f"{added:.2f} ms ({served} to {times} ms)")
+    return statistics.median(served)
 
 
 def load_beside(url, load, seconds, reports):

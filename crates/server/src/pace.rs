@@ -14,9 +14,9 @@ const FIXED_SHARE: f64 = 0.04;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// With fewer tokens for each thread, an engine gains nothing from the others.
 const LEAST_PER_THREAD: usize = 16;
-/// A pass that may be interrupted has so many times the tokens of others,
-const RESTING: usize = 4;
-/// unless these for each thread are fewer: they are enough for an engine's full speed, and stay in a core's cache.
+/// A pass that may be interrupted may take so many times as long as others.
+const RESTING: f64 = 4.0;
+/// More tokens for each thread are not needed for an engine's full speed, and would not stay in a core's cache.
 const RESTING_PER_THREAD: usize = 192;
 /// A pass that was interrupted goes on for so many times as long before it is again: a pass of few tokens is slow, and
 /// clients of one short text at a time would else have the engine at its slowest for half of the time.
@@ -91,8 +91,9 @@ impl Pace {
     /// How many tokens a pass should have.
     pub fn budget(&self) -> Budget {
         let pass = self.tokens();
-        let resting = (RESTING * pass).min(RESTING_PER_THREAD * self.threads);
-        Budget { pass, resting: resting.max(pass) }
+        let longest = RESTING * self.longest.as_secs_f64();
+        let resting = self.line().map_or(usize::MAX, |line| (line.rate * longest) as usize);
+        Budget { pass, resting: resting.min(RESTING_PER_THREAD * self.threads).max(pass) }
     }
 
     /// How many tokens a pass should have that is done in one go.
@@ -227,7 +228,7 @@ mod tests {
         let mut slow = Pace::new(2, PASS);
         [16, 256].into_iter().for_each(|n| slow.calibrate(n, Duration::from_secs(n as u64)));
         let least = 2 * LEAST_PER_THREAD;
-        assert_eq!(slow.budget(), Budget { pass: least, resting: RESTING * least });
+        assert_eq!(slow.budget(), Budget { pass: least, resting: least });
         assert_eq!(calibrated().budget().resting, 2 * RESTING_PER_THREAD);
         let mut still = Pace::new(2, PASS);
         still.calibrate(16, Duration::ZERO);

@@ -4,19 +4,19 @@ use super::job::{Finish, Job};
 use super::{CALIBRATION, Dispatcher, Running, State};
 use crate::engine::{Between, EngineError};
 use crate::failure::Failure;
-use crate::queue::{Budget, Taken};
+use crate::queue::{Budget, Pass, Taken};
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Some texts of a queue.
-type Pass = Vec<Taken<Arc<Job>>>;
+/// The texts of a pass.
+type Texts = Vec<Taken<Arc<Job>>>;
 
 /// What the thread does next.
 enum Next {
-    Pass(Pass, Flags),
+    Pass(Texts, Flags),
     /// A pass of so many tokens to be timed, and whether it is the first.
     Calibration(usize, bool),
 }
@@ -76,7 +76,7 @@ impl Dispatcher {
         state.alive = false;
         let mut left = Vec::new();
         while !state.queue.is_empty() {
-            left.extend(state.queue.take(Budget::UNLIMITED));
+            left.extend(state.queue.take(Budget::UNLIMITED).texts);
         }
         drop(state);
         let failure = Failure::Engine("the engine's thread ended".to_owned());
@@ -89,11 +89,11 @@ impl Dispatcher {
         loop {
             if !state.queue.is_empty() {
                 let budget = state.pace.budget();
-                let pass = state.queue.take(budget);
-                let flags = Flags::new(may_be_interrupted(&pass, budget));
-                state.running.push(Running::new(&pass, (self.clock)(), &flags));
+                let Pass { texts, may_rest } = state.queue.take(budget);
+                let flags = Flags::new(may_rest);
+                state.running.push(Running::new(&texts, (self.clock)(), &flags));
                 state.interrupt();
-                return Some(Next::Pass(pass, flags));
+                return Some(Next::Pass(texts, flags));
             }
             if state.closed {
                 return None;
@@ -108,7 +108,7 @@ impl Dispatcher {
         }
     }
 
-    fn pass(&self, pass: Pass, flags: &Flags, rows: &mut Rows) {
+    fn pass(&self, pass: Texts, flags: &Flags, rows: &mut Rows) {
         let begun = (self.clock)();
         let result = self.embed_pass(&pass, flags, rows);
         let took = (self.clock)().saturating_duration_since(begun);
@@ -136,7 +136,12 @@ impl Dispatcher {
     }
 
     /// Runs the engine: over all texts whose vectors are wanted at once, and over others one by one.
-    fn embed_pass(&self, pass: &Pass, flags: &Flags, rows: &mut Rows) -> Result<Work, EngineError> {
+    fn embed_pass(
+        &self,
+        pass: &Texts,
+        flags: &Flags,
+        rows: &mut Rows,
+    ) -> Result<Work, EngineError> {
         let cancel = &*flags.cancel;
         let ids = |of_tokens| {
             let wanted = pass.iter().filter(move |taken| is_of_tokens(taken) == of_tokens);
@@ -192,7 +197,7 @@ impl Dispatcher {
     }
 
     /// Gives each request what its texts became.
-    fn hand_out(&self, pass: &Pass, took: Duration, rows: &mut Rows) {
+    fn hand_out(&self, pass: &Texts, took: Duration, rows: &mut Rows) {
         // Each request counts the pass once.
         let mut counted = BTreeSet::new();
         let width = self.engine.facts().dimensions;
@@ -316,18 +321,12 @@ fn survived(
     result.unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned())))
 }
 
-/// Whether a pass is interrupted for short requests: it has more tokens than one in one go.
-fn may_be_interrupted(pass: &Pass, budget: Budget) -> bool {
-    let tokens: usize = pass.iter().map(|taken| taken.text.ids.len()).sum();
-    tokens > budget.pass && !pass.iter().any(is_of_tokens)
-}
-
 fn is_of_tokens(taken: &Taken<Arc<Job>>) -> bool {
     taken.job.finish == Finish::Tokens
 }
 
 /// A pass has failed, and with it all requests that have a text in it.
-fn fail(mut state: MutexGuard<'_, State>, pass: &Pass, failure: &Failure) {
+fn fail(mut state: MutexGuard<'_, State>, pass: &Texts, failure: &Failure) {
     state.faults += 1;
     for taken in pass {
         state.queue.remove(taken.request);
@@ -343,7 +342,7 @@ impl Flags {
 }
 
 impl Running {
-    fn new(pass: &Pass, begun: Instant, flags: &Flags) -> Running {
+    fn new(pass: &Texts, begun: Instant, flags: &Flags) -> Running {
         let Flags { cancel, pause } = flags.clone();
         let requests = pass.iter().map(|taken| (taken.request, taken.job.clone())).collect();
         let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();

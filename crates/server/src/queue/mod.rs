@@ -4,7 +4,7 @@
 //! engine is faster over more tokens, and nobody has to wait for all of them.
 //!
 //! - *Short* requests, those whose tokens all fit a budget, wait in order of arrival, and a pass takes whole ones while
-//!   they fit.
+//!   they fit. Where many wait, a pass has an eighth of their tokens: who comes next waits for all of them anyway.
 //! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit
 //!   round robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds
 //!   a budget to what a request may take, and what it cannot use yet is kept for its next turn; so all get the same
@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, VecDeque};
 mod simulation;
 #[cfg(test)]
 mod tests;
+
+/// The part of the tokens of all short requests that wait that a pass of theirs may have.
+const CROWD: usize = 8;
 
 /// Requests that wait, each with a value of its owner's. Numbers of requests grow in order of arrival.
 pub struct Queue<J> {
@@ -56,6 +59,15 @@ pub struct Budget {
     pub pass: usize,
     /// One that may be interrupted; no fewer.
     pub resting: usize,
+}
+
+/// The texts of a pass.
+#[derive(Debug)]
+pub struct Pass<J> {
+    /// None if nothing waits.
+    pub texts: Vec<Taken<J>>,
+    /// Whether it may be interrupted, which is only of use where it is larger than one in one go.
+    pub may_rest: bool,
 }
 
 impl Budget {
@@ -145,8 +157,8 @@ impl<J: Clone> Queue<J> {
         number
     }
 
-    /// The texts of the next pass; none if nothing waits.
-    pub fn take(&mut self, budget: Budget) -> Vec<Taken<J>> {
+    /// The next pass.
+    pub fn take(&mut self, budget: Budget) -> Pass<J> {
         let both = !self.short.is_empty() && !self.long.is_empty();
         if !both {
             self.credit = 0;
@@ -156,10 +168,14 @@ impl<J: Clone> Queue<J> {
             false => Kind::Short,
         };
         let pass = match kind {
-            Kind::Short => self.take_short(budget.pass),
+            Kind::Short => {
+                let crowd = self.short_size.tokens / CROWD;
+                let texts = self.take_short(crowd.clamp(budget.pass, budget.resting));
+                Pass { texts, may_rest: false }
+            }
             Kind::Long => self.take_long(budget),
         };
-        let tokens = tokens(&pass);
+        let tokens = tokens(&pass.texts);
         self.uncounted = 0;
         match kind {
             Kind::Short if both => self.credit += tokens,
@@ -206,7 +222,7 @@ impl<J: Clone> Queue<J> {
     }
 
     /// Texts of the request whose turn it is and of the next ones, while they fit.
-    fn take_long(&mut self, budget: Budget) -> Vec<Taken<J>> {
+    fn take_long(&mut self, budget: Budget) -> Pass<J> {
         debug_assert!(budget.pass > 0, "no turn would ever be enough");
         let mut pass = Vec::new();
         let (mut tokens, mut may_rest) = (0, true);
@@ -217,13 +233,13 @@ impl<J: Clone> Queue<J> {
                 self.long.push_back((request, waiting));
                 continue;
             }
-            tokens += next;
-            may_rest &= waiting.may_rest;
-            let most = if may_rest { budget.resting } else { budget.pass };
-            if tokens > most && !pass.is_empty() {
+            let most = if may_rest && waiting.may_rest { budget.resting } else { budget.pass };
+            if tokens + next > most && !pass.is_empty() {
                 self.long.push_front((request, waiting));
                 break;
             }
+            tokens += next;
+            may_rest &= waiting.may_rest;
             let is_last = waiting.texts.len() == 1;
             self.long_size.subtract(Size { requests: is_last.into(), texts: 1, tokens: next });
             waiting.tokens -= next;
@@ -235,7 +251,7 @@ impl<J: Clone> Queue<J> {
                 self.long.push_front((request, waiting));
             }
         }
-        pass
+        Pass { texts: pass, may_rest: may_rest && tokens > budget.pass }
     }
 
     /// Takes out what still waits of a request. Returns the number of its texts.

@@ -67,9 +67,9 @@ impl Simulation<'_> {
         }
     }
 
-    fn run(&mut self, pass: Vec<Taken<usize>>) {
+    fn run(&mut self, pass: Vec<Taken<usize>>, may_rest: bool) {
         let n = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        let parts = if n > self.budget.pass { LAYERS } else { 1 };
+        let parts = if may_rest { LAYERS } else { 1 };
         let mut resumed = self.now;
         for _ in 0..parts {
             self.now += seconds(n) / parts as f64;
@@ -81,7 +81,7 @@ impl Simulation<'_> {
             let between = self.queue.take_between(self.budget.pass);
             if !between.is_empty() {
                 let begun = self.now;
-                self.run(between);
+                self.run(between, false);
                 self.interlude = Duration::from_secs_f64(self.now - begun);
                 resumed = self.now;
             }
@@ -116,8 +116,8 @@ fn run(groups: &[Clients], until: f64) -> Outcome {
     };
     while simulation.now < until {
         simulation.arrive(true);
-        let pass = simulation.queue.take(simulation.budget);
-        simulation.run(pass);
+        let Pass { texts, may_rest } = simulation.queue.take(simulation.budget);
+        simulation.run(texts, may_rest);
     }
     let Simulation { waits, tokens, now, .. } = simulation;
     Outcome { waits, tokens_per_second: tokens as f64 / now }
