@@ -185,8 +185,8 @@ impl Embedder {
     }
 
     /// Begins to embed texts that are ids already, in a way that can rest for others. All of them go through the model
-    /// together, so they should be some hundred tokens for each thread at most, or one text: rows of more do not stay in
-    /// a core's cache from one operation to the next.
+    /// together, so they should be some hundred tokens for each thread at most, or one text: more rows do not stay in a
+    /// core's cache from one operation to the next.
     ///
     /// # Errors
     /// [`Error::Ids`], as of [`Embedder::embed_ids`].

@@ -1,11 +1,11 @@
-//! Texts' way through the model, in parts.
+//! The way of texts through the model, in parts.
 
 use crate::embedder::Embedder;
 use crate::error::Error;
 use monomorph_encoder::{Resting, Stop};
 use std::sync::atomic::AtomicBool;
 
-/// A pass over one text or some that can rest between two of the model's layers, so that long work does not keep short
+/// A pass over one or more texts that can rest between two of the model's layers, so that long work does not keep short
 /// texts waiting: while it rests, others may be embedded. [`Embedder::pass`] begins one.
 pub struct Pass<'a> {
     pub(crate) embedder: &'a Embedder,

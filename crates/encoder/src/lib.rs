@@ -173,8 +173,8 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     }
 
     /// Embeds texts in parts: goes on with them until they are embedded (true), or between two layers, a layer later at
-    /// the earliest, once it is to pause. The texts, and what the texts of a causal model share, are the same each time.
-    /// The rest is as in [`Self::forward`].
+    /// the earliest, once it is to pause. The texts, and what the texts of a causal model share, are the same each
+    /// time. The rest is as in [`Self::forward`].
     fn resume(
         &self,
         team: &Team,

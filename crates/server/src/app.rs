@@ -112,9 +112,9 @@ impl App {
         let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
     }
 
-    /// The most tokens of a pass, as told to clients: the budget, or one text that fills the context.
+    /// The most tokens of a pass, as told to clients: the larger budget, or one text that fills the context.
     pub fn most_pass_tokens(&self) -> usize {
-        self.dispatcher.status().budget.max(self.facts().n_ctx)
+        self.dispatcher.status().budget.large.max(self.facts().n_ctx)
     }
 
     /// All routes.

@@ -32,8 +32,8 @@ pub trait Engine: Send + Sync + 'static {
         rows: &mut [f32],
     ) -> Result<(), EngineError>;
 
-    /// Does what [`Engine::embed`] does in parts. Between two of them it looks at `between`, and calls it if it is wanted,
-    /// upon which [`Engine::embed`] may be called.
+    /// Does what [`Engine::embed`] does, in parts. Between two of them it looks at `between`, and calls it if it is
+    /// wanted, upon which [`Engine::embed`] and [`Engine::token_rows`] may be called.
     ///
     /// # Errors
     /// Why no row is of use.

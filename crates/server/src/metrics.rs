@@ -297,7 +297,7 @@ impl Metrics {
         self.queue_tokens.set(status.waiting.tokens as i64);
         self.queue_wait.set(status.wait.as_secs_f64());
         self.engine_rate.set(status.rate);
-        self.pass_budget.set(status.budget as i64);
+        self.pass_budget.set(status.budget.pass as i64);
         let mut text =
             TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default();
         process::write(&mut text);

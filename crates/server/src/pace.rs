@@ -14,12 +14,12 @@ const FIXED_SHARE: f64 = 0.04;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// With fewer tokens for each thread, an engine gains nothing from the others.
 const LEAST_PER_THREAD: usize = 16;
-/// A pass that may be interrupted may take so many times as long as others.
-const RESTING: f64 = 4.0;
+/// A large pass may take so many times as long as others.
+const LARGE: f64 = 4.0;
 /// More tokens for each thread are not needed for an engine's full speed, and would not stay in a core's cache.
-const RESTING_PER_THREAD: usize = 192;
+const LARGE_PER_THREAD: usize = 192;
 /// A pass that was interrupted goes on for so many times as long before it is again: a pass of few tokens is slow, and
-/// clients of one short text at a time would else have the engine at its slowest for half of the time.
+/// clients of one short text at a time would otherwise keep the engine at its slowest for half of the time.
 const RESPITE: u32 = 3;
 /// Bounds a pass's memory.
 const MOST_PER_THREAD: usize = 8192;
@@ -91,12 +91,12 @@ impl Pace {
     /// How many tokens a pass should have.
     pub fn budget(&self) -> Budget {
         let pass = self.tokens();
-        let longest = RESTING * self.longest.as_secs_f64();
-        let resting = self.line().map_or(usize::MAX, |line| (line.rate * longest) as usize);
-        Budget { pass, resting: resting.min(RESTING_PER_THREAD * self.threads).max(pass) }
+        let longest = LARGE * self.longest.as_secs_f64();
+        let large = self.line().map_or(usize::MAX, |line| (line.rate * longest) as usize);
+        Budget { pass, large: large.min(LARGE_PER_THREAD * self.threads).max(pass) }
     }
 
-    /// How many tokens a pass should have that is done in one go.
+    /// How many tokens most passes should have.
     fn tokens(&self) -> usize {
         let (least, most) = (LEAST_PER_THREAD * self.threads, MOST_PER_THREAD * self.threads);
         let tokens = match self.line() {
@@ -224,15 +224,24 @@ mod tests {
         let mut fast = Pace::new(2, PASS);
         [16, 256].into_iter().for_each(|n| fast.calibrate(n, Duration::from_nanos(10 * n as u64)));
         let most = 2 * MOST_PER_THREAD;
-        assert_eq!(fast.budget(), Budget { pass: most, resting: most });
+        assert_eq!(fast.budget(), Budget { pass: most, large: most });
         let mut slow = Pace::new(2, PASS);
         [16, 256].into_iter().for_each(|n| slow.calibrate(n, Duration::from_secs(n as u64)));
         let least = 2 * LEAST_PER_THREAD;
-        assert_eq!(slow.budget(), Budget { pass: least, resting: least });
-        assert_eq!(calibrated().budget().resting, 2 * RESTING_PER_THREAD);
+        assert_eq!(slow.budget(), Budget { pass: least, large: least });
+        assert_eq!(calibrated().budget().large, 2 * LARGE_PER_THREAD);
         let mut still = Pace::new(2, PASS);
         still.calibrate(16, Duration::ZERO);
         assert_eq!((still.line(), still.budget().pass), (None, UNTIMED));
+    }
+
+    #[test]
+    fn a_respite_has_a_limit() {
+        let pace = calibrated();
+        for (interlude, respite) in [(0, 0), (6, 18), (25, 75), (60, 75)] {
+            let [interlude, respite] = [interlude, respite].map(Duration::from_millis);
+            assert_eq!(pace.respite(interlude), respite);
+        }
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub struct ServeArgs {
     #[arg(default_value = "300", value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
 
-    /// Milliseconds that a pass over several texts may take: a short request waits so long for a large one
+    /// Milliseconds that most passes over several texts should take: a short request waits about so long for others
     #[arg(long, value_name = "MS", env = "MONOMORPH_PASS_MS", hide_env = true)]
     #[arg(default_value = "75", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pass_ms: u32,

@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
-use crate::queue::{Kind, Queue, Size};
+use crate::queue::{Budget, Kind, Queue, Size};
 use job::Job;
 pub use job::{Done, Finish};
 use std::collections::{BTreeMap, VecDeque};
@@ -72,8 +72,8 @@ struct State {
     arriving: [usize; 2],
     /// The passes under way: one and, if that is interrupted, the one in between.
     running: Vec<Running>,
-    /// How long the last pass in between took.
-    interlude: Duration,
+    /// Until then, no pass is interrupted again.
+    respite: Instant,
     /// Passes that are still to be timed.
     calibration: VecDeque<usize>,
     /// Failed passes in a row.
@@ -86,12 +86,11 @@ struct State {
 
 /// The pass under way.
 struct Running {
-    requests: BTreeMap<u64, Arc<Job>>,
+    /// The jobs, and how many of their texts are in it.
+    requests: BTreeMap<u64, (Arc<Job>, usize)>,
     tokens: usize,
     /// Without the time of passes in between.
     begun: Instant,
-    /// When it began, or went on after it was interrupted.
-    resumed: Instant,
     cancel: Arc<AtomicBool>,
     /// Set to interrupt it, where it may be.
     pause: Option<Arc<AtomicBool>>,
@@ -106,8 +105,8 @@ pub struct Status {
     pub waiting: Size,
     /// How long a new long request would wait.
     pub wait: Duration,
-    /// Tokens that a pass should have that is done in one go.
-    pub budget: usize,
+    /// Tokens that a pass may have.
+    pub budget: Budget,
     /// Tokens a second, a pass's fixed cost left out; zero before the first pass.
     pub rate: f64,
 }
@@ -128,7 +127,7 @@ impl Dispatcher {
             pace: Pace::new(facts.threads, settings.pass),
             arriving: [0; 2],
             running: Vec::new(),
-            interlude: Duration::ZERO,
+            respite: clock(),
             calibration: calibration.into(),
             faults: 0,
             broken: None,
@@ -187,7 +186,7 @@ impl Dispatcher {
             fault,
             waiting: state.queue.size(),
             wait: state.wait(Kind::Long),
-            budget: state.pace.budget().pass,
+            budget: state.pace.budget(),
             rate: state.pace.line().map_or(0.0, |line| line.rate),
         }
     }
@@ -213,7 +212,7 @@ impl State {
             Kind::Short => self.pace.budget().pass,
             Kind::Long => usize::MAX,
         };
-        // A pass that can be interrupted is, after as long as a pass should take at the latest.
+        // A pass that can be interrupted is, in time, unless it is the long ones' turn.
         let ahead = |running: &Running| match running.pause {
             Some(_) => running.tokens.min(most),
             None => running.tokens,

@@ -5,7 +5,7 @@ use super::{CALIBRATION, Dispatcher, Running, State};
 use crate::engine::{Between, EngineError};
 use crate::failure::Failure;
 use crate::queue::{Budget, Pass, Taken};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -265,14 +265,11 @@ impl Dispatcher {
     fn interlude(&self, rows: &mut Rows) -> Duration {
         let begun = (self.clock)();
         let mut state = self.lock();
-        let respite = state.pace.respite(state.interlude);
-        let rested =
-            |running: &Running| begun.saturating_duration_since(running.resumed) >= respite;
-        if !state.running.last().is_some_and(rested) {
+        if begun < state.respite {
             return Duration::ZERO;
         }
         let budget = state.pace.budget();
-        let pass = state.queue.take_between(budget.pass);
+        let pass = state.queue.take_between(budget);
         if pass.is_empty() {
             state.interrupt();
             return Duration::ZERO;
@@ -284,10 +281,9 @@ impl Dispatcher {
         let now = (self.clock)();
         let took = now.saturating_duration_since(begun);
         let mut state = self.lock();
-        state.interlude = took;
+        state.respite = now + state.pace.respite(took);
         if let Some(resting) = state.running.last_mut() {
             resting.begun += took;
-            resting.resumed = now;
         }
         state.interrupt();
         took
@@ -344,8 +340,11 @@ impl Flags {
 impl Running {
     fn new(pass: &Texts, begun: Instant, flags: &Flags) -> Running {
         let Flags { cancel, pause } = flags.clone();
-        let requests = pass.iter().map(|taken| (taken.request, taken.job.clone())).collect();
+        let mut requests = BTreeMap::new();
+        for taken in pass {
+            requests.entry(taken.request).or_insert_with(|| (taken.job.clone(), 0)).1 += 1;
+        }
         let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        Running { requests, tokens, begun, resumed: begun, cancel, pause }
+        Running { requests, tokens, begun, cancel, pause }
     }
 }

@@ -196,9 +196,29 @@ fn a_pass_of_bulk_is_interrupted_for_short_requests() {
     assert_eq!(bench.passes(), expected);
 }
 
+/// A failure in such a pass is that of one request.
+#[test]
+fn a_text_of_bulk_without_a_finite_vector_fails_alone() {
+    let bench = Bench::new();
+    bench.fake.hold(true);
+    let first = bench.submit(vec![ids(400, 1)]).unwrap();
+    bench.fake.wait_for_passes(N + 1);
+    // Three of each make a pass.
+    let fine: Vec<Vec<u32>> = (0..6).map(|i| ids(64, i)).collect();
+    let kept = bench.submit(fine.clone()).unwrap();
+    let bad = bench.submit((0..6).map(|i| ids(64, if i == 1 { 990 } else { i })).collect());
+    bench.fake.hold(false);
+    assert_eq!(bench.wait(bad.unwrap()).unwrap_err(), Failure::NotFinite { text: 1 });
+    bench.wait(first).unwrap();
+    let expected: Vec<Vec<f32>> = fine.iter().map(|ids| row(ids)).collect();
+    assert_eq!(bench.wait(kept).unwrap().vectors, expected);
+    assert_eq!(bench.passes()[PARTS], [16; 6]);
+    assert_eq!(bench.dispatcher.status().waiting, Size::default());
+}
+
 /// Rows of tokens are made in one go, so that a pass with them is no larger.
 #[test]
-fn a_pass_of_tokens_rows_is_not_interrupted() {
+fn a_pass_of_token_rows_is_not_interrupted() {
     let bench = Bench::new();
     bench.fake.hold(true);
     let bulk = bench.dispatcher.admit(720).unwrap();
@@ -229,7 +249,7 @@ fn a_long_text_has_a_respite() {
     assert_eq!(bench.passes(), [vec![100], vec![12; 3], vec![100], vec![100], vec![30], vec![100]]);
 }
 
-/// Short requests that never cease leave a long text its half, and it is not interrupted for bulk.
+/// Short requests that never cease leave a long text its time, and it is not interrupted for bulk.
 #[test]
 fn a_long_text_ends_though_it_is_interrupted() {
     let bench = Bench::new();

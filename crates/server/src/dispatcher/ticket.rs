@@ -1,7 +1,7 @@
 //! A request's way through the dispatcher: admitted, submitted, answered or taken back.
 
 use super::job::Job;
-use super::{Dispatcher, Done, Finish, Running};
+use super::{Dispatcher, Done, Finish};
 use crate::failure::Failure;
 use crate::queue::{Kind, Text};
 use std::sync::Arc;
@@ -104,10 +104,10 @@ impl Drop for Ticket {
         self.job.give_up();
         let mut state = self.dispatcher.lock();
         let mut cancelled = state.queue.remove(self.request);
-        let has_it = |running: &&Running| running.requests.contains_key(&self.request);
-        for running in state.running.iter().filter(has_it) {
-            cancelled += 1;
-            if running.requests.values().all(|job| job.is_settled()) {
+        for running in &state.running {
+            let Some((_, texts)) = running.requests.get(&self.request) else { continue };
+            cancelled += texts;
+            if running.requests.values().all(|(job, _)| job.is_settled()) {
                 running.cancel.store(true, Ordering::Relaxed);
             }
         }

@@ -114,7 +114,7 @@ where
     }
 
     fn has_room(&self, app: &App) -> bool {
-        let most = PASSES * app.dispatcher.status().budget;
+        let most = PASSES * app.dispatcher.status().budget.pass;
         let has_room = self.answers.len() < MOST_MESSAGES && self.tokens < most;
         self.is_open && (self.answers.is_empty() || has_room)
     }

@@ -1,20 +1,20 @@
 //! What waits for the engine, and who is next. It knows no time and no threads.
 //!
-//! A pass has a budget of tokens. One that may be interrupted, between two of the model's layers, has a larger one: the
-//! engine is faster over more tokens, and nobody has to wait for all of them.
+//! A pass has a budget of tokens. The engine is faster over more, so that a pass has a larger budget where nobody has
+//! to wait for all of it.
 //!
-//! - *Short* requests, those whose tokens all fit a budget, wait in order of arrival, and a pass takes whole ones while
-//!   they fit. Where many wait, a pass has an eighth of their tokens: who comes next waits for all of them anyway.
+//! - *Short* requests, those whose tokens all fit the budget, wait in order of arrival, and a pass takes whole ones
+//!   while they fit. Where many wait, a pass may have an eighth of their tokens: who comes next waits for all anyway.
 //! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit
 //!   round robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds
 //!   a budget to what a request may take, and what it cannot use yet is kept for its next turn; so all get the same
-//!   number of tokens, whether their texts are short or long. A pass of those that may be interrupted takes several
-//!   turns. A text over the budget is a pass of its own.
+//!   number of tokens, whether their texts are short or long. Their passes may be interrupted between two of the
+//!   model's layers, and so have the larger budget. A text over that is a pass of its own.
 //! - A pass holds one kind: a short text does not wait for a pass that is filled up with others' bulk.
 //! - While both kinds wait, each gets half of the tokens. A credit of the long ones grows by half of what short ones
 //!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at
 //!   zero when both begin to wait.
-//! - A pass of long ones may be interrupted for one of short requests, by the same credit: it counts as if it were taken
+//! - A pass of long ones is interrupted for one of short requests by the same credit: it counts as if it were taken
 //!   while both waited.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +24,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-/// The part of the tokens of all short requests that wait that a pass of theirs may have.
+/// A pass may have one part in so many of the tokens of all short requests that wait.
 const CROWD: usize = 8;
 
 /// Requests that wait, each with a value of its owner's. Numbers of requests grow in order of arrival.
@@ -48,17 +48,17 @@ struct Waiting<J> {
     tokens: usize,
     /// Tokens that it may take before its turn ends, if it is a long one.
     deficit: usize,
-    /// Whether a pass with its texts may be interrupted.
+    /// Whether a pass with its texts may be large.
     may_rest: bool,
 }
 
 /// Tokens that a pass may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// One that is done in one go.
+    /// Most passes.
     pub pass: usize,
-    /// One that may be interrupted; no fewer.
-    pub resting: usize,
+    /// Those that may be interrupted, and those of many short requests; no fewer.
+    pub large: usize,
 }
 
 /// The texts of a pass.
@@ -72,7 +72,7 @@ pub struct Pass<J> {
 
 impl Budget {
     /// Whatever waits.
-    pub const UNLIMITED: Budget = Budget { pass: usize::MAX, resting: usize::MAX };
+    pub const UNLIMITED: Budget = Budget { pass: usize::MAX, large: usize::MAX };
 }
 
 /// One text of a request.
@@ -136,8 +136,8 @@ impl<J: Clone> Queue<J> {
         }
     }
 
-    /// Adds a request, at least one text, and returns its number. `budget` is that of a pass in one go; `may_rest` says
-    /// whether a pass with its texts may be interrupted.
+    /// Adds a request, at least one text, and returns its number. `budget` is that of most passes; `may_rest` says
+    /// whether the engine can interrupt a pass with its texts, and is faster over many of them.
     pub fn push(&mut self, texts: Vec<Text>, job: J, may_rest: bool, budget: usize) -> u64 {
         let tokens = texts.iter().map(|text| text.ids.len()).sum();
         let number = self.next;
@@ -168,11 +168,7 @@ impl<J: Clone> Queue<J> {
             false => Kind::Short,
         };
         let pass = match kind {
-            Kind::Short => {
-                let crowd = self.short_size.tokens / CROWD;
-                let texts = self.take_short(crowd.clamp(budget.pass, budget.resting));
-                Pass { texts, may_rest: false }
-            }
+            Kind::Short => Pass { texts: self.take_short(budget), may_rest: false },
             Kind::Long => self.take_long(budget),
         };
         let tokens = tokens(&pass.texts);
@@ -187,8 +183,8 @@ impl<J: Clone> Queue<J> {
     }
 
     /// The texts of a pass of short requests for which the last pass that was taken, one of long ones, is interrupted;
-    /// none if none wait, or it is the long ones' turn. `budget` is that of a pass in one go.
-    pub fn take_between(&mut self, budget: usize) -> Vec<Taken<J>> {
+    /// none if none wait, or it is the long ones' turn.
+    pub fn take_between(&mut self, budget: Budget) -> Vec<Taken<J>> {
         if !self.may_interrupt() {
             return Vec::new();
         }
@@ -204,12 +200,15 @@ impl<J: Clone> Queue<J> {
     }
 
     /// Whole requests, in order of arrival, while they fit. One that arrived under a larger budget goes alone.
-    fn take_short(&mut self, budget: usize) -> Vec<Taken<J>> {
+    fn take_short(&mut self, budget: Budget) -> Vec<Taken<J>> {
+        let crowd = (self.short_size.tokens / CROWD).clamp(budget.pass, budget.large);
         let mut pass = Vec::new();
-        let mut tokens = 0;
+        let (mut tokens, mut may_rest) = (0, true);
         while let Some(first) = self.short.first_entry() {
             tokens += first.get().tokens;
-            if tokens > budget && !pass.is_empty() {
+            may_rest &= first.get().may_rest;
+            let most = if may_rest { crowd } else { budget.pass };
+            if tokens > most && !pass.is_empty() {
                 break;
             }
             let (request, waiting) = first.remove_entry();
@@ -233,7 +232,7 @@ impl<J: Clone> Queue<J> {
                 self.long.push_back((request, waiting));
                 continue;
             }
-            let most = if may_rest && waiting.may_rest { budget.resting } else { budget.pass };
+            let most = if may_rest && waiting.may_rest { budget.large } else { budget.pass };
             if tokens + next > most && !pass.is_empty() {
                 self.long.push_front((request, waiting));
                 break;

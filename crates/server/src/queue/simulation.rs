@@ -34,8 +34,8 @@ struct Simulation<'a> {
     pace: Pace,
     budget: Budget,
     now: f64,
-    /// How long the last pass in between took.
-    interlude: Duration,
+    /// Until then, no pass is interrupted again.
+    respite: f64,
     /// Requests on their way, by group, in order of arrival.
     coming: VecDeque<(f64, usize)>,
     /// By number of the request: when it began, how many texts are left.
@@ -70,20 +70,18 @@ impl Simulation<'_> {
     fn run(&mut self, pass: Vec<Taken<usize>>, may_rest: bool) {
         let n = pass.iter().map(|taken| taken.text.ids.len()).sum();
         let parts = if may_rest { LAYERS } else { 1 };
-        let mut resumed = self.now;
-        for _ in 0..parts {
+        for part in 1..=parts {
             self.now += seconds(n) / parts as f64;
-            let respite = self.pace.respite(self.interlude).as_secs_f64();
-            if parts == 1 || self.now < resumed + respite {
+            if part == parts || self.now < self.respite {
                 continue;
             }
             self.arrive(false);
-            let between = self.queue.take_between(self.budget.pass);
+            let between = self.queue.take_between(self.budget);
             if !between.is_empty() {
                 let begun = self.now;
                 self.run(between, false);
-                self.interlude = Duration::from_secs_f64(self.now - begun);
-                resumed = self.now;
+                let took = Duration::from_secs_f64(self.now - begun);
+                self.respite = self.now + self.pace.respite(took).as_secs_f64();
             }
         }
         self.tokens += n;
@@ -108,7 +106,7 @@ fn run(groups: &[Clients], until: f64) -> Outcome {
         pace: calibrated(),
         budget: calibrated().budget(),
         now: 0.0,
-        interlude: Duration::ZERO,
+        respite: 0.0,
         coming: groups.iter().enumerate().flat_map(clients).collect(),
         open: BTreeMap::new(),
         waits: vec![Vec::new(); groups.len()],

@@ -5,7 +5,7 @@ use monomorph_testing::Random;
 use std::collections::BTreeSet;
 
 const PASS: usize = 100;
-const BUDGET: Budget = Budget { pass: PASS, resting: PASS };
+const BUDGET: Budget = Budget { pass: PASS, large: PASS };
 
 /// Texts with these numbers of tokens.
 fn texts(tokens: &[usize]) -> Vec<Text> {
@@ -65,7 +65,7 @@ fn long_requests_get_equal_shares() {
 
 /// The next pass that a long text is interrupted for, a word a text.
 fn between(queue: &mut Queue<&'static str>) -> String {
-    let words = queue.take_between(PASS).into_iter();
+    let words = queue.take_between(BUDGET).into_iter();
     words.map(|taken| format!("{}{}", taken.job, taken.text.index)).collect::<Vec<_>>().join(" ")
 }
 
@@ -95,7 +95,7 @@ fn many_short_requests_have_larger_passes() {
     for _ in 0..60 {
         queue.push(texts(&[20]), "s", true, PASS);
     }
-    let budget = Budget { pass: PASS, resting: 140 };
+    let budget = Budget { pass: PASS, large: 140 };
     let mut passes = Vec::new();
     while !queue.is_empty() {
         let Pass { texts, may_rest } = queue.take(budget);
@@ -104,12 +104,18 @@ fn many_short_requests_have_larger_passes() {
     }
     // 1200 tokens wait, then 1060, 940, 840.
     assert_eq!(passes, [7, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5, 2]);
+    // One that cannot rest makes its pass no larger than most.
+    for i in 0..60 {
+        queue.push(texts(&[20]), "s", i != 5, PASS);
+    }
+    let passes = [(); 3].map(|()| queue.take(budget).texts.len());
+    assert_eq!(passes, [5, 5, 6]);
 }
 
-/// A pass of long requests that may be interrupted has the tokens of several turns, and the requests' shares stay equal.
+/// A pass of long requests that may be interrupted has the tokens of several turns, and their shares stay equal.
 #[test]
 fn a_pass_that_may_rest_is_larger() {
-    let budget = Budget { pass: PASS, resting: 300 };
+    let budget = Budget { pass: PASS, large: 300 };
     let mut queue = queue(&[("a", &[50; 12]), ("b", &[50; 4])]);
     queue.push(texts(&[50; 4]), "whole", false, PASS);
     queue.push(texts(&[50; 3]), "c", true, PASS);
@@ -215,7 +221,7 @@ fn every_text_is_taken_once() {
         let mut tokens_of: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for step in 0..300 {
             let pass = 20 + random.below(200);
-            let budget = Budget { pass, resting: pass + random.below(300) };
+            let budget = Budget { pass, large: pass + random.below(300) };
             match random.below(4) {
                 0 | 1 if step < 200 => {
                     let tokens: Vec<usize> =
@@ -240,7 +246,7 @@ fn every_text_is_taken_once() {
                     let total: usize = pass.iter().map(|taken| taken.text.ids.len()).sum();
                     let may_rest = pass.iter().all(|taken| taken.job.1);
                     assert!(!rests || may_rest && total > budget.pass);
-                    assert!(total <= budget.resting || requests.len() == 1, "{total}, {budget:?}");
+                    assert!(total <= budget.large || requests.len() == 1, "{total}, {budget:?}");
                     for taken in pass {
                         let (request, index) = (taken.request, taken.text.index);
                         assert!(expected.remove(&(request, index)), "taken twice");

@@ -62,7 +62,7 @@ fn equal_texts_are_computed_once() {
             assert!(vectors.len() == 20 && vectors.iter().all(|v| floats(v) == expected));
         }
     });
-    // The other one in parts, since so many texts may be interrupted.
+    // The other one in parts, since a pass of so many texts may be interrupted.
     assert_eq!(computed(&server), 1 + PARTS);
 }
 

@@ -159,7 +159,7 @@ fn a_client_that_leaves_takes_its_texts_along() {
     server.fake.wait_for_passes(6);
     drop(leaving);
     // Its pass is cancelled although nobody lets it go on, and nothing of it waits any more.
-    wait_until(|| server.metric("monomorph_cancelled_texts_total") > 150.0);
+    wait_until(|| server.metric("monomorph_cancelled_texts_total") == 200.0);
     server.fake.hold(false);
     server.good(OPENAI, r#"{"input": "a"}"#);
     assert_eq!(server.metric("te_request_failure{err=\"dropped\"}"), 1.0);
