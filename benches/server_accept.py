@@ -5,8 +5,9 @@
     benches/server_accept.py BINARY --llama-server URL [--model FILE] [--threads 2]
 
 Servers and the loader share the machine's cores. What is compared runs in turn, A B B A a round. Each figure is a line:
-PASS or FAIL, what was asked for, what was found. Under a rate stands where the CPU time went. --soak adds so many seconds of mixed load with clients that leave.
-With --llama-server only our server and the one at URL, which somebody has started with the same file, are compared.
+PASS or FAIL, what was asked for, what was found. Below each rate is where the CPU time went. --soak adds so many
+seconds of mixed load with clients that leave. With --llama-server only our server and the one at URL, which somebody
+has started with the same file, are compared.
 
 Where clients are timed beside a heavy load (fairness, overload), they have a process of their own, and the load another
 one at a lower priority: a thread that sends and receives megabytes cannot tell when a small answer came.
@@ -42,6 +43,11 @@ def check(good, asked, found):
 
 def case(name):
     return read_texts(CASES / f"{name}.jsonl")
+
+
+def cpu_seconds_of(process_or_thread):
+    fields = Path(process_or_thread, "stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Server:
@@ -81,13 +87,15 @@ class Server:
 
     def cpu_seconds(self):
         """Those of the engine's threads, and of all others."""
-        found = {"engine": 0, "others": 0}
-        for path in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
-            name, fields = path.read_text().split("(", 1)[1].rsplit(")", 1)
-            utime, stime = fields.split()[11:13]
-            who = "engine" if name == "engine" or name.startswith("monomorph-") else "others"
-            found[who] += (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
-        return found
+        engine = 0
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                name = (task / "comm").read_text().strip()
+                if name == "engine" or name.startswith("monomorph-"):
+                    engine += cpu_seconds_of(task)
+            except OSError:
+                pass  # Other threads end.
+        return {"engine": engine, "others": cpu_seconds_of(f"/proc/{self.process.pid}") - engine}
 
     def memory(self, field):
         """Bytes, by a name of /proc/PID/smaps_rollup."""

@@ -66,7 +66,7 @@ pub struct Budget {
 pub struct Pass<J> {
     /// None if nothing waits.
     pub texts: Vec<Taken<J>>,
-    /// Whether it may be interrupted, which is only of use where it is larger than one in one go.
+    /// Whether it is one of long requests that has more tokens than most, and may be interrupted.
     pub may_rest: bool,
 }
 
