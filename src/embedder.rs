@@ -184,9 +184,8 @@ impl Embedder {
         self.guarded(|| self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows))
     }
 
-    /// Begins to embed texts that are ids already, in a way that can rest for others. All of them go through the model
-    /// together, so they should be some hundred tokens for each thread at most, or one text: more rows do not stay in a
-    /// core's cache from one operation to the next.
+    /// Begins to embed texts that are ids already, in a way that can rest for others. What it has begun keeps its memory
+    /// while it rests, so there should be no more of them than some hundred tokens for each thread, or one text.
     ///
     /// # Errors
     /// [`Error::Ids`], as of [`Embedder::embed_ids`].
@@ -211,13 +210,18 @@ impl Embedder {
             return Ok(true);
         }
         let (threads, encoder) = (&self.threads, self.encoder.as_ref());
-        self.guarded(|| {
-            let resting = match resting {
+        let result = self.guarded(|| {
+            let resting = match &mut *resting {
                 Some(resting) => resting,
                 none => none.insert(self.scheduler.begin(threads, encoder, ids, stop.cancel)?),
             };
             self.scheduler.resume(threads, encoder, ids, resting, stop, rows)
-        })
+        });
+        if !matches!(result, Ok(false)) {
+            // Where it is resumed all the same, it begins again.
+            self.end(resting.take());
+        }
+        result
     }
 
     /// Keeps the memory of a [`Pass`] for others.

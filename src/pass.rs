@@ -17,10 +17,10 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     /// Goes on until `rows` are written, with [`Info::dimensions`](crate::Info::dimensions) values and the bits of
     /// [`Embedder::embed_ids`] for each text (true), or until `pause` is set; by a layer at least. Waits for other
-    /// requests that run.
+    /// requests that run. Once it has returned true or an error, the pass would begin again.
     ///
     /// # Errors
-    /// As of [`Embedder::embed_ids`]. The pass is of no more use then.
+    /// As of [`Embedder::embed_ids`].
     pub fn resume(
         &mut self,
         cancel: Option<&AtomicBool>,

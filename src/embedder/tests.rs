@@ -137,6 +137,33 @@ fn a_pass_can_rest() {
     assert!(embedder.pass(&[]).unwrap().resume(None, &AtomicBool::new(true), &mut []).unwrap());
 }
 
+/// Threads have texts of their own to rest with, where there are enough, and end at different times.
+#[test]
+fn a_pass_of_many_texts_can_rest() {
+    let embedder = embedder();
+    let encode = |n: usize| embedder.encode(&"Mars, ".repeat(n), &EmbedOptions::default()).unwrap();
+    let texts: Vec<Vec<u32>> = (1..40).map(|n| encode(n % 13 + 1).ids).collect();
+    let texts: Vec<&[u32]> = texts.iter().map(|ids| &**ids).collect();
+    let mut expected = vec![0.0; texts.len() * embedder.info().dimensions];
+    embedder.embed_ids(&texts, None, &mut expected).unwrap();
+    let mut pass = embedder.pass(&texts).unwrap();
+    for pauses in [true, false, true] {
+        let pause = AtomicBool::new(pauses);
+        let mut rests = 0;
+        loop {
+            // What was written to another call's rows does not count.
+            let mut rows = vec![f32::NAN; expected.len()];
+            if pass.resume(None, &pause, &mut rows).unwrap() {
+                assert!(rows == expected);
+                break;
+            }
+            rests += 1;
+        }
+        let layers = embedder.spec().layers.len();
+        assert!(if pauses { rests >= layers } else { rests == 0 }, "{rests}");
+    }
+}
+
 #[test]
 fn a_pass_that_rests_can_be_cancelled() {
     let embedder = embedder();

@@ -37,7 +37,7 @@ pub mod threads;
 pub mod weights;
 mod workspace;
 
-pub use resting::{Resting, Stop};
+pub use resting::{Paused, Resting, Stop};
 pub use rope::RopeTables;
 pub use schedule::{Cancelled, Scheduler};
 pub use select::{select, select_generic};
@@ -84,8 +84,9 @@ pub trait Forward: Send + Sync {
     fn resume(
         &self,
         team: &Team,
+        before: Option<Before<'_>>,
         texts: &[&[u32]],
-        resting: &mut Resting,
+        paused: &mut Paused,
         stop: Stop<'_>,
         out: &mut [f32],
     ) -> Result<bool, Cancelled>;
@@ -173,22 +174,20 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
     }
 
     /// Embeds texts in parts: goes on with them until they are embedded (true), or between two layers, a layer later at
-    /// the earliest, once it is to pause. The texts, and what the texts of a causal model share, are the same each
-    /// time. The rest is as in [`Self::forward`].
+    /// the earliest, once it is to pause. The texts, and what stands before them, are the same each time. The rest is
+    /// as in [`Self::forward`].
     fn resume(
         &self,
         team: &Team,
+        before: Option<Before<'_>>,
         texts: &[&[u32]],
-        resting: &mut Resting,
+        paused: &mut Paused,
         stop: Stop<'_>,
         out: &mut [f32],
     ) -> Result<bool, Cancelled> {
-        let Resting { prefix, workspace, next } = resting;
-        let before = prefix.as_ref().and_then(|prefix| prefix.of(texts));
-        let known = before.map_or(0, |before| before.tokens());
-        let texts: Vec<&[u32]> = texts.iter().map(|ids| &ids[known..]).collect();
+        let Paused { workspace, next } = paused;
         let share = match next {
-            0 => self.begin(team, before, &texts, workspace),
+            0 => self.begin(team, before, texts, workspace),
             _ => self.rows_per_share(team, texts.iter().map(|ids| ids.len()).sum()),
         };
         let n_layer = self.model.spec().layers.len();

@@ -6,8 +6,9 @@
 //! - A few texts so long that bundles would leave threads idle: the team runs those one by one, then the bundles.
 
 use crate::prefix::{Before, Memory};
+use crate::resting::Part;
 use crate::threads::{Team, Threads};
-use crate::{Forward, Resting, Stop, Workspace};
+use crate::{Forward, Paused, Resting, Stop, Workspace};
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,7 +113,7 @@ impl Scheduler {
         threads.enter(|team| encoder.token_rows(team, ids, &mut workspace, cancel, out))
     }
 
-    /// Begins a pass of the whole team that can rest. [`Scheduler::end`] takes it back.
+    /// Begins a request that can rest. [`Scheduler::end`] takes it back.
     pub fn begin(
         &self,
         threads: &Threads,
@@ -122,10 +123,17 @@ impl Scheduler {
     ) -> Result<Resting, Cancelled> {
         let mut workspace = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let prefix = self.remember(threads, encoder, texts, &mut workspace, cancel)?.prefix();
-        Ok(Resting { prefix, workspace: self.take_workspace(), next: 0 })
+        let known = prefix.as_ref().and_then(|prefix| prefix.of(texts));
+        let known = known.map_or(0, |before| before.tokens());
+        let tokens: Vec<usize> = texts.iter().map(|ids| ids.len() - known).collect();
+        let schedule = schedule(&tokens, threads.count(), |tokens| encoder.cost(tokens));
+        let parts = |passes: Vec<Vec<usize>>| {
+            passes.into_iter().map(|texts| Part { texts, ..Part::default() }).collect()
+        };
+        Ok(Resting { prefix, shared: parts(schedule.shared), bundles: parts(schedule.bundles) })
     }
 
-    /// Goes on with a pass until its texts are embedded (true) or it is to pause, see [`Forward::resume`]. Only one
+    /// Goes on with a request, by a layer at least, until its texts are embedded (true) or it is to pause. Only one
     /// request runs at a time; others wait.
     pub fn resume(
         &self,
@@ -137,12 +145,58 @@ impl Scheduler {
         out: &mut [f32],
     ) -> Result<bool, Cancelled> {
         let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.enter(|team| encoder.resume(team, texts, resting, stop, out))
+        let Resting { prefix, shared, bundles } = resting;
+        let before = prefix.as_ref().and_then(|prefix| prefix.of(texts));
+        let known = before.map_or(0, |before| before.tokens());
+        let width = out.len() / texts.len().max(1);
+        // Whether it has gone on by a layer, so that it may pause.
+        let went_on = AtomicBool::new(false);
+        let go_on = |team: &Team, part: &mut Part| {
+            if went_on.load(Ordering::Relaxed) && stop.pause.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let ids: Vec<&[u32]> = part.texts.iter().map(|i| &texts[*i][known..]).collect();
+            let mut rows = vec![0.0; ids.len() * width];
+            let begin = || Paused { workspace: self.take_workspace(), next: 0 };
+            let mut paused = part.paused.take().unwrap_or_else(begin);
+            if encoder.resume(team, before, &ids, &mut paused, stop, &mut rows)? {
+                self.give_back(paused.workspace);
+                part.rows = Some(rows);
+            } else {
+                part.paused = Some(paused);
+            }
+            went_on.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        let is_left = |part: &&mut Part| part.rows.is_none();
+        threads.enter(|team| {
+            for part in shared.iter_mut().filter(is_left) {
+                go_on(team, part)?;
+                if part.rows.is_none() {
+                    return Ok(());
+                }
+            }
+            let stopped = AtomicBool::new(false);
+            team.for_each(bundles.iter_mut().filter(is_left), |_, part| {
+                stopped.fetch_or(go_on(&Team::solo(), part).is_err(), Ordering::Relaxed);
+            });
+            if stopped.into_inner() { Err(Cancelled) } else { Ok(()) }
+        })?;
+        let parts = || shared.iter().chain(&*bundles);
+        let done = parts().all(|part| part.rows.is_some());
+        for part in parts().filter(|_| done) {
+            let rows = part.rows.iter().flat_map(|rows| rows.chunks(width));
+            for (i, row) in part.texts.iter().zip(rows) {
+                out[i * width..][..width].copy_from_slice(row);
+            }
+        }
+        Ok(done)
     }
 
-    /// Keeps the memory of a pass for others.
+    /// Keeps the memory of a request for others.
     pub fn end(&self, resting: Resting) {
-        self.give_back(resting.workspace);
+        let parts = resting.shared.into_iter().chain(resting.bundles);
+        parts.filter_map(|part| part.paused).for_each(|paused| self.give_back(paused.workspace));
     }
 
     /// What texts began with so far, these included.
