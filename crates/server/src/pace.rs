@@ -15,12 +15,14 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// With fewer tokens for each thread, an engine gains nothing from the others.
 const LEAST_PER_THREAD: usize = 16;
 /// A large pass may take so many times as long as others.
-const LARGE: f64 = 4.0;
+const LARGE: f64 = 6.0;
 /// More tokens for each thread are not needed for an engine's full speed, and would not stay in a core's cache.
 const LARGE_PER_THREAD: usize = 192;
 /// A pass that was interrupted goes on for so many times as long before it is again: a pass of few tokens is slow, and
 /// clients of one short text at a time would otherwise keep the engine at its slowest for half of the time.
 const RESPITE: u32 = 3;
+/// But not for longer than so many passes may take: a short text should wait for no more than two.
+const LONGEST_RESPITE: u32 = 2;
 /// Bounds a pass's memory.
 const MOST_PER_THREAD: usize = 8192;
 /// The budget of an engine that was never timed.
@@ -113,7 +115,7 @@ impl Pace {
 
     /// How long a pass goes on at least after it was interrupted for so long.
     pub fn respite(&self, interlude: Duration) -> Duration {
-        (RESPITE * interlude).min(self.longest)
+        (RESPITE * interlude).min(LONGEST_RESPITE * self.longest)
     }
 
     /// How long so many tokens take in passes of the budget's size; nothing before the first pass.
@@ -238,7 +240,7 @@ mod tests {
     #[test]
     fn a_respite_has_a_limit() {
         let pace = calibrated();
-        for (interlude, respite) in [(0, 0), (6, 18), (25, 75), (60, 75)] {
+        for (interlude, respite) in [(0, 0), (6, 18), (25, 75), (60, 150)] {
             let [interlude, respite] = [interlude, respite].map(Duration::from_millis);
             assert_eq!(pace.respite(interlude), respite);
         }

@@ -31,6 +31,9 @@ pub use ticket::Admission;
 
 /// Tokens of the passes that are only run to be timed, the first of them to bring the weights into memory.
 const CALIBRATION: [usize; 5] = [16, 16, 256, 16, 256];
+/// They have texts of so many tokens: a single long one would take longer, by its attention and by what threads wait for
+/// each other, and a pass of few tokens would seem to have no fixed cost.
+const CALIBRATION_TEXT: usize = 32;
 /// So many failed passes in a row are no accident.
 const MOST_FAULTS: u32 = 3;
 /// A pass that takes longer does not end any more.

@@ -1,7 +1,7 @@
 //! The dispatcher's thread: it takes passes from the queue, runs the engine over them, and hands out what comes of it.
 
 use super::job::{Finish, Job};
-use super::{CALIBRATION, Dispatcher, Running, State};
+use super::{CALIBRATION, CALIBRATION_TEXT, Dispatcher, Running, State};
 use crate::engine::{Between, EngineError};
 use crate::failure::Failure;
 use crate::queue::{Budget, Pass, Taken};
@@ -236,8 +236,9 @@ impl Dispatcher {
     fn calibrate(&self, tokens: usize, is_first: bool, rows: &mut Vec<f32>) {
         let n_vocab = self.engine.facts().n_vocab.max(1);
         let ids: Vec<u32> = (0..tokens).map(|i| (i * 97 % n_vocab) as u32).collect();
+        let texts: Vec<&[u32]> = ids.chunks(CALIBRATION_TEXT).collect();
         let begun = (self.clock)();
-        let result = self.embed(&[&ids], &AtomicBool::new(false), rows);
+        let result = self.embed(&texts, &AtomicBool::new(false), rows);
         let took = (self.clock)().saturating_duration_since(begun);
         if result.is_ok() && !is_first {
             self.lock().pace.calibrate(tokens, took);

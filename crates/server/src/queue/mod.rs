@@ -4,7 +4,7 @@
 //! to wait for all of it.
 //!
 //! - *Short* requests, those whose tokens all fit the budget, wait in order of arrival, and a pass takes whole ones
-//!   while they fit. Where many wait, a pass may have an eighth of their tokens: who comes next waits for all anyway.
+//!   while they fit. Where many wait, a pass may have an eighth of the tokens that who comes next waits for anyway.
 //! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit
 //!   round robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds
 //!   a budget to what a request may take, and what it cannot use yet is kept for its next turn; so all get the same
@@ -24,7 +24,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-/// A pass may have one part in so many of the tokens of all short requests that wait.
+/// A pass may have one part in so many of the tokens that a new short request would wait for.
 const CROWD: usize = 8;
 
 /// Requests that wait, each with a value of its owner's. Numbers of requests grow in order of arrival.
@@ -201,7 +201,9 @@ impl<J: Clone> Queue<J> {
 
     /// Whole requests, in order of arrival, while they fit. One that arrived under a larger budget goes alone.
     fn take_short(&mut self, budget: Budget) -> Vec<Taken<J>> {
-        let crowd = (self.short_size.tokens / CROWD).clamp(budget.pass, budget.large);
+        // The long ones take as much meanwhile, if they have it.
+        let ahead = self.short_size.tokens + self.short_size.tokens.min(self.long_size.tokens);
+        let crowd = (ahead / CROWD).clamp(budget.pass, budget.large);
         let mut pass = Vec::new();
         let (mut tokens, mut may_rest) = (0, true);
         while let Some(first) = self.short.first_entry() {

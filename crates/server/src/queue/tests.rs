@@ -112,6 +112,24 @@ fn many_short_requests_have_larger_passes() {
     assert_eq!(passes, [5, 5, 6]);
 }
 
+/// Long ones that wait, too, have a turn for each of the short ones', and so make their passes twice as large.
+#[test]
+fn many_short_requests_beside_long_ones_have_larger_passes() {
+    let budget = Budget { pass: PASS, large: 300 };
+    let take = |long: &[usize]| {
+        let mut queue = Queue::new();
+        for _ in 0..60 {
+            queue.push(texts(&[20]), "s", true, PASS);
+        }
+        if !long.is_empty() {
+            queue.push(texts(long), "long", true, PASS);
+        }
+        queue.take(budget).texts.len()
+    };
+    // Of 1200 tokens and as many, or 400, others.
+    assert_eq!([take(&[]), take(&[200; 60]), take(&[200; 2])], [7, 15, 10]);
+}
+
 /// A pass of long requests that may be interrupted has the tokens of several turns, and their shares stay equal.
 #[test]
 fn a_pass_that_may_rest_is_larger() {
