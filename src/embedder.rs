@@ -184,8 +184,8 @@ impl Embedder {
         self.guarded(|| self.scheduler.run(&self.threads, self.encoder.as_ref(), ids, cancel, rows))
     }
 
-    /// Begins to embed texts that are ids already, in a way that can rest for others. What it has begun keeps its memory
-    /// while it rests, so there should be no more of them than some hundred tokens for each thread, or one text.
+    /// Begins to embed texts that are ids already, in a way that can rest for others. Texts that were begun keep their
+    /// memory while they rest, so they should be some hundred tokens for each thread, or one text.
     ///
     /// # Errors
     /// [`Error::Ids`], as of [`Embedder::embed_ids`].
@@ -218,7 +218,7 @@ impl Embedder {
             self.scheduler.resume(threads, encoder, ids, resting, stop, rows)
         });
         if !matches!(result, Ok(false)) {
-            // Where it is resumed all the same, it begins again.
+            // If it is resumed all the same, it begins again.
             self.end(resting.take());
         }
         result

@@ -16,15 +16,16 @@ pub struct Pass<'a> {
 
 impl Pass<'_> {
     /// Goes on until `rows` are written, with [`Info::dimensions`](crate::Info::dimensions) values and the bits of
-    /// [`Embedder::embed_ids`] for each text (true), or until `pause` is set; by a layer at least. Waits for other
-    /// requests that run. Once it has returned true or an error, the pass would begin again.
+    /// [`Embedder::embed_ids`] for each text (true), or until `pause`, which any thread may call between two layers, says
+    /// so; by a layer at least. Waits for other requests that run. Once all is written, or there was an error but
+    /// [`Error::Rows`], it would begin again.
     ///
     /// # Errors
     /// As of [`Embedder::embed_ids`].
     pub fn resume(
         &mut self,
         cancel: Option<&AtomicBool>,
-        pause: &AtomicBool,
+        pause: &(dyn Fn() -> bool + Sync),
         rows: &mut [f32],
     ) -> Result<bool, Error> {
         let never = AtomicBool::new(false);

@@ -196,19 +196,16 @@ impl<I: Isa, M: Model> Forward for Encoder<I, M> {
             self.step(team, before, share, *next, step, stop.cancel);
             if stop.cancel.load(Ordering::Relaxed) {
                 // The layer may have ended early, so that its rows are of no use.
-                *next = 0;
                 return Err(Cancelled);
             }
             *next += 1;
             if *next > n_layer {
                 break;
             }
-            if stop.pause.load(Ordering::Relaxed) {
+            if (stop.pause)() {
                 return Ok(false);
             }
         }
-        // It may be run again.
-        *next = 0;
         self.end(team, before, workspace, out);
         Ok(true)
     }

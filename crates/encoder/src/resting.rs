@@ -10,14 +10,14 @@ pub struct Resting {
     /// What texts of a causal model begin with.
     pub(crate) prefix: Option<Arc<Prefix>>,
     /// Passes of the whole team, which come first.
-    pub(crate) shared: Vec<Part>,
+    pub(crate) shared: Vec<Planned>,
     /// Passes of one thread each.
-    pub(crate) bundles: Vec<Part>,
+    pub(crate) bundles: Vec<Planned>,
 }
 
-/// One pass of a request.
+/// A pass of a request.
 #[derive(Default)]
-pub(crate) struct Part {
+pub(crate) struct Planned {
     /// Its texts, by their indices in the request.
     pub texts: Vec<usize>,
     /// None before it begins, and once it is done.
@@ -27,7 +27,6 @@ pub(crate) struct Part {
 }
 
 /// A pass between two of its steps.
-#[derive(Default)]
 pub struct Paused {
     /// Its rows.
     pub(crate) workspace: Workspace,
@@ -40,6 +39,6 @@ pub struct Paused {
 pub struct Stop<'a> {
     /// For good.
     pub cancel: &'a AtomicBool,
-    /// To go on later.
-    pub pause: &'a AtomicBool,
+    /// To go on later: asked between two layers, by any thread.
+    pub pause: &'a (dyn Fn() -> bool + Sync),
 }

@@ -6,12 +6,12 @@
 //! - A few texts so long that bundles would leave threads idle: the team runs those one by one, then the bundles.
 
 use crate::prefix::{Before, Memory};
-use crate::resting::Part;
+use crate::resting::Planned;
 use crate::threads::{Team, Threads};
 use crate::{Forward, Paused, Resting, Stop, Workspace};
 use std::cmp::Reverse;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Tokens of a bundle: enough that repacking weights costs about 1 % and that the rows stay in the L2 cache.
@@ -39,6 +39,8 @@ pub struct Scheduler {
     shared: Mutex<Workspace>,
     /// Those of single threads' passes that are not in use.
     idle: Mutex<Vec<Workspace>>,
+    /// Those of the whole team's passes that can rest, and are not in use.
+    idle_shared: Mutex<Vec<Workspace>>,
     /// What texts began with so far.
     memory: Mutex<Memory>,
 }
@@ -90,10 +92,10 @@ impl Scheduler {
             }
             let stopped = AtomicBool::new(false);
             team.for_each(bundles.into_iter(), |_, pass| {
-                let mut workspace = self.take_workspace();
+                let mut workspace = take(&self.idle);
                 let result =
                     run_pass(encoder, &Team::solo(), before, texts, pass, &mut workspace, cancel);
-                self.give_back(workspace);
+                give_back(&self.idle, workspace);
                 stopped.fetch_or(result.is_err(), Ordering::Relaxed);
             });
             if stopped.into_inner() { Err(Cancelled) } else { Ok(()) }
@@ -127,10 +129,11 @@ impl Scheduler {
         let known = known.map_or(0, |before| before.tokens());
         let tokens: Vec<usize> = texts.iter().map(|ids| ids.len() - known).collect();
         let schedule = schedule(&tokens, threads.count(), |tokens| encoder.cost(tokens));
-        let parts = |passes: Vec<Vec<usize>>| {
-            passes.into_iter().map(|texts| Part { texts, ..Part::default() }).collect()
+        let planned = |passes: Vec<Vec<usize>>| {
+            passes.into_iter().map(|texts| Planned { texts, ..Planned::default() }).collect()
         };
-        Ok(Resting { prefix, shared: parts(schedule.shared), bundles: parts(schedule.bundles) })
+        let (shared, bundles) = (planned(schedule.shared), planned(schedule.bundles));
+        Ok(Resting { prefix, shared, bundles })
     }
 
     /// Goes on with a request, by a layer at least, until its texts are embedded (true) or it is to pause. Only one
@@ -149,54 +152,66 @@ impl Scheduler {
         let before = prefix.as_ref().and_then(|prefix| prefix.of(texts));
         let known = before.map_or(0, |before| before.tokens());
         let width = out.len() / texts.len().max(1);
-        // Whether it has gone on by a layer, so that it may pause.
-        let went_on = AtomicBool::new(false);
-        let go_on = |team: &Team, part: &mut Part| {
-            if went_on.load(Ordering::Relaxed) && stop.pause.load(Ordering::Relaxed) {
-                return Ok(());
+        // Once one pass has paused, all do.
+        let paused = AtomicBool::new(false);
+        let pause = || {
+            paused.load(Ordering::Relaxed) || {
+                let now = (stop.pause)();
+                paused.fetch_or(now, Ordering::Relaxed) || now
             }
-            let ids: Vec<&[u32]> = part.texts.iter().map(|i| &texts[*i][known..]).collect();
+        };
+        let stop = Stop { pause: &pause, ..stop };
+        let go_on = |team: &Team, pass: &mut Planned, idle: &Mutex<Vec<Workspace>>| {
+            let ids: Vec<&[u32]> = pass.texts.iter().map(|i| &texts[*i][known..]).collect();
             let mut rows = vec![0.0; ids.len() * width];
-            let begin = || Paused { workspace: self.take_workspace(), next: 0 };
-            let mut paused = part.paused.take().unwrap_or_else(begin);
-            if encoder.resume(team, before, &ids, &mut paused, stop, &mut rows)? {
-                self.give_back(paused.workspace);
-                part.rows = Some(rows);
-            } else {
-                part.paused = Some(paused);
+            let begin = || Paused { workspace: take(idle), next: 0 };
+            let mut paused = pass.paused.take().unwrap_or_else(begin);
+            match encoder.resume(team, before, &ids, &mut paused, stop, &mut rows) {
+                Ok(false) => pass.paused = Some(paused),
+                result => {
+                    give_back(idle, paused.workspace);
+                    pass.rows = result.map(|_| Some(rows))?;
+                }
             }
-            went_on.store(true, Ordering::Relaxed);
             Ok(())
         };
-        let is_left = |part: &&mut Part| part.rows.is_none();
+        let is_left = |pass: &&mut Planned| pass.rows.is_none();
         threads.enter(|team| {
-            for part in shared.iter_mut().filter(is_left) {
-                go_on(team, part)?;
-                if part.rows.is_none() {
+            for pass in shared.iter_mut().filter(is_left) {
+                go_on(team, pass, &self.idle_shared)?;
+                if pause() {
                     return Ok(());
                 }
             }
-            let stopped = AtomicBool::new(false);
-            team.for_each(bundles.iter_mut().filter(is_left), |_, part| {
-                stopped.fetch_or(go_on(&Team::solo(), part).is_err(), Ordering::Relaxed);
+            // Every thread's goes on by a layer, though another one has paused before this one has begun.
+            let (begun, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+            team.for_each(bundles.iter_mut().filter(is_left), |_, pass| {
+                if begun.fetch_add(1, Ordering::Relaxed) < team.threads() || !pause() {
+                    let result = go_on(&Team::solo(), pass, &self.idle);
+                    stopped.fetch_or(result.is_err(), Ordering::Relaxed);
+                }
             });
             if stopped.into_inner() { Err(Cancelled) } else { Ok(()) }
         })?;
-        let parts = || shared.iter().chain(&*bundles);
-        let done = parts().all(|part| part.rows.is_some());
-        for part in parts().filter(|_| done) {
-            let rows = part.rows.iter().flat_map(|rows| rows.chunks(width));
-            for (i, row) in part.texts.iter().zip(rows) {
+        let passes = || shared.iter().chain(&*bundles);
+        if passes().any(|pass| pass.rows.is_none()) {
+            return Ok(false);
+        }
+        for pass in passes() {
+            let rows = pass.rows.iter().flat_map(|rows| rows.chunks(width));
+            for (i, row) in pass.texts.iter().zip(rows) {
                 out[i * width..][..width].copy_from_slice(row);
             }
         }
-        Ok(done)
+        Ok(true)
     }
 
     /// Keeps the memory of a request for others.
     pub fn end(&self, resting: Resting) {
-        let parts = resting.shared.into_iter().chain(resting.bundles);
-        parts.filter_map(|part| part.paused).for_each(|paused| self.give_back(paused.workspace));
+        for (passes, idle) in [(resting.shared, &self.idle_shared), (resting.bundles, &self.idle)] {
+            let paused = passes.into_iter().filter_map(|pass| pass.paused);
+            paused.for_each(|paused| give_back(idle, paused.workspace));
+        }
     }
 
     /// What texts began with so far, these included.
@@ -217,14 +232,14 @@ impl Scheduler {
         }
         Ok(memory)
     }
+}
 
-    fn take_workspace(&self) -> Workspace {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
+fn take(idle: &Mutex<Vec<Workspace>>) -> Workspace {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+}
 
-    fn give_back(&self, workspace: Workspace) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
-    }
+fn give_back(idle: &Mutex<Vec<Workspace>>, workspace: Workspace) {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
 }
 
 /// One forward pass over some of the texts, written to each text's row.

@@ -32,8 +32,8 @@ pub trait Engine: Send + Sync + 'static {
         rows: &mut [f32],
     ) -> Result<(), EngineError>;
 
-    /// Does what [`Engine::embed`] does, in parts. Between two of them it looks at `between`, and calls it if it is
-    /// wanted, upon which [`Engine::embed`] and [`Engine::token_rows`] may be called.
+    /// Does what [`Engine::embed`] does, in parts. Between two of them it asks `between`, on any thread, and calls it if
+    /// it is wanted, upon which [`Engine::embed`] and [`Engine::token_rows`] may be called.
     ///
     /// # Errors
     /// Why no row is of use.
@@ -72,7 +72,7 @@ pub trait Engine: Send + Sync + 'static {
 /// What is done between two parts of a long pass.
 pub struct Between<'a> {
     /// Whether there is something to do.
-    pub wanted: &'a AtomicBool,
+    pub wanted: &'a (dyn Fn() -> bool + Sync),
     /// Does it.
     pub run: &'a mut dyn FnMut(),
 }

@@ -236,7 +236,7 @@ impl Engine for Fake {
         for part in 0..PARTS {
             let parts: Vec<&[u32]> = texts.iter().map(|ids| part_of(ids, part)).collect();
             self.embed(&parts, cancel, rows)?;
-            if part + 1 < PARTS && between.wanted.load(Ordering::SeqCst) {
+            if part + 1 < PARTS && (between.wanted)() {
                 (between.run)();
             }
         }

@@ -23,7 +23,7 @@ use job::Job;
 pub use job::{Done, Finish};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,8 +31,8 @@ pub use ticket::Admission;
 
 /// Tokens of the passes that are only run to be timed, the first of them to bring the weights into memory.
 const CALIBRATION: [usize; 5] = [16, 16, 256, 16, 256];
-/// They have texts of so many tokens: a single long one would take longer, by its attention and by what threads wait for
-/// each other, and a pass of few tokens would seem to have no fixed cost.
+/// They have texts of so many tokens: a single long one takes longer, so that a pass of few tokens would seem to have no
+/// fixed cost.
 const CALIBRATION_TEXT: usize = 32;
 /// So many failed passes in a row are no accident.
 const MOST_FAULTS: u32 = 3;
@@ -95,8 +95,8 @@ struct Running {
     /// Without the time of passes in between.
     begun: Instant,
     cancel: Arc<AtomicBool>,
-    /// Set to interrupt it, where it may be.
-    pause: Option<Arc<AtomicBool>>,
+    /// Whether it may be interrupted.
+    may_rest: bool,
 }
 
 /// How the engine does, for health checks and metrics.
@@ -200,11 +200,9 @@ impl Dispatcher {
 }
 
 impl State {
-    /// Interrupts a pass of long requests if there is something to interrupt it for.
-    fn interrupt(&self) {
-        if let Some(pause) = self.running.last().and_then(|running| running.pause.as_ref()) {
-            pause.store(self.queue.may_interrupt(), Ordering::Relaxed);
-        }
+    /// Whether a pass of long requests is to be interrupted now.
+    fn interrupts(&self, now: Instant) -> bool {
+        self.queue.may_interrupt() && now >= self.respite
     }
 
     /// How long a request of this kind would wait if it came now.
@@ -216,9 +214,9 @@ impl State {
             Kind::Long => usize::MAX,
         };
         // A pass that can be interrupted is, in time, unless it is the long ones' turn.
-        let ahead = |running: &Running| match running.pause {
-            Some(_) => running.tokens.min(most),
-            None => running.tokens,
+        let ahead = |running: &Running| match running.may_rest {
+            true => running.tokens.min(most),
+            false => running.tokens,
         };
         let running: usize = self.running.iter().map(ahead).sum();
         self.pace.time(running + arriving + self.queue.ahead_of(kind))

@@ -17,16 +17,16 @@ type Texts = Vec<Taken<Arc<Job>>>;
 /// What the thread does next.
 enum Next {
     Pass(Texts, Flags),
-    /// A pass of so many tokens to be timed, and whether it is the first.
-    Calibration(usize, bool),
+    /// A pass of so many tokens to be timed, and how many have been before.
+    Calibration(usize, usize),
 }
 
-/// What others tell a pass.
+/// How a pass may end, or rest.
 #[derive(Clone)]
 struct Flags {
     cancel: Arc<AtomicBool>,
-    /// Some if it may be interrupted.
-    pause: Option<Arc<AtomicBool>>,
+    /// Whether it may be interrupted.
+    may_rest: bool,
 }
 
 /// What the engine writes to, kept from pass to pass.
@@ -63,8 +63,8 @@ impl Dispatcher {
         while let Some(next) = self.next() {
             match next {
                 Next::Pass(pass, flags) => self.pass(pass, &flags, &mut rows),
-                Next::Calibration(tokens, is_first) => {
-                    self.calibrate(tokens, is_first, &mut rows.texts);
+                Next::Calibration(tokens, before) => {
+                    self.calibrate(tokens, before, &mut rows.texts);
                 }
             }
         }
@@ -92,17 +92,14 @@ impl Dispatcher {
                 let Pass { texts, may_rest } = state.queue.take(budget);
                 let flags = Flags::new(may_rest);
                 state.running.push(Running::new(&texts, (self.clock)(), &flags));
-                state.interrupt();
                 return Some(Next::Pass(texts, flags));
             }
             if state.closed {
                 return None;
             }
             if let Some(tokens) = state.calibration.pop_front() {
-                return Some(Next::Calibration(
-                    tokens,
-                    state.calibration.len() + 1 == CALIBRATION.len(),
-                ));
+                let before = CALIBRATION.len() - state.calibration.len() - 1;
+                return Some(Next::Calibration(tokens, before));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -150,12 +147,10 @@ impl Dispatcher {
         let texts = self.place(ids(false), &mut rows.places);
         let mut work = Work::default();
         work.add(&texts);
-        match (&texts[..], &flags.pause) {
+        match (&texts[..], flags.may_rest) {
             ([], _) => {}
-            (texts, Some(pause)) => {
-                work.between = self.embed_long(texts, cancel, pause, &mut rows.texts)?;
-            }
-            (texts, None) => self.embed(texts, cancel, &mut rows.texts)?,
+            (texts, true) => work.between = self.embed_long(texts, cancel, &mut rows.texts)?,
+            (texts, false) => self.embed(texts, cancel, &mut rows.texts)?,
         }
         if let Some(cache) = &self.cache {
             let computed = rows.texts.chunks_exact(self.engine.facts().dimensions);
@@ -233,14 +228,16 @@ impl Dispatcher {
     }
 
     /// Times a pass that nobody asked for. A fault is left for the first request to find.
-    fn calibrate(&self, tokens: usize, is_first: bool, rows: &mut Vec<f32>) {
+    fn calibrate(&self, tokens: usize, before: usize, rows: &mut Vec<f32>) {
         let n_vocab = self.engine.facts().n_vocab.max(1);
-        let ids: Vec<u32> = (0..tokens).map(|i| (i * 97 % n_vocab) as u32).collect();
+        // No text begins as another one does: an engine may know it.
+        let id = |i: usize| ((i + before) * 97 % n_vocab) as u32;
+        let ids: Vec<u32> = (0..tokens).map(id).collect();
         let texts: Vec<&[u32]> = ids.chunks(CALIBRATION_TEXT).collect();
         let begun = (self.clock)();
         let result = self.embed(&texts, &AtomicBool::new(false), rows);
         let took = (self.clock)().saturating_duration_since(begun);
-        if result.is_ok() && !is_first {
+        if result.is_ok() && before > 0 {
             self.lock().pace.calibrate(tokens, took);
         }
     }
@@ -250,13 +247,16 @@ impl Dispatcher {
         &self,
         texts: &[&[u32]],
         cancel: &AtomicBool,
-        pause: &AtomicBool,
         rows: &mut Vec<f32>,
     ) -> Result<Duration, EngineError> {
         rows.resize(texts.len() * self.engine.facts().dimensions, 0.0);
         let (mut others, mut took) = (Rows::default(), Duration::ZERO);
         let mut run = || took += self.interlude(&mut others);
-        let between = Between { wanted: pause, run: &mut run };
+        let wanted = || {
+            let now = (self.clock)();
+            self.lock().interrupts(now)
+        };
+        let between = Between { wanted: &wanted, run: &mut run };
         let embed = || self.engine.embed_long(texts, cancel, between, rows);
         survived(catch_unwind(AssertUnwindSafe(embed)))?;
         Ok(took)
@@ -266,13 +266,9 @@ impl Dispatcher {
     fn interlude(&self, rows: &mut Rows) -> Duration {
         let begun = (self.clock)();
         let mut state = self.lock();
-        if begun < state.respite {
-            return Duration::ZERO;
-        }
         let budget = state.pace.budget();
         let pass = state.queue.take_between(budget);
         if pass.is_empty() {
-            state.interrupt();
             return Duration::ZERO;
         }
         let flags = Flags::new(false);
@@ -286,7 +282,6 @@ impl Dispatcher {
         if let Some(resting) = state.running.last_mut() {
             resting.begun += took;
         }
-        state.interrupt();
         took
     }
 
@@ -333,19 +328,19 @@ fn fail(mut state: MutexGuard<'_, State>, pass: &Texts, failure: &Failure) {
 }
 
 impl Flags {
-    fn new(may_be_interrupted: bool) -> Flags {
-        Flags { cancel: Arc::default(), pause: may_be_interrupted.then(Arc::default) }
+    fn new(may_rest: bool) -> Flags {
+        Flags { cancel: Arc::default(), may_rest }
     }
 }
 
 impl Running {
     fn new(pass: &Texts, begun: Instant, flags: &Flags) -> Running {
-        let Flags { cancel, pause } = flags.clone();
+        let Flags { cancel, may_rest } = flags.clone();
         let mut requests = BTreeMap::new();
         for taken in pass {
             requests.entry(taken.request).or_insert_with(|| (taken.job.clone(), 0)).1 += 1;
         }
         let tokens = pass.iter().map(|taken| taken.text.ids.len()).sum();
-        Running { requests, tokens, begun, cancel, pause }
+        Running { requests, tokens, begun, cancel, may_rest }
     }
 }

@@ -75,7 +75,6 @@ impl Admission {
         let texts = texts.into_iter().enumerate().map(|(index, ids)| Text { index, ids });
         let may_rest = finish != Finish::Tokens;
         let request = state.queue.push(texts.collect(), job.clone(), may_rest, budget);
-        state.interrupt();
         drop(state);
         dispatcher.changed.notify_one();
         Ok(Ticket { dispatcher, request, job, done })

@@ -4,7 +4,7 @@
 //! to wait for all of it.
 //!
 //! - *Short* requests, those whose tokens all fit the budget, wait in order of arrival, and a pass takes whole ones
-//!   while they fit. Where many wait, a pass may have an eighth of the tokens that who comes next waits for anyway.
+//!   while they fit. Where many wait, a pass may have an eighth of the tokens that a newcomer waits for anyway.
 //! - *Long* requests take turns, so that one of two thousand texts is not in the way of one of two hundred: deficit
 //!   round robin (M. Shreedhar, G. Varghese, *Efficient Fair Queuing Using Deficit Round Robin*, 1995). Each turn adds
 //!   a budget to what a request may take, and what it cannot use yet is kept for its next turn; so all get the same
@@ -201,9 +201,7 @@ impl<J: Clone> Queue<J> {
 
     /// Whole requests, in order of arrival, while they fit. One that arrived under a larger budget goes alone.
     fn take_short(&mut self, budget: Budget) -> Vec<Taken<J>> {
-        // The long ones take as much meanwhile, if they have it.
-        let ahead = self.short_size.tokens + self.short_size.tokens.min(self.long_size.tokens);
-        let crowd = (ahead / CROWD).clamp(budget.pass, budget.large);
+        let crowd = (self.ahead_of(Kind::Short) / CROWD).clamp(budget.pass, budget.large);
         let mut pass = Vec::new();
         let (mut tokens, mut may_rest) = (0, true);
         while let Some(first) = self.short.first_entry() {
@@ -269,9 +267,11 @@ impl<J: Clone> Queue<J> {
 
     /// Tokens that are served before a request of this kind that arrives now.
     pub fn ahead_of(&self, kind: Kind) -> usize {
+        let (short, long) = (self.short_size.tokens, self.long_size.tokens);
         match kind {
-            Kind::Short => self.short_size.tokens,
-            Kind::Long => self.short_size.tokens + self.long_size.tokens,
+            // The long ones take as much meanwhile, if they have it.
+            Kind::Short => short + long.min(short),
+            Kind::Long => short + long,
         }
     }
 
