@@ -202,7 +202,7 @@ impl Dispatcher {
 impl State {
     /// Whether a pass of long requests is to be interrupted now.
     fn interrupts(&self, now: Instant) -> bool {
-        self.queue.may_interrupt() && now >= self.respite
+        now >= self.respite && self.queue.may_interrupt(self.pace.budget())
     }
 
     /// How long a request of this kind would wait if it came now.

@@ -15,7 +15,8 @@
 //!   take, and shrinks by half of what they take themselves. It is their turn while it is above zero, and it starts at
 //!   zero when both begin to wait.
 //! - A pass of long ones is interrupted for one of short requests by the same credit: it counts as if it were taken
-//!   while both waited.
+//!   while both waited. It is not where so many short ones wait that they wait for longer than a pass anyway, unless it
+//!   is a text longer than any pass.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -36,6 +37,8 @@ pub struct Queue<J> {
     credit: i64,
     /// Tokens of the last pass of long ones, if no short one waited when it was taken.
     uncounted: i64,
+    /// Tokens of the last pass.
+    last: usize,
     next: u64,
     short_size: Size,
     long_size: Size,
@@ -130,6 +133,7 @@ impl<J: Clone> Queue<J> {
             long: VecDeque::new(),
             credit: 0,
             uncounted: 0,
+            last: 0,
             next: 0,
             short_size: Size::default(),
             long_size: Size::default(),
@@ -172,6 +176,7 @@ impl<J: Clone> Queue<J> {
             Kind::Long => self.take_long(budget),
         };
         let tokens = tokens(&pass.texts);
+        self.last = tokens as usize;
         self.uncounted = 0;
         match kind {
             Kind::Short if both => self.credit += tokens,
@@ -185,7 +190,7 @@ impl<J: Clone> Queue<J> {
     /// The texts of a pass of short requests for which the last pass that was taken, one of long ones, is interrupted;
     /// none if none wait, or it is the long ones' turn.
     pub fn take_between(&mut self, budget: Budget) -> Vec<Taken<J>> {
-        if !self.may_interrupt() {
+        if !self.may_interrupt(budget) {
             return Vec::new();
         }
         self.credit -= std::mem::take(&mut self.uncounted);
@@ -195,8 +200,11 @@ impl<J: Clone> Queue<J> {
     }
 
     /// Whether [`Queue::take_between`] has something to give.
-    pub fn may_interrupt(&self) -> bool {
-        !self.short.is_empty() && self.credit - self.uncounted <= 0
+    pub fn may_interrupt(&self, budget: Budget) -> bool {
+        // Threads wait for each other at an interruption.
+        let is_crowd = self.ahead_of(Kind::Short) > CROWD * budget.pass;
+        let waits = is_crowd && self.last <= budget.large;
+        !self.short.is_empty() && self.credit - self.uncounted <= 0 && !waits
     }
 
     /// Whole requests, in order of arrival, while they fit. One that arrived under a larger budget goes alone.

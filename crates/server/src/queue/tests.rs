@@ -73,7 +73,7 @@ fn between(queue: &mut Queue<&'static str>) -> String {
 fn a_long_text_is_interrupted_for_half_of_the_tokens() {
     let mut queue = queue(&[("long", &[250, 250])]);
     assert_eq!(pass(&mut queue), "long0");
-    assert!(!queue.may_interrupt());
+    assert!(!queue.may_interrupt(BUDGET));
     assert_eq!(between(&mut queue), "");
     for name in ["a", "b", "c", "d", "e"] {
         queue.push(texts(&[60]), name, true, PASS);
@@ -82,10 +82,27 @@ fn a_long_text_is_interrupted_for_half_of_the_tokens() {
     let passes: Vec<String> = (0..6).map(|_| between(&mut queue)).collect();
     assert_eq!(passes, ["a0", "b0", "c0", "d0", "e0", ""]);
     queue.push(texts(&[60]), "f", true, PASS);
-    assert!(!queue.may_interrupt());
+    assert!(!queue.may_interrupt(BUDGET));
     assert_eq!(between(&mut queue), "");
     assert_eq!(pass(&mut queue), "long1");
     assert_eq!(between(&mut queue), "f0");
+}
+
+/// Many short requests wait for the end of a pass, but not for that of a text longer than any.
+#[test]
+fn a_pass_is_not_interrupted_for_a_crowd() {
+    let budget = Budget { pass: PASS, large: 300 };
+    let interrupted = |long: usize, short: usize| {
+        let mut queue = queue(&[("long", &[long; 4])]);
+        queue.take(budget);
+        for _ in 0..short {
+            queue.push(texts(&[20]), "s", true, PASS);
+        }
+        (queue.may_interrupt(budget), !queue.take_between(budget).is_empty())
+    };
+    // 400 tokens of theirs and as many others are eight passes.
+    assert_eq!([20, 21].map(|short| interrupted(250, short)), [(true, true), (false, false)]);
+    assert_eq!(interrupted(301, 60), (true, true));
 }
 
 /// Where many short requests wait, a pass has an eighth of their tokens, if it may have as many.
