@@ -151,7 +151,8 @@ def throughput(options, server, name, clients, per_request, least):
         return {"time": now, "tokens": server.metric(TOKENS), **cpu}
 
     def run():
-        seen = [look(0)]
+        # From the first second on: at its beginning no pass is under way, while one that is at the end does not count.
+        seen = []
         closed(options, server, name, clients, per_request, lambda now: seen.append(look(now)))
         return {what: seen[-1][what] - seen[0][what] for what in seen[0]}
 
